@@ -1,0 +1,48 @@
+using Governance.Kernel;
+using Governance.Platform.Database;
+
+namespace Governance.Platform.Blobs;
+
+/// <summary>Bytes that were streamed in, hashed and made durable, but that no row refers to yet.</summary>
+/// <param name="Digest">SHA-256 of the plain bytes.</param>
+/// <param name="Size">Plain bytes.</param>
+/// <param name="ChunkDigests">SHA-256 of each 1 MiB chunk of plain bytes, 32 bytes each, concatenated.</param>
+public sealed record StoredBlob(Digest Digest, long Size, byte[] ChunkDigests);
+
+/// <summary>Content-addressed storage: a file is stored once under its SHA-256.</summary>
+public interface IBlobStore
+{
+    /// <summary>Chunk of plain bytes that is verified before it is sent: 1 MiB.</summary>
+    const int ChunkSize = 1 << 20;
+
+    /// <summary>Streams content in, hashing once; durable on return. Over <paramref name="maxBytes"/>: <c>blob.too_large</c>.</summary>
+    Task<Result<StoredBlob>> PutAsync(Stream content, long maxBytes, CancellationToken cancellationToken);
+
+    /// <summary>Records a stored blob in the session's transaction; until then nothing may refer to it.</summary>
+    Task AttachAsync(WriteSession session, StoredBlob blob, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Opens plain bytes for reading; each chunk is verified before any of its bytes is returned. Unknown digest:
+    /// <c>blob.not_found</c>. The first chunk is verified here: a mismatch is <c>artifact.digest_mismatch</c>; a later
+    /// mismatch throws <see cref="BlobCorruptException"/> while reading.
+    /// </summary>
+    Task<Result<Stream>> OpenAsync(Digest digest, CancellationToken cancellationToken);
+}
+
+/// <summary>Stored bytes are not the bytes that were hashed.</summary>
+/// <param name="digest">The blob.</param>
+public sealed class BlobCorruptException(Digest digest) : IOException("Stored bytes do not match their digest.")
+{
+    /// <summary>The blob whose bytes changed.</summary>
+    public Digest Digest { get; } = digest;
+}
+
+/// <summary>The files of one version or folder, readable by path; how scanners, SBOM and signing see artifacts.</summary>
+public interface IArtifactSource
+{
+    /// <summary>The frozen list of files.</summary>
+    Manifest Manifest { get; }
+
+    /// <summary>Opens one file of the manifest. Bytes are verified against their digests while read.</summary>
+    Task<Stream> OpenAsync(ManifestFile file, CancellationToken cancellationToken);
+}

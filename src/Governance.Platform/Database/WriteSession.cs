@@ -1,0 +1,71 @@
+using Governance.Platform.Graph;
+using Governance.Platform.Jobs;
+using Governance.Platform.Logging;
+using Microsoft.EntityFrameworkCore;
+
+namespace Governance.Platform.Database;
+
+/// <summary>One unit of change: rows, its log entries, its graph edges and its follow-up jobs commit together.</summary>
+public sealed class WriteSession
+{
+    private readonly ILogAppender _log;
+    private readonly IGraphWriter _graph;
+    private readonly List<Action> _afterCommit = [];
+
+    /// <summary>Made by the writer only.</summary>
+    internal WriteSession(GovernanceDb db, DateTimeOffset now, ILogAppender log, IGraphWriter graph)
+    {
+        Db = db;
+        Now = now;
+        _log = log;
+        _graph = graph;
+    }
+
+    /// <summary>The tracked context; call <c>SaveChangesAsync</c> before reading back what the unit itself wrote.</summary>
+    public GovernanceDb Db { get; }
+
+    /// <summary>The time of this unit, UTC, whole milliseconds.</summary>
+    public DateTimeOffset Now { get; }
+
+    /// <summary>Actions to run after the durable commit, such as waking a worker.</summary>
+    internal IReadOnlyList<Action> AfterCommitActions => _afterCommit;
+
+    /// <summary>Appends a log entry on the same transaction; returns its id.</summary>
+    public Task<Guid> LogAsync(LogEntry entry, CancellationToken cancellationToken) =>
+        _log.AppendAsync(Db, entry, Now, cancellationToken);
+
+    /// <summary>Records a lineage edge on the same transaction, justified by a log entry. Recording it twice changes nothing.</summary>
+    public Task LinkAsync(GraphEdge edge, Guid entryId, CancellationToken cancellationToken) =>
+        _graph.LinkAsync(Db, edge, entryId, Now, cancellationToken);
+
+    /// <summary>Adds a durable job. A job of the same kind and key that still waits absorbs this one.</summary>
+    public async Task EnqueueAsync(JobRequest request, CancellationToken cancellationToken)
+    {
+        var jobs = Db.Set<JobRow>();
+        var waiting =
+            jobs.Local.Any(job => job.Kind == request.Kind && job.Key == request.Key && job.State == JobState.Waiting)
+            || await jobs.AnyAsync(
+                job => job.Kind == request.Kind && job.Key == request.Key && job.State == JobState.Waiting,
+                cancellationToken
+            );
+        if (!waiting)
+        {
+            jobs.Add(
+                new JobRow
+                {
+                    Id = Guid.CreateVersion7(Now),
+                    Kind = request.Kind,
+                    Key = request.Key,
+                    Payload = request.Payload,
+                    DueAt = Now,
+                    CreatedAt = Now,
+                }
+            );
+        }
+
+        AfterCommit(JobSignal.Wake);
+    }
+
+    /// <summary>Runs an action once the commit is durable; never for a unit that was rolled back.</summary>
+    public void AfterCommit(Action action) => _afterCommit.Add(action);
+}

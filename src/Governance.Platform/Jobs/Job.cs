@@ -1,0 +1,88 @@
+namespace Governance.Platform.Jobs;
+
+/// <summary>A request for a durable job.</summary>
+/// <param name="Kind">Which handler runs it, <c>module.verb</c>.</param>
+/// <param name="Key">Natural key; two waiting jobs of one kind and key are one job.</param>
+/// <param name="Payload">What the handler needs, as text; no personal data.</param>
+public sealed record JobRequest(string Kind, string Key, string Payload);
+
+/// <summary>Runs one kind of job. Idempotent: a crash after the work and before its mark runs it again.</summary>
+public interface IJobHandler
+{
+    /// <summary>The kind it runs.</summary>
+    string Kind { get; }
+
+    /// <summary>Does the work. Throwing retries with back-off, at most <see cref="JobOptions.MaxAttempts"/> times.</summary>
+    Task RunAsync(string payload, CancellationToken cancellationToken);
+
+    /// <summary>Called once when every attempt failed; must leave a visible, failing state behind.</summary>
+    Task GiveUpAsync(string payload, CancellationToken cancellationToken);
+}
+
+/// <summary>Where a job is in its life.</summary>
+public enum JobState
+{
+    /// <summary>Due now or later.</summary>
+    Waiting,
+
+    /// <summary>Claimed by a worker; back to waiting at the next start if the worker died.</summary>
+    Running,
+
+    /// <summary>Every attempt failed.</summary>
+    Dead,
+}
+
+/// <summary>A job row; deleted when done.</summary>
+public sealed class JobRow
+{
+    /// <summary>Time-ordered id.</summary>
+    public Guid Id { get; set; }
+
+    /// <summary>Handler kind.</summary>
+    public string Kind { get; set; } = "";
+
+    /// <summary>Natural key.</summary>
+    public string Key { get; set; } = "";
+
+    /// <summary>Handler payload.</summary>
+    public string Payload { get; set; } = "";
+
+    /// <summary>Life-cycle state.</summary>
+    public JobState State { get; set; }
+
+    /// <summary>Attempts made so far.</summary>
+    public int Attempts { get; set; }
+
+    /// <summary>Earliest next start, UTC.</summary>
+    public DateTimeOffset DueAt { get; set; }
+
+    /// <summary>Creation, UTC.</summary>
+    public DateTimeOffset CreatedAt { get; set; }
+
+    /// <summary>Type name of the last error; never its text, which could hold data.</summary>
+    public string? LastError { get; set; }
+}
+
+/// <summary>Settings of the job workers.</summary>
+public sealed class JobOptions
+{
+    /// <summary>Workers in this process, 1–32. Default 2.</summary>
+    public int Workers { get; set; } = 2;
+
+    /// <summary>Attempts before a job is given up, 1–20. Default 5.</summary>
+    public int MaxAttempts { get; set; } = 5;
+
+    /// <summary>Longest run of one attempt in seconds, 1–3600. Default 300.</summary>
+    public int TimeoutSeconds { get; set; } = 300;
+}
+
+/// <summary>Wakes the workers of this process when a job was committed.</summary>
+internal static class JobSignal
+{
+    private static readonly SemaphoreSlim Signal = new(0, int.MaxValue);
+
+    public static void Wake() => Signal.Release();
+
+    public static Task<bool> WaitAsync(TimeSpan atMost, CancellationToken cancellationToken) =>
+        Signal.WaitAsync(atMost, cancellationToken);
+}

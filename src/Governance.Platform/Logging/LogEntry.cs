@@ -1,0 +1,39 @@
+using System.Text.Json.Nodes;
+using Governance.Kernel;
+using Governance.Platform.Database;
+
+namespace Governance.Platform.Logging;
+
+/// <summary>How the logged action ended.</summary>
+public enum LogOutcome
+{
+    /// <summary>It was carried out in this transaction.</summary>
+    Done,
+
+    /// <summary>It was refused.</summary>
+    Refused,
+
+    /// <summary>It is about to begin (sensitive reads, upstream changes).</summary>
+    Begun,
+}
+
+/// <summary>
+/// One entry of the audit log, before it gets id, time and salt. Holds no personal data in clear: actors and persons by
+/// pseudonym, findings by kind and count.
+/// </summary>
+/// <param name="Kind">What happened, <c>module.fact</c>, e.g. <c>promotion.carried_out</c>.</param>
+/// <param name="Actor">Who did it.</param>
+/// <param name="Subject">URN of what it is about, e.g. <c>version:fraud/3</c>; empty when there is none.</param>
+/// <param name="Outcome">How it ended.</param>
+public sealed record LogEntry(string Kind, Actor Actor, string Subject, LogOutcome Outcome)
+{
+    /// <summary>Further facts; only digests, numbers, codes, names of models, stages and policies.</summary>
+    public JsonObject Details { get; init; } = [];
+}
+
+/// <summary>Port for appending to the log inside a transaction; implemented by the audit module.</summary>
+public interface ILogAppender
+{
+    /// <summary>Inserts the entry on the session's connection and transaction; returns its id.</summary>
+    Task<Guid> AppendAsync(GovernanceDb db, LogEntry entry, DateTimeOffset now, CancellationToken cancellationToken);
+}

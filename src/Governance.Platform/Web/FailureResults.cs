@@ -1,0 +1,33 @@
+using Governance.Kernel;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.HttpResults;
+
+namespace Governance.Platform.Web;
+
+/// <summary>The one place that maps a <see cref="Failure"/> to HTTP for our own API (RFC 9457 problem details).</summary>
+public static class FailureResults
+{
+    /// <summary>The status of a kind of failure.</summary>
+    public static int StatusOf(FailureKind kind) =>
+        kind switch
+        {
+            FailureKind.Invalid => StatusCodes.Status400BadRequest,
+            FailureKind.NotFound => StatusCodes.Status404NotFound,
+            FailureKind.Denied => StatusCodes.Status403Forbidden,
+            FailureKind.Conflict or FailureKind.Exists => StatusCodes.Status409Conflict,
+            FailureKind.TooLarge => StatusCodes.Status413PayloadTooLarge,
+            _ => StatusCodes.Status501NotImplemented,
+        };
+
+    /// <summary>Problem details with members <c>code</c> and <c>reasons</c>.</summary>
+    public static ProblemHttpResult ToProblem(this Failure failure)
+    {
+        var extensions = new Dictionary<string, object?>(StringComparer.Ordinal) { ["code"] = failure.Code };
+        if (failure.Reasons.Count > 0)
+        {
+            extensions["reasons"] = failure.Reasons;
+        }
+
+        return TypedResults.Problem(failure.Message, statusCode: StatusOf(failure.Kind), extensions: extensions);
+    }
+}

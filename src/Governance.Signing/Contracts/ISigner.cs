@@ -1,0 +1,41 @@
+using System.Text.Json.Nodes;
+using Governance.Kernel;
+
+namespace Governance.Signing.Contracts;
+
+/// <summary>Signs with the gateway's model-signing key (ECDSA P-256).</summary>
+public interface ISigner
+{
+    /// <summary>PEM SubjectPublicKeyInfo of the current key, with final newline.</summary>
+    string PublicKeyPem { get; }
+
+    /// <summary>Lower-case hex SHA-256 of <see cref="PublicKeyPem"/>: the OMS key hint.</summary>
+    string KeyHint { get; }
+
+    /// <summary>OpenSSF Model Signing v1.0 bundle (Sigstore bundle v0.3, key mode) over known digests. UTF-8 JSON.</summary>
+    byte[] SignModel(string name, Manifest manifest);
+
+    /// <summary>Sigstore bundle v0.3 with a DSSE envelope over an in-toto statement (RFC 8785 bytes of <paramref name="statement"/>).</summary>
+    byte[] SignStatement(JsonObject statement);
+
+    /// <summary>trusted_root.json: signing keys with validity windows and the audit log's key. UTF-8 JSON.</summary>
+    byte[] TrustedRoot { get; }
+}
+
+/// <summary>What a verified statement says.</summary>
+/// <param name="Payload">The exact bytes that were signed, parsed.</param>
+/// <param name="KeyHint">Key that signed.</param>
+public sealed record VerifiedStatement(JsonObject Payload, string KeyHint);
+
+/// <summary>Offline verification; static, pure, needs only the bytes given. Used by gateway and CLI alike.</summary>
+public interface IVerifier
+{
+    /// <summary>
+    /// Verifies a model bundle against a manifest: signature by a key of the trusted root, and exactly the files of the manifest.
+    /// Codes <c>signing.*</c>; each says which check failed and for which file.
+    /// </summary>
+    Result<VerifiedStatement> VerifyModel(ReadOnlySpan<byte> bundle, Manifest manifest, ReadOnlySpan<byte> trustedRoot);
+
+    /// <summary>Verifies a statement bundle by a key of the trusted root. Codes <c>signing.*</c>.</summary>
+    Result<VerifiedStatement> VerifyStatement(ReadOnlySpan<byte> bundle, ReadOnlySpan<byte> trustedRoot);
+}
