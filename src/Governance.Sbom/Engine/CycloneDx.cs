@@ -392,7 +392,7 @@ internal sealed class CycloneDx(BomSubject subject, BomContent content, string r
             .. properties.Select(property => new JsonObject { ["name"] = property.Name, ["value"] = property.Value }),
         ]);
 
-    // YAML escapes can spell a lone surrogate, which no UTF-8 text can hold.
+    // A recorded name may hold a lone surrogate, which no UTF-8 text can hold.
     private static JsonNode? WellFormed(JsonNode? node) =>
         node switch
         {

@@ -159,7 +159,8 @@ internal static class RequirementsFile
                 continue;
             }
 
-            var (option, value) = SplitOption(words[i..Math.Min(i + 2, words.Length)]);
+            var takesNext = !words[i].Contains('=', StringComparison.Ordinal) && i + 1 < words.Length;
+            var (option, value) = SplitOption(words[i..(takesNext ? i + 2 : i + 1)]);
             if (option == "--hash" && IsHash(value))
             {
                 hashes.Add(value.ToLowerInvariant());
