@@ -51,6 +51,44 @@ public sealed class BomGeneratorTests
     }
 
     [Fact]
+    public async Task The_document_of_a_messy_folder_is_as_reviewed()
+    {
+        var source = new MemorySource(
+            (
+                "requirements.txt",
+                """
+                -c constraints.txt
+                --extra-index-url https://user:password@index.example/simple
+                uvicorn[standard]>=0.20 ; sys_platform != 'win32'
+                torch==2.1.0+cu121
+                old==1.0 ; python_version < '3.8'
+                lib @ git+https://example.org/lib.git@v1
+                numpy==1.24.2 --hash=sha256:0000000000000000000000000000000000000000000000000000000000000000
+                not a requirement
+                """
+            ),
+            ("constraints.txt", "uvicorn==0.23.2"),
+            (
+                "conda.yaml",
+                "channels: ['https://c.example/x']\ndependencies:\n- python=3.10\n- numpy=1.26.0=py310_0\n- conda-forge::zlib"
+            ),
+            ("python_env.yaml", "python: 3.11.2"),
+            ("weights/model \u00e9.bin", "x")
+        );
+        var bare = new BomSubject
+        {
+            Model = "A model/\u00e9",
+            Version = "folder",
+            CreatedAt = Subject.CreatedAt,
+            Subject = source.Manifest.Digest,
+        };
+
+        var bom = (await GenerateAsync(source, bare)).Value;
+
+        Golden.Verify($"{Folder}/Golden/messy.cdx.json", JsonNode.Parse(bom.Json)!.ToJsonString(Indented) + "\n");
+    }
+
+    [Fact]
     public async Task The_same_input_gives_the_same_bytes()
     {
         var shuffled = Subject with
