@@ -6,7 +6,7 @@ internal static class Spool
     private const int BlockSize = 128 << 10;
 
     /// <summary>Copies a stream, charging each block to the budget.</summary>
-    public static Stream Copy(Stream source, int maxMemory, Action<int> charge)
+    public static Stream Copy(Stream source, int maxMemory, Action<long> charge)
     {
         Stream target = new MemoryStream();
         try
@@ -34,7 +34,7 @@ internal static class Spool
     public static async Task<Stream> CopyAsync(
         Stream source,
         int maxMemory,
-        Action<int> charge,
+        Action<long> charge,
         CancellationToken cancellationToken
     )
     {
