@@ -21,11 +21,8 @@ internal sealed class Content(Stream stream, long start, long length)
         }
 
         stream.Position = start + offset;
-        return stream.ReadAtLeast(
-            buffer[..(int)Math.Min(buffer.Length, length - offset)],
-            buffer.Length,
-            throwOnEndOfStream: false
-        );
+        var wanted = buffer[..(int)Math.Min(buffer.Length, length - offset)];
+        return stream.ReadAtLeast(wanted, wanted.Length, throwOnEndOfStream: false);
     }
 
     /// <summary>The first bytes, up to a count.</summary>
