@@ -37,7 +37,12 @@ internal sealed class ArtifactScanner(IOptions<ScanningOptions> options, TimePro
             }
             catch (BudgetExceededException exceeded)
             {
-                run.Findings.Add(file.Path, ScanClass.TimedOut, "scan.over-budget", $"over the budget of {exceeded.Message}");
+                run.Findings.Add(
+                    file.Path,
+                    ScanClass.TimedOut,
+                    "scan.over-budget",
+                    $"over the budget of {exceeded.Message}"
+                );
             }
             catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
             {

@@ -22,7 +22,8 @@ internal sealed class Findings
             .. _byClass
                 .OrderByDescending(pair => pair.Key)
                 .SelectMany(pair =>
-                    pair.Value.OrderBy(finding => finding.Path, StringComparer.Ordinal).ThenBy(finding => finding.Offset)
+                    pair.Value.OrderBy(finding => finding.Path, StringComparer.Ordinal)
+                        .ThenBy(finding => finding.Offset)
                 )
                 .Take(MaxReported),
         ];

@@ -9,10 +9,34 @@ internal static class ImportRules
 {
     private static readonly FrozenSet<string> DunderReach = new[]
     {
-        "__globals__", "__builtins__", "__class__", "__bases__", "__base__", "__mro__", "__subclasses__", "__init__",
-        "__getattribute__", "__getattr__", "__dict__", "__call__", "__code__", "__import__", "__loader__", "__spec__",
-        "__reduce__", "__reduce_ex__", "__setstate__", "__self__", "__func__", "__wrapped__", "__new__", "__del__",
-        "__setattr__", "__get__", "__closure__", "__module__",
+        "__globals__",
+        "__builtins__",
+        "__class__",
+        "__bases__",
+        "__base__",
+        "__mro__",
+        "__subclasses__",
+        "__init__",
+        "__getattribute__",
+        "__getattr__",
+        "__dict__",
+        "__call__",
+        "__code__",
+        "__import__",
+        "__loader__",
+        "__spec__",
+        "__reduce__",
+        "__reduce_ex__",
+        "__setstate__",
+        "__self__",
+        "__func__",
+        "__wrapped__",
+        "__new__",
+        "__del__",
+        "__setattr__",
+        "__get__",
+        "__closure__",
+        "__module__",
     }.ToFrozenSet();
 
     private static readonly FrozenDictionary<string, string> Python2 = Lines("python2")
@@ -53,8 +77,7 @@ internal static class ImportRules
         || Prefixes(module).Any(package => Allowed.Contains($"{package}.** {name}"));
 
     private static bool Matches(FrozenSet<string> rules, string module, string name) =>
-        rules.Contains($"{module} {name}")
-        || Prefixes(module).Any(package => rules.Contains($"{package} *"));
+        rules.Contains($"{module} {name}") || Prefixes(module).Any(package => rules.Contains($"{package} *"));
 
     // "a.b" + "os.system" reaches os.system because modules keep what they import as attributes.
     private static bool ReachesThroughDots(string module, string name)

@@ -80,7 +80,12 @@ internal sealed class ScanRun(ScanBudget budget)
     {
         if (item.Nesting > budget.Options.MaxNesting)
         {
-            Findings.Add(item.Path, ScanClass.Unparsable, "archive.nested-too-deep", "more archives inside archives than allowed");
+            Findings.Add(
+                item.Path,
+                ScanClass.Unparsable,
+                "archive.nested-too-deep",
+                "more archives inside archives than allowed"
+            );
             return;
         }
 

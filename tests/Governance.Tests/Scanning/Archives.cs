@@ -7,7 +7,8 @@ namespace Governance.Tests.Scanning;
 /// <summary>Containers around payloads, and ways to damage them.</summary>
 internal static class Archives
 {
-    public static byte[] Zip(params (string Name, byte[] Content)[] members) => Zip(CompressionLevel.NoCompression, members);
+    public static byte[] Zip(params (string Name, byte[] Content)[] members) =>
+        Zip(CompressionLevel.NoCompression, members);
 
     public static byte[] Zip(CompressionLevel level, params (string Name, byte[] Content)[] members)
     {
@@ -24,16 +25,20 @@ internal static class Archives
         return bytes.ToArray();
     }
 
-    public static byte[] Gzip(byte[] content) => Compress(content, target => new GZipStream(target, CompressionLevel.Fastest));
+    public static byte[] Gzip(byte[] content) =>
+        Compress(content, target => new GZipStream(target, CompressionLevel.Fastest));
 
-    public static byte[] Zlib(byte[] content) => Compress(content, target => new ZLibStream(target, CompressionLevel.Fastest));
+    public static byte[] Zlib(byte[] content) =>
+        Compress(content, target => new ZLibStream(target, CompressionLevel.Fastest));
 
     public static byte[] Tar(string name, byte[] content)
     {
         using var bytes = new MemoryStream();
         using (var writer = new TarWriter(bytes, TarEntryFormat.Ustar, leaveOpen: true))
         {
-            writer.WriteEntry(new UstarTarEntry(TarEntryType.RegularFile, name) { DataStream = new MemoryStream(content) });
+            writer.WriteEntry(
+                new UstarTarEntry(TarEntryType.RegularFile, name) { DataStream = new MemoryStream(content) }
+            );
         }
 
         return bytes.ToArray();
@@ -52,7 +57,9 @@ internal static class Archives
 
     public static byte[] Npy(string descr, byte[] data)
     {
-        var header = Encoding.ASCII.GetBytes($"{{'descr': {descr}, 'fortran_order': False, 'shape': (1,), }}".PadRight(117) + "\n");
+        var header = Encoding.ASCII.GetBytes(
+            $"{{'descr': {descr}, 'fortran_order': False, 'shape': (1,), }}".PadRight(117) + "\n"
+        );
         return [0x93, .. "NUMPY"u8, 1, 0, .. PickleAssembler.Length(header.Length, 2), .. header, .. data];
     }
 

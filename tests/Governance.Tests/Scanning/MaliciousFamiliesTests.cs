@@ -21,7 +21,9 @@ public sealed class MaliciousFamiliesTests
             Assert.Equal(ScanClass.Malicious, report.Class);
             Assert.Contains(
                 report.Findings,
-                finding => finding.Class == ScanClass.Malicious && finding.Detail.Contains(family.Import, StringComparison.Ordinal)
+                finding =>
+                    finding.Class == ScanClass.Malicious
+                    && finding.Detail.Contains(family.Import, StringComparison.Ordinal)
             );
         }
     }

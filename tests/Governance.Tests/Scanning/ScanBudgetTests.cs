@@ -11,41 +11,51 @@ public sealed class ScanBudgetTests
     [Fact]
     public async Task Random_bytes_never_throw_or_hang()
     {
-        await Gen.Byte.Array[0, 400].SampleAsync(
-            async bytes => await ScanWithin("model.pkl", bytes),
-            iter: 3000
-        );
+        await Gen.Byte.Array[0, 400].SampleAsync(async bytes => await ScanWithin("model.pkl", bytes), iter: 3000);
     }
 
     [Fact]
     public async Task Random_opcodes_never_throw_or_hang()
     {
-        var opcodes = "(.012FIJKLMNPQRSTUVXabcdeghijlopqrstu]})GBC\n"u8.ToArray().Concat(Enumerable.Range(0x80, 0x19).Select(code => (byte)code)).ToArray();
-        await Gen.Int[0, opcodes.Length - 1].Select(i => opcodes[i]).Array[0, 200].SampleAsync(
-            async bytes => await ScanWithin("model.pkl", [0x80, 4, .. bytes]),
-            iter: 5000
-        );
+        var opcodes = "(.012FIJKLMNPQRSTUVXabcdeghijlopqrstu]})GBC\n"u8
+            .ToArray()
+            .Concat(Enumerable.Range(0x80, 0x19).Select(code => (byte)code))
+            .ToArray();
+        await Gen.Int[0, opcodes.Length - 1]
+            .Select(i => opcodes[i])
+            .Array[0, 200]
+            .SampleAsync(async bytes => await ScanWithin("model.pkl", [0x80, 4, .. bytes]), iter: 5000);
     }
 
     [Fact]
     public async Task Mutations_of_hostile_and_ordinary_files_never_throw_or_hang()
     {
-        var seeds = MaliciousPickles.All().Select(family => (family.Path, family.Content)).Where(seed => seed.Content.Length > 0).ToArray();
-        await Gen.Select(Gen.Int[0, seeds.Length - 1].Select(i => seeds[i]), Gen.Int[0, 1 << 20], Gen.Byte, Gen.Int[0, 2]).SampleAsync(
-            async (seed, at, value, kind) =>
-            {
-                var bytes = (byte[])seed.Content.Clone();
-                at %= bytes.Length;
-                bytes = kind switch
+        var seeds = MaliciousPickles
+            .All()
+            .Select(family => (family.Path, family.Content))
+            .Where(seed => seed.Content.Length > 0)
+            .ToArray();
+        await Gen.Select(
+                Gen.Int[0, seeds.Length - 1].Select(i => seeds[i]),
+                Gen.Int[0, 1 << 20],
+                Gen.Byte,
+                Gen.Int[0, 2]
+            )
+            .SampleAsync(
+                async (seed, at, value, kind) =>
                 {
-                    0 => [.. bytes[..at], value, .. bytes[(at + 1)..]],
-                    1 => bytes[..at],
-                    _ => [.. bytes[..at], value, .. bytes[at..]],
-                };
-                await ScanWithin(seed.Path, bytes);
-            },
-            iter: 5000
-        );
+                    var bytes = (byte[])seed.Content.Clone();
+                    at %= bytes.Length;
+                    bytes = kind switch
+                    {
+                        0 => [.. bytes[..at], value, .. bytes[(at + 1)..]],
+                        1 => bytes[..at],
+                        _ => [.. bytes[..at], value, .. bytes[at..]],
+                    };
+                    await ScanWithin(seed.Path, bytes);
+                },
+                iter: 5000
+            );
     }
 
     [Theory]
@@ -56,7 +66,11 @@ public sealed class ScanBudgetTests
         var bytes = new byte[200_000];
         Array.Fill(bytes, (byte)opcode[0]);
 
-        var report = await MemoryArtifacts.ScanAsync("model.pkl", [0x80, 4, .. bytes], new ScanningOptions { MaxStack = 1000 });
+        var report = await MemoryArtifacts.ScanAsync(
+            "model.pkl",
+            [0x80, 4, .. bytes],
+            new ScanningOptions { MaxStack = 1000 }
+        );
 
         Assert.True(report.Class == ScanClass.TimedOut, name);
     }
@@ -74,9 +88,16 @@ public sealed class ScanBudgetTests
     [Fact]
     public async Task Expanded_bytes_are_bounded_in_all()
     {
-        var archive = Archives.Zip(CompressionLevel.Optimal, [.. Enumerable.Range(0, 20).Select(i => ($"{i}", new byte[100_000]))]);
+        var archive = Archives.Zip(
+            CompressionLevel.Optimal,
+            [.. Enumerable.Range(0, 20).Select(i => ($"{i}", new byte[100_000]))]
+        );
 
-        var report = await MemoryArtifacts.ScanAsync("a.zip", archive, new ScanningOptions { MaxExpandedBytes = 500_000 });
+        var report = await MemoryArtifacts.ScanAsync(
+            "a.zip",
+            archive,
+            new ScanningOptions { MaxExpandedBytes = 500_000 }
+        );
 
         Assert.Equal(ScanClass.TimedOut, report.Class);
     }
@@ -118,7 +139,11 @@ public sealed class ScanBudgetTests
     {
         var pickle = PickleAssembler.Proto(4).Bytes(new byte[300_000]).Op('0').StackGlobal("os", "system").Stop();
 
-        var report = await MemoryArtifacts.ScanAsync("model.pkl", pickle, new ScanningOptions { MaxMemoryBytes = 1000 });
+        var report = await MemoryArtifacts.ScanAsync(
+            "model.pkl",
+            pickle,
+            new ScanningOptions { MaxMemoryBytes = 1000 }
+        );
 
         Assert.Equal(ScanClass.Malicious, report.Class);
     }
@@ -129,7 +154,21 @@ public sealed class ScanBudgetTests
         var pickle = PickleAssembler.Proto(4).Op(']').Raw(0x94).Op('(');
         for (var i = 0; i < 250_000; i++)
         {
-            pickle.Op('}').Raw(0x94).Op('(').Text("ab").Raw(0x94).Int(1).Text("cd").Raw(0x94).Op('N').Text("ef").Raw(0x94).Text("val").Raw(0x94).Op('u');
+            pickle
+                .Op('}')
+                .Raw(0x94)
+                .Op('(')
+                .Text("ab")
+                .Raw(0x94)
+                .Int(1)
+                .Text("cd")
+                .Raw(0x94)
+                .Op('N')
+                .Text("ef")
+                .Raw(0x94)
+                .Text("val")
+                .Raw(0x94)
+                .Op('u');
         }
 
         var bytes = pickle.Op('e').Stop();
@@ -155,7 +194,15 @@ public sealed class ScanBudgetTests
 
         var report = await MemoryArtifacts.ScanAsync("model.pkl", pickle);
 
-        Assert.All(report.Findings, finding => Assert.True(finding.Detail.Length <= 200 && !finding.Detail.Any(char.IsControl) && !finding.Detail.Contains('\u202e', StringComparison.Ordinal)));
+        Assert.All(
+            report.Findings,
+            finding =>
+                Assert.True(
+                    finding.Detail.Length <= 200
+                        && !finding.Detail.Any(char.IsControl)
+                        && !finding.Detail.Contains('\u202e', StringComparison.Ordinal)
+                )
+        );
     }
 
     private static async Task ScanWithin(string path, byte[] bytes)

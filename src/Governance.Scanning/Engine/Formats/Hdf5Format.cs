@@ -16,7 +16,14 @@ internal sealed class Hdf5Format : IFormat
             item,
             run,
             ["\"Lambda\"", "__lambda__", "TorchModuleWrapper"],
-            (found, offset) => run.Findings.Add(item.Path, ScanClass.Malicious, "keras.lambda", $"layer {found.Trim('"')} carries code", offset)
+            (found, offset) =>
+                run.Findings.Add(
+                    item.Path,
+                    ScanClass.Malicious,
+                    "keras.lambda",
+                    $"layer {found.Trim('"')} carries code",
+                    offset
+                )
         );
         return true;
     }
@@ -35,7 +42,9 @@ internal sealed class SavedModelFormat : IFormat
         ByteSearch.Any(
             item,
             run,
-            item.HasExtension(".onnx") ? ["../", "..\\", "file://"] : ["ReadFile", "WriteFile", "MatchingFiles", "PyFunc", "PrintV2"],
+            item.HasExtension(".onnx")
+                ? ["../", "..\\", "file://"]
+                : ["ReadFile", "WriteFile", "MatchingFiles", "PyFunc", "PrintV2"],
             (found, offset) => run.Findings.Add(item.Path, ScanClass.Suspicious, "graph.reaches-outside", found, offset)
         );
         return true;

@@ -16,7 +16,10 @@ internal sealed class JsonFormat : IFormat
         }
 
         // Tokenizer vocabularies and tree dumps are large; only what configures behaviour is read as a document.
-        if (item.Content.Length > run.Budget.Options.MaxDocumentBytes && !item.Name.Contains("config", StringComparison.Ordinal))
+        if (
+            item.Content.Length > run.Budget.Options.MaxDocumentBytes
+            && !item.Name.Contains("config", StringComparison.Ordinal)
+        )
         {
             return true;
         }
@@ -83,12 +86,17 @@ internal static class JsonRules
                     Import(path, "json.target", text, findings);
                     break;
                 case "auto_map" when member.Value.ValueKind == JsonValueKind.Object:
-                    findings.Add(path, ScanClass.ContainsCode, "json.auto-map", "auto_map names code of the repository");
+                    findings.Add(
+                        path,
+                        ScanClass.ContainsCode,
+                        "json.auto-map",
+                        "auto_map names code of the repository"
+                    );
                     break;
                 case "chat_template" when text is not null:
                     TemplateRules.Judge(path, text, findings);
                     break;
-                case "template" when text is not null && text.Contains("{", StringComparison.Ordinal):
+                case "template" when text is not null && text.Contains('{', StringComparison.Ordinal):
                     TemplateRules.Judge(path, text, findings);
                     break;
                 default:
@@ -101,9 +109,15 @@ internal static class JsonRules
     private static void KerasModule(string path, string module, string name, Findings findings)
     {
         var package = module.Split('.')[0];
-        if (package is "keras" or "tf_keras" or "keras_hub" or "keras_nlp" or "keras_cv" or "builtins" && name is not ("get_file" or "eval" or "exec"))
+        if (
+            package is "keras" or "tf_keras" or "keras_hub" or "keras_nlp" or "keras_cv" or "builtins"
+            && name is not ("get_file" or "eval" or "exec")
+        )
         {
-            if (module.StartsWith("keras.utils", StringComparison.Ordinal) || module.StartsWith("keras.models", StringComparison.Ordinal))
+            if (
+                module.StartsWith("keras.utils", StringComparison.Ordinal)
+                || module.StartsWith("keras.models", StringComparison.Ordinal)
+            )
             {
                 findings.Add(path, ScanClass.Suspicious, "keras.module", $"{module}.{name}");
             }
@@ -117,7 +131,8 @@ internal static class JsonRules
     private static void Import(string path, string rule, string name, Findings findings)
     {
         var dot = name.LastIndexOf('.');
-        var severity = dot > 0 && name.Length < 512 ? ImportRules.Classify(name[..dot], name[(dot + 1)..]) : ScanClass.Suspicious;
+        var severity =
+            dot > 0 && name.Length < 512 ? ImportRules.Classify(name[..dot], name[(dot + 1)..]) : ScanClass.Suspicious;
         findings.Add(path, severity, rule, name);
     }
 }

@@ -21,7 +21,21 @@ internal sealed class NativeCodeFormat : IFormat
         var name = Array.Find(Known, known => item.StartsWith(known.Signature)).Name;
         name ??= IsPortableExecutable(item) ? "Windows program or library" : null;
         name ??= item.StartsWith("#!"u8) && !item.IsRawData ? "script" : null;
-        name ??= item.HasExtension(".sh", ".bash", ".bat", ".cmd", ".ps1", ".vbs", ".js", ".exe", ".dll", ".so", ".dylib", ".jar", ".pyd")
+        name ??= item.HasExtension(
+            ".sh",
+            ".bash",
+            ".bat",
+            ".cmd",
+            ".ps1",
+            ".vbs",
+            ".js",
+            ".exe",
+            ".dll",
+            ".so",
+            ".dylib",
+            ".jar",
+            ".pyd"
+        )
             ? "program or script by name"
             : null;
         if (name is null)
@@ -51,9 +65,19 @@ internal sealed class SourceCodeFormat : IFormat
     public bool Scan(ScanItem item, ScanRun run)
     {
         var isSource = item.HasExtension(".py", ".pyc", ".pyo", ".pyx", ".pyw", ".ipynb", ".whl", ".egg");
-        if (isSource || item.Path.StartsWith("code/", StringComparison.OrdinalIgnoreCase) || item.Path.Contains("/code/", StringComparison.OrdinalIgnoreCase))
+        if (
+            isSource
+            || item.Path.StartsWith("code/", StringComparison.OrdinalIgnoreCase)
+            || item.Path.Contains("/code/", StringComparison.OrdinalIgnoreCase)
+            || item.Path.Contains("!code/", StringComparison.OrdinalIgnoreCase)
+        )
         {
-            run.Findings.Add(item.Path, ScanClass.ContainsCode, "code.python", isSource ? "Python code" : "file of a code folder");
+            run.Findings.Add(
+                item.Path,
+                ScanClass.ContainsCode,
+                "code.python",
+                isSource ? "Python code" : "file of a code folder"
+            );
         }
 
         return isSource;

@@ -19,13 +19,14 @@ internal sealed class PickleFormat : IFormat
         var named = item.HasExtension(".pkl", ".pickle", ".joblib", ".dill", ".pck", ".sav");
         if (item.Head is [0x80, <= 5, ..])
         {
-            var opcode = item.Head.Length > 2 ? item.Head[2] : (byte)0;
-            if (item.IsRawData && opcode is not (0x95 or (byte)'c' or (byte)'}' or (byte)']' or (byte)'(' or 0x8c))
+            // Raw numbers may start like a pickle; then only what they would import counts.
+            var found = item.IsRawData ? new Findings() : run.Findings;
+            WalkAll(item, found, run);
+            if (item.IsRawData && found.Worst == ScanClass.Malicious)
             {
-                return true;
+                run.Findings.AddAll(found);
             }
 
-            WalkAll(item, run.Findings, run);
             return true;
         }
 

@@ -30,7 +30,10 @@ internal sealed class PlainDataFormat : IFormat
     // Text at the front is enough here: executable text is judged by name, signature and by the pickle format.
     private static bool IsText(ScanItem item)
     {
-        if (item.Head.AsSpan().ContainsAnyInRange((byte)0, (byte)8) || item.Head.AsSpan().ContainsAnyInRange((byte)14, (byte)26))
+        if (
+            item.Head.AsSpan().ContainsAnyInRange((byte)0, (byte)8)
+            || item.Head.AsSpan().ContainsAnyInRange((byte)14, (byte)26)
+        )
         {
             return false;
         }

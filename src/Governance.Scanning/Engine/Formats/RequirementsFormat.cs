@@ -43,16 +43,18 @@ internal static partial class RequirementRules
         }
 
         var rule =
-            line.IndexOfAny(['`', '$', '|', '&', '\\', '{', '}', '*', '?']) >= 0 && !Plain().IsMatch(line) ? "requirements.shell"
+            line.IndexOfAny(['`', '$', '|', '&', '\\', '{', '}', '*', '?']) >= 0 && !Plain().IsMatch(line)
+                ? "requirements.shell"
             : line[0] == '-' ? "requirements.option"
-            : line.Contains("://", StringComparison.Ordinal) || line.Contains('@', StringComparison.Ordinal) ? "requirements.direct-url"
+            : line.Contains("://", StringComparison.Ordinal) || line.Contains('@', StringComparison.Ordinal)
+                ? "requirements.direct-url"
             : "requirements.shell";
         findings.Add(path, ScanClass.Suspicious, rule, line);
     }
 
     [GeneratedRegex(
         """^(-r [\w.-]+|-c [\w.-]+|--requirement [\w.-]+|([\w./-]+::)?[A-Za-z0-9][\w.-]*\s*(\[[\w.,\s-]*\])?\s*\(?(\s*(===|==|~=|!=|<=|>=|<|>|=)\s*[\w.*+!-]+\s*,?)*\)?(=[\w.*]+)?\s*(;[\s(]*(python_version|python_full_version|os_name|sys_platform|platform_\w+|implementation_\w+|extra)\s*(===|==|~=|!=|<=|>=|<|>|in |not in )[\w\s.'"<>=!~()]+)?(\s+--hash=\w+:[0-9a-fA-F]+)*)$""",
-        RegexOptions.NonBacktracking
+        RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture
     )]
     private static partial Regex Plain();
 }

@@ -39,23 +39,27 @@ internal static partial class TemplateRules
     }
 
     private static string Unescape(string text) =>
-        Escape().Replace(text, match => ((char)Convert.ToInt32(match.Groups[1].Value + match.Groups[2].Value, 16)).ToString());
+        Escape()
+            .Replace(
+                text,
+                match => ((char)Convert.ToInt32(match.Groups["byte"].Value + match.Groups["unit"].Value, 16)).ToString()
+            );
 
-    [GeneratedRegex(@"\\x([0-9a-fA-F]{2})|\\u([0-9a-fA-F]{4})", RegexOptions.NonBacktracking)]
+    [GeneratedRegex(@"\\x(?<byte>[0-9a-fA-F]{2})|\\u(?<unit>[0-9a-fA-F]{4})", RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture)]
     private static partial Regex Escape();
 
-    [GeneratedRegex("__[a-z]+__", RegexOptions.NonBacktracking)]
+    [GeneratedRegex("__[a-z]+__", RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture)]
     private static partial Regex Dunder();
 
     [GeneratedRegex(
         @"\b(os\.(system|popen)|popen\s*\(|subprocess|importlib|lipsum|cycler\s*\.|joiner\s*\.|get_flashed_messages|url_for|self\._|request\.application|config\.items)",
-        RegexOptions.NonBacktracking
+        RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture
     )]
     private static partial Regex Reach();
 
     [GeneratedRegex(
         @"\|\s*(attr|map\s*\(\s*attribute)\b|['""]_+['""]\s*[~+*]|[~+]\s*['""]_+['""]|\{%-?\s*(include|import|from|extends)\b|\bformat_map\b|\.mro\b",
-        RegexOptions.NonBacktracking
+        RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture
     )]
     private static partial Regex Odd();
 }

@@ -5,7 +5,10 @@ namespace Governance.Scanning.Engine.Formats;
 /// <summary>Reads a whole text document under the document budget.</summary>
 internal static class TextDocument
 {
-    private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+    private static readonly UTF8Encoding Strict = new(
+        encoderShouldEmitUTF8Identifier: false,
+        throwOnInvalidBytes: true
+    );
 
     /// <summary>The text; over budget or not UTF-8 fails.</summary>
     public static string Read(ScanItem item, ScanRun run)

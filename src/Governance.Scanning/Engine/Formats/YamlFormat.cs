@@ -88,6 +88,12 @@ internal sealed class YamlFormat : IFormat
                         throw new MalformedException("YAML alias inside its own anchor");
                     }
 
+                    // MLflow writes none; an alias can stand in for a loader or a key without spelling it.
+                    if (item.Name == "mlmodel")
+                    {
+                        run.Findings.Add(item.Path, ScanClass.Suspicious, "mlmodel.alias", $"*{alias.Value.Value}");
+                    }
+
                     Count(size);
                     NodeDone(isKey: IsKeyNext(), "*");
                     break;
@@ -206,8 +212,14 @@ internal sealed class YamlFormat : IFormat
             var isNull = isPlain && value is "" or "~" or "null" or "Null" or "NULL";
             switch (level.IsMapping ? level.Key : null)
             {
-                case "loader_module" when item.Name == "mlmodel" && !value.StartsWith("mlflow.", StringComparison.Ordinal):
-                    run.Findings.Add(item.Path, ScanClass.ContainsCode, "mlmodel.loader-module", $"loader_module: {value}");
+                case "loader_module"
+                    when item.Name == "mlmodel" && !value.StartsWith("mlflow.", StringComparison.Ordinal):
+                    run.Findings.Add(
+                        item.Path,
+                        ScanClass.ContainsCode,
+                        "mlmodel.loader-module",
+                        $"loader_module: {value}"
+                    );
                     break;
                 case "code" or "code_paths" or "model_code_path" when !isNull:
                     CodeKey(level.ChildPath);
@@ -225,7 +237,10 @@ internal sealed class YamlFormat : IFormat
                     break;
             }
 
-            if (IsEnvironment() && (level.Path.Contains("dependencies", StringComparison.Ordinal) || level.Key == "python"))
+            if (
+                IsEnvironment()
+                && (level.Path.Contains("dependencies", StringComparison.Ordinal) || level.Key == "python")
+            )
             {
                 RequirementRules.Judge(item.Path, value, run.Findings);
             }
@@ -248,7 +263,10 @@ internal sealed class YamlFormat : IFormat
         private void Target(string value)
         {
             var dot = value.LastIndexOf('.');
-            var severity = dot > 0 && value.Length < 512 ? ImportRules.Classify(value[..dot], value[(dot + 1)..]) : ScanClass.Suspicious;
+            var severity =
+                dot > 0 && value.Length < 512
+                    ? ImportRules.Classify(value[..dot], value[(dot + 1)..])
+                    : ScanClass.Suspicious;
             run.Findings.Add(item.Path, severity, "yaml.target", $"_target_: {value}");
         }
     }

@@ -15,7 +15,16 @@ internal sealed class ZipFormat : IFormat
     private const int MaxComment = 0xFFFF;
     private const int SymbolicLink = 0xA000;
 
-    private sealed record Member(string Name, int Flags, int Method, uint Crc, long Packed, long Plain, long Header, int Mode);
+    private sealed record Member(
+        string Name,
+        int Flags,
+        int Method,
+        uint Crc,
+        long Packed,
+        long Plain,
+        long Header,
+        int Mode
+    );
 
     public bool Scan(ScanItem item, ScanRun run)
     {
@@ -31,6 +40,7 @@ internal sealed class ZipFormat : IFormat
         }
 
         var members = ReadDirectory(item, run, end.Value);
+        var hasPickle = members.Exists(member => member.Name.EndsWith("data.pkl", StringComparison.Ordinal));
         long covered = 0;
         foreach (var member in members.OrderBy(member => member.Header))
         {
@@ -40,7 +50,7 @@ internal sealed class ZipFormat : IFormat
                 path,
                 () =>
                 {
-                    covered = ScanMember(item, member, members, path, covered, run);
+                    covered = ScanMember(item, member, hasPickle, path, covered, run);
                     return true;
                 }
             );
@@ -48,7 +58,12 @@ internal sealed class ZipFormat : IFormat
 
         foreach (var twice in members.GroupBy(member => member.Name).Where(group => group.Skip(1).Any()))
         {
-            run.Findings.Add($"{item.Path}!{twice.Key}", ScanClass.Suspicious, "zip.duplicate-name", "two members of one name");
+            run.Findings.Add(
+                $"{item.Path}!{twice.Key}",
+                ScanClass.Suspicious,
+                "zip.duplicate-name",
+                "two members of one name"
+            );
         }
 
         return true;
@@ -65,10 +80,7 @@ internal sealed class ZipFormat : IFormat
         var tail = content.Bytes(from, EndSize + MaxComment);
         for (var at = tail.Length - EndSize; at >= 0; at = tail.AsSpan(0, at + 3).LastIndexOf("PK\x05\x06"u8))
         {
-            if (
-                tail.AsSpan(at).StartsWith("PK\x05\x06"u8)
-                && at + EndSize + BinaryPrimitives.ReadUInt16LittleEndian(tail.AsSpan(at + 20)) <= tail.Length
-            )
+            if (tail.AsSpan(at).StartsWith("PK\x05\x06"u8))
             {
                 return from + at;
             }
@@ -85,12 +97,19 @@ internal sealed class ZipFormat : IFormat
         long size = BinaryPrimitives.ReadUInt32LittleEndian(end.AsSpan(12));
         long declaredStart = BinaryPrimitives.ReadUInt32LittleEndian(end.AsSpan(16));
         var directoryEnd = endOffset;
+        if (endOffset + EndSize + BinaryPrimitives.ReadUInt16LittleEndian(end.AsSpan(20)) != content.Length)
+        {
+            run.Findings.Add(item.Path, ScanClass.Suspicious, "zip.end-mismatch", "the comment does not end with the file");
+        }
+
         var locator = content.Bytes(endOffset - 20, 20);
         if (endOffset >= 20 && locator.AsSpan().StartsWith("PK\x06\x07"u8))
         {
             directoryEnd = BinaryPrimitives.ReadInt64LittleEndian(locator.AsSpan(8));
             var end64 = content.Bytes(directoryEnd, 56);
-            if (end64.Length < 56 || !end64.AsSpan().StartsWith("PK\x06\x06"u8))
+
+            // Some readers follow the locator, others look right before it: both must mean the same record.
+            if (directoryEnd != endOffset - 76 || end64.Length < 56 || !end64.AsSpan().StartsWith("PK\x06\x06"u8))
             {
                 throw new MalformedException("zip64 end record");
             }
@@ -132,7 +151,12 @@ internal sealed class ZipFormat : IFormat
 
         if (members.Count != count)
         {
-            run.Findings.Add(item.Path, ScanClass.Suspicious, "zip.count-mismatch", $"{count} members declared, {members.Count} found");
+            run.Findings.Add(
+                item.Path,
+                ScanClass.Suspicious,
+                "zip.count-mismatch",
+                $"{count} members declared, {members.Count} found"
+            );
         }
 
         return members;
@@ -155,7 +179,16 @@ internal sealed class ZipFormat : IFormat
         long header = Int(42);
         ReadZip64(extra, ref plain, ref packed, ref header);
         at += 46 + Short(28) + Short(30) + Short(32);
-        return new Member(Encoding.UTF8.GetString(name), Short(8), Short(10), Int(16), packed, plain, header + shift, (int)(Int(38) >> 16));
+        return new Member(
+            Encoding.UTF8.GetString(name),
+            Short(8),
+            Short(10),
+            Int(16),
+            packed,
+            plain,
+            header + shift,
+            (int)(Int(38) >> 16)
+        );
     }
 
     private static void ReadZip64(ReadOnlySpan<byte> extra, ref long plain, ref long packed, ref long header)
@@ -185,7 +218,14 @@ internal sealed class ZipFormat : IFormat
         }
     }
 
-    private static long ScanMember(ScanItem item, Member member, List<Member> all, string path, long covered, ScanRun run)
+    private static long ScanMember(
+        ScanItem item,
+        Member member,
+        bool hasPickle,
+        string path,
+        long covered,
+        ScanRun run
+    )
     {
         MemberNames.Check(path, member.Name, run.Findings);
         if ((member.Mode & 0xF000) == SymbolicLink)
@@ -214,8 +254,22 @@ internal sealed class ZipFormat : IFormat
         }
         else if (member.Header - covered > ((flags & 8) != 0 || covered > 0 ? 24 : 0))
         {
-            run.Findings.Add(path, ScanClass.Suspicious, "zip.hidden-data", $"{member.Header - covered} bytes outside of members");
-            run.Scan(new ScanItem($"{item.Path}!gap@{covered}", item.Content.Slice(covered, member.Header - covered), item.Nesting + 1) { IsRawData = true });
+            run.Findings.Add(
+                path,
+                ScanClass.Suspicious,
+                "zip.hidden-data",
+                $"{member.Header - covered} bytes outside of members"
+            );
+            run.Scan(
+                new ScanItem(
+                    $"{item.Path}!gap@{covered}",
+                    item.Content.Slice(covered, member.Header - covered),
+                    item.Nesting + 1
+                )
+                {
+                    IsRawData = true,
+                }
+            );
         }
 
         if (dataStart + member.Packed > item.Content.Length)
@@ -223,11 +277,18 @@ internal sealed class ZipFormat : IFormat
             throw new MalformedException("zip member longer than the file", member.Header);
         }
 
-        ScanData(item, member, all, item.Content.Slice(dataStart, member.Packed), path, run);
+        ScanData(item, member, hasPickle, item.Content.Slice(dataStart, member.Packed), path, run);
         return Math.Max(covered, dataStart + member.Packed);
     }
 
-    private static void CompareHeaders(ScanItem item, Member member, byte[] local, int nameLength, string path, ScanRun run)
+    private static void CompareHeaders(
+        ScanItem item,
+        Member member,
+        byte[] local,
+        int nameLength,
+        string path,
+        ScanRun run
+    )
     {
         var name = Encoding.UTF8.GetString(item.Content.Bytes(member.Header + 30, nameLength));
         if (name != member.Name)
@@ -241,7 +302,14 @@ internal sealed class ZipFormat : IFormat
         }
     }
 
-    private static void ScanData(ScanItem item, Member member, List<Member> all, Content packed, string path, ScanRun run)
+    private static void ScanData(
+        ScanItem item,
+        Member member,
+        bool hasPickle,
+        Content packed,
+        string path,
+        ScanRun run
+    )
     {
         if (member.Method is not (0 or 8))
         {
@@ -260,10 +328,15 @@ internal sealed class ZipFormat : IFormat
                 ? Expansion.Inflate(new DeflateStream(source, CompressionMode.Decompress), member.Packed, run.Budget)
                 : null;
         var content = spool is null ? packed : Content.Of(spool);
-        run.Scan(new ScanItem(path, content, item.Nesting + 1) { IsRawData = IsTorchStorage(member.Name, all) });
+        run.Scan(new ScanItem(path, content, item.Nesting + 1) { IsRawData = hasPickle && IsTorchStorage(member.Name) });
         if (content.Length != member.Plain)
         {
-            run.Findings.Add(path, ScanClass.Suspicious, "zip.size-mismatch", $"{member.Plain} bytes declared, {content.Length} found");
+            run.Findings.Add(
+                path,
+                ScanClass.Suspicious,
+                "zip.size-mismatch",
+                $"{member.Plain} bytes declared, {content.Length} found"
+            );
         }
 
         if (Crc32.Of(content, run.Budget) != member.Crc)
@@ -272,7 +345,7 @@ internal sealed class ZipFormat : IFormat
         }
     }
 
-    private static bool IsTorchStorage(string name, List<Member> all)
+    private static bool IsTorchStorage(string name)
     {
         var parts = name.Split('/');
         return parts.Length >= 2
@@ -280,8 +353,7 @@ internal sealed class ZipFormat : IFormat
                 (parts[^2] == "data" && parts[^1].Length > 0 && parts[^1].All(char.IsAsciiDigit))
                 || parts[^1] is "byteorder" or "version" or ".format_version" or ".storage_alignment"
                 || (parts[^2] == ".data" && parts[^1] == "serialization_id")
-            )
-            && all.Exists(member => member.Name.EndsWith("data.pkl", StringComparison.Ordinal));
+            );
     }
 }
 

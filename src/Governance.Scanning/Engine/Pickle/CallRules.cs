@@ -7,7 +7,14 @@ internal static class CallRules
 {
     private static readonly HashSet<string> PlainEncodings =
     [
-        "latin1", "latin-1", "latin_1", "iso-8859-1", "utf-8", "utf8", "ascii", "raw_unicode_escape",
+        "latin1",
+        "latin-1",
+        "latin_1",
+        "iso-8859-1",
+        "utf-8",
+        "utf8",
+        "ascii",
+        "raw_unicode_escape",
     ];
 
     // These turn their arguments into an import or a call, so they must not be handed on unseen.
@@ -20,7 +27,10 @@ internal static class CallRules
     ];
 
     /// <summary>What is wrong with one call.</summary>
-    public static IEnumerable<(ScanClass Severity, string Rule, string Detail)> Judge(ImportValue callable, PickleValue arguments)
+    public static IEnumerable<(ScanClass Severity, string Rule, string Detail)> Judge(
+        ImportValue callable,
+        PickleValue arguments
+    )
     {
         var items = arguments is TupleValue tuple ? tuple.Items : [];
         switch (callable.FullName)
@@ -34,11 +44,30 @@ internal static class CallRules
 
                 break;
             case "numpy.core._ufunc_reconstruct" or "numpy._core._ufunc_reconstruct":
-                if (items is not [TextValue { Text: "numpy" or "numpy.core" or "numpy._core" or "numpy.core._multiarray_umath" or "numpy._core._multiarray_umath" or "scipy.special" or "scipy.special._ufuncs" } module, TextValue name]
+                if (
+                    items
+                        is not [
+                            TextValue
+                            {
+                                Text: "numpy"
+                                    or "numpy.core"
+                                    or "numpy._core"
+                                    or "numpy.core._multiarray_umath"
+                                    or "numpy._core._multiarray_umath"
+                                    or "scipy.special"
+                                    or "scipy.special._ufuncs"
+                            } module,
+                            TextValue name,
+                        ]
                     || name.Text.Contains('.', StringComparison.Ordinal)
-                    || ImportRules.Classify(module.Text, name.Text) == ScanClass.Malicious)
+                    || ImportRules.Classify(module.Text, name.Text) == ScanClass.Malicious
+                )
                 {
-                    yield return (ScanClass.Malicious, "pickle.indirect-import", $"{callable.FullName} of {Names(items)}");
+                    yield return (
+                        ScanClass.Malicious,
+                        "pickle.indirect-import",
+                        $"{callable.FullName} of {Names(items)}"
+                    );
                 }
 
                 break;

@@ -53,8 +53,7 @@ internal sealed record JoblibArray(bool HoldsObjects, bool Padded, long Bytes)
         try
         {
             var bytes = shape.Items.Aggregate(itemSize, (sum, item) => checked(sum * ((NumberValue)item).Number));
-            var padded =
-                mapping.Get("numpy_array_alignment_bytes") is { } alignment && alignment != PickleValue.None;
+            var padded = mapping.Get("numpy_array_alignment_bytes") is { } alignment && alignment != PickleValue.None;
             return bytes < 0 ? null : new JoblibArray(HoldsObjects: false, padded, bytes);
         }
         catch (Exception error) when (error is OverflowException or InvalidCastException)

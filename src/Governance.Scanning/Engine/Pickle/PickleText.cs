@@ -34,7 +34,16 @@ internal static class PickleText
         for (var i = 0; i < bytes.Length; i++)
         {
             var next = i + 1 < bytes.Length ? (char)bytes[i + 1] : '\0';
-            var digits = bytes[i] != '\\' ? 0 : next switch { 'u' when !all => 4, 'U' when !all => 8, 'x' when all => 2, _ => 0 };
+            var digits =
+                bytes[i] != '\\'
+                    ? 0
+                    : next switch
+                    {
+                        'u' when !all => 4,
+                        'U' when !all => 8,
+                        'x' when all => 2,
+                        _ => 0,
+                    };
             if (digits > 0 && TryHex(bytes, i + 2, digits, out var code))
             {
                 text.Append(code <= 0x10FFFF && code is < 0xD800 or > 0xDFFF ? char.ConvertFromUtf32(code) : "\uFFFD");
@@ -54,7 +63,15 @@ internal static class PickleText
             }
             else if (all && bytes[i] == '\\' && next != '\0')
             {
-                text.Append(next switch { 'n' => '\n', 't' => '\t', 'r' => '\r', _ => next });
+                text.Append(
+                    next switch
+                    {
+                        'n' => '\n',
+                        't' => '\t',
+                        'r' => '\r',
+                        _ => next,
+                    }
+                );
                 i++;
             }
             else

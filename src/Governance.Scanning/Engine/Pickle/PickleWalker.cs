@@ -188,7 +188,8 @@ internal sealed class PickleWalker
                 _stack.Peek();
                 break;
 
-            case (byte)']' or 0x8f: // EMPTY_LIST, EMPTY_SET
+            case (byte)']'
+            or 0x8f: // EMPTY_LIST, EMPTY_SET
                 _stack.Push(PickleValue.Opaque);
                 break;
             case (byte)'}':
@@ -270,7 +271,8 @@ internal sealed class PickleWalker
                 PushPersistent(_stack.Pop(), offset);
                 break;
 
-            case (byte)'R' or 0x81: // REDUCE, NEWOBJ
+            case (byte)'R'
+            or 0x81: // REDUCE, NEWOBJ
                 var arguments = _stack.Pop();
                 _stack.Push(Call(_stack.Pop(), arguments, offset));
                 break;
@@ -319,7 +321,12 @@ internal sealed class PickleWalker
 
     private void PushNumber(ReadOnlySpan<byte> line) =>
         _stack.Push(
-            long.TryParse(line.Trim(" \t\rL"u8), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value)
+            long.TryParse(
+                line.Trim(" \t\rL"u8),
+                NumberStyles.AllowLeadingSign,
+                CultureInfo.InvariantCulture,
+                out var value
+            )
                 ? new NumberValue(value)
                 : PickleValue.Opaque
         );
@@ -544,7 +551,9 @@ internal sealed class PickleWalker
         }
         else
         {
-            var source = callable is InstanceValue { Callable: ImportValue maker } ? $"result of {maker.FullName}" : "a value";
+            var source = callable is InstanceValue { Callable: ImportValue maker }
+                ? $"result of {maker.FullName}"
+                : "a value";
             Report(ScanClass.Suspicious, "pickle.computed-call", $"calls {source}", offset);
         }
 
@@ -562,7 +571,10 @@ internal sealed class PickleWalker
         var reaching = state switch
         {
             MappingValue mapping => mapping.ReachingKey,
-            TupleValue tuple => tuple.Items.OfType<MappingValue>().Select(part => part.ReachingKey).FirstOrDefault(k => k is not null),
+            TupleValue tuple => tuple
+                .Items.OfType<MappingValue>()
+                .Select(part => part.ReachingKey)
+                .FirstOrDefault(k => k is not null),
             _ => null,
         };
         if (reaching is not null && !IsCodeByDesign(target))
@@ -593,7 +605,8 @@ internal sealed class PickleWalker
             throw new MalformedException("a joblib array inside a frame", offset);
         }
 
-        var array = JoblibArray.Read(state) ?? throw new MalformedException("a joblib array without shape or type", offset);
+        var array =
+            JoblibArray.Read(state) ?? throw new MalformedException("a joblib array without shape or type", offset);
         if (array.HoldsObjects)
         {
             if (_nesting >= _budget.Options.MaxNesting)
