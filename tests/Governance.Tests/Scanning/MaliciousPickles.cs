@@ -408,6 +408,18 @@ internal static class MaliciousPickles
         yield return Text("YAML key twice", "MLmodel", "flavors: {}\nflavors: {}\n", null);
         yield return Text("MLmodel loader", "MLmodel", "flavors:\n  python_function:\n    loader_module: evil\n", null);
         yield return Text(
+            "MLmodel alias",
+            "MLmodel",
+            "a: &x evil\nflavors:\n  python_function:\n    loader_module: *x\n",
+            null
+        );
+        yield return Pickle(
+            "zip with two ends",
+            [.. Archives.Zip(("a.txt", "x"u8.ToArray())), .. "PK\x05\x06"u8, .. new byte[16], 9, 9],
+            null,
+            "m.zip"
+        );
+        yield return Text(
             "MLmodel code",
             "MLmodel",
             "flavors:\n  python_function:\n    loader_module: mlflow.sklearn\n    code: code\n",

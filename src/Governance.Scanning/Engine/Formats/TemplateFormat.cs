@@ -45,7 +45,10 @@ internal static partial class TemplateRules
                 match => ((char)Convert.ToInt32(match.Groups["byte"].Value + match.Groups["unit"].Value, 16)).ToString()
             );
 
-    [GeneratedRegex(@"\\x(?<byte>[0-9a-fA-F]{2})|\\u(?<unit>[0-9a-fA-F]{4})", RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture)]
+    [GeneratedRegex(
+        @"\\x(?<byte>[0-9a-fA-F]{2})|\\u(?<unit>[0-9a-fA-F]{4})",
+        RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture
+    )]
     private static partial Regex Escape();
 
     [GeneratedRegex("__[a-z]+__", RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture)]

@@ -99,7 +99,12 @@ internal sealed class ZipFormat : IFormat
         var directoryEnd = endOffset;
         if (endOffset + EndSize + BinaryPrimitives.ReadUInt16LittleEndian(end.AsSpan(20)) != content.Length)
         {
-            run.Findings.Add(item.Path, ScanClass.Suspicious, "zip.end-mismatch", "the comment does not end with the file");
+            run.Findings.Add(
+                item.Path,
+                ScanClass.Suspicious,
+                "zip.end-mismatch",
+                "the comment does not end with the file"
+            );
         }
 
         var locator = content.Bytes(endOffset - 20, 20);
@@ -218,14 +223,7 @@ internal sealed class ZipFormat : IFormat
         }
     }
 
-    private static long ScanMember(
-        ScanItem item,
-        Member member,
-        bool hasPickle,
-        string path,
-        long covered,
-        ScanRun run
-    )
+    private static long ScanMember(ScanItem item, Member member, bool hasPickle, string path, long covered, ScanRun run)
     {
         MemberNames.Check(path, member.Name, run.Findings);
         if ((member.Mode & 0xF000) == SymbolicLink)
@@ -302,14 +300,7 @@ internal sealed class ZipFormat : IFormat
         }
     }
 
-    private static void ScanData(
-        ScanItem item,
-        Member member,
-        bool hasPickle,
-        Content packed,
-        string path,
-        ScanRun run
-    )
+    private static void ScanData(ScanItem item, Member member, bool hasPickle, Content packed, string path, ScanRun run)
     {
         if (member.Method is not (0 or 8))
         {
@@ -328,7 +319,9 @@ internal sealed class ZipFormat : IFormat
                 ? Expansion.Inflate(new DeflateStream(source, CompressionMode.Decompress), member.Packed, run.Budget)
                 : null;
         var content = spool is null ? packed : Content.Of(spool);
-        run.Scan(new ScanItem(path, content, item.Nesting + 1) { IsRawData = hasPickle && IsTorchStorage(member.Name) });
+        run.Scan(
+            new ScanItem(path, content, item.Nesting + 1) { IsRawData = hasPickle && IsTorchStorage(member.Name) }
+        );
         if (content.Length != member.Plain)
         {
             run.Findings.Add(
