@@ -3,7 +3,6 @@ using Governance.Audit.Contracts;
 using Governance.Audit.Engine;
 using Governance.Platform;
 using Governance.Platform.Keys;
-using Microsoft.Extensions.Options;
 using NSec.Cryptography;
 
 namespace Governance.Audit.Keys;
@@ -15,14 +14,14 @@ internal sealed class LogKey : ILogKey, IDisposable
     private readonly Key _key;
 
     public LogKey(
-        IOptions<PlatformOptions> platform,
-        IOptions<AuditOptions> options,
+        PlatformOptions platform,
+        AuditOptions options,
         IKeyWrap wrap,
         TimeProvider clock
     )
     {
         var stored = WrappedKeyFile.LoadOrCreate(
-            Path.Combine(platform.Value.DataDirectory, "keys", "log.key"),
+            Path.Combine(platform.DataDirectory, "keys", "log.key"),
             Purpose,
             wrap,
             clock,
@@ -31,12 +30,14 @@ internal sealed class LogKey : ILogKey, IDisposable
         _key = Key.Import(SignatureAlgorithm.Ed25519, stored.Key, KeyBlobFormat.RawPrivateKey);
         CryptographicOperations.ZeroMemory(stored.Key);
         CreatedAt = stored.CreatedAt;
-        Public = NoteKey.Create(options.Value.Origin, _key.PublicKey);
+        Public = NoteKey.Create(options.Origin, _key.PublicKey);
     }
 
     public string Origin => Public.Name;
 
     public string VerifierKey => Public.VerifierKey;
+
+    public IReadOnlyList<byte> RawPublicKey => Public.RawKey;
 
     public DateTimeOffset CreatedAt { get; }
 

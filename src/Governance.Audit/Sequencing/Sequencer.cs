@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Options;
 
 namespace Governance.Audit.Sequencing;
 
@@ -12,7 +11,7 @@ internal sealed partial class Sequencer(
     CheckLog check,
     SequenceEntries sequence,
     LogState state,
-    IOptions<AuditOptions> options,
+    AuditOptions options,
     ILogger<Sequencer> logger
 ) : BackgroundService
 {
@@ -32,7 +31,7 @@ internal sealed partial class Sequencer(
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var poll = TimeSpan.FromMilliseconds(options.Value.PollMilliseconds);
+        var poll = TimeSpan.FromMilliseconds(options.PollMilliseconds);
         try
         {
             while (state.Broken is null)

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Security.Cryptography;
+using Governance.Platform.Blobs;
 
 namespace Governance.Platform.Keys;
 
@@ -42,49 +43,13 @@ public static class WrappedKeyFile
 
     private static void Create(string path, string purpose, IKeyWrap wrap, TimeProvider clock, Func<byte[]> generate)
     {
-        var directory = Path.GetDirectoryName(path)!;
-        if (OperatingSystem.IsWindows())
-        {
-            Directory.CreateDirectory(directory);
-        }
-        else
-        {
-            Directory.CreateDirectory(
-                directory,
-                UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
-            );
-        }
-
         var key = generate();
         var content = new byte[TimeLength + key.Length];
         BinaryPrimitives.WriteInt64BigEndian(content, clock.GetUtcNow().ToUnixTimeSeconds());
         key.CopyTo(content.AsSpan(TimeLength));
-        var wrapped = wrap.Wrap(content, purpose);
+        DurableFile.WriteSecret(path, wrap.Wrap(content, purpose));
         CryptographicOperations.ZeroMemory(key);
         CryptographicOperations.ZeroMemory(content);
-
-        var temporary = $"{path}.{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8))}.tmp";
-        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
-        if (!OperatingSystem.IsWindows())
-        {
-            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-        }
-
-        using (var file = new FileStream(temporary, options))
-        {
-            file.Write(wrapped);
-            file.Flush(flushToDisk: true);
-        }
-
-        try
-        {
-            File.Move(temporary, path, overwrite: false);
-        }
-        catch (IOException) when (File.Exists(path))
-        {
-            // Another process made the key first: its key is the key.
-            File.Delete(temporary);
-        }
     }
 
     private static byte[] Read(string path)
