@@ -80,3 +80,19 @@ public sealed class LogVerifier : ILogVerifier
             : Failure.Invalid("audit.not_consistent", "The later checkpoint does not extend the earlier one.");
     }
 }
+
+/// <summary>Text forms of the log's public key.</summary>
+public static class LogVerifierKey
+{
+    /// <summary>The verifier key of a log from its origin and the 32 raw bytes of its Ed25519 key; null when either is malformed.</summary>
+    public static string? TryCreate(string origin, ReadOnlySpan<byte> rawKey) =>
+        NoteKey.IsName(origin)
+        && NSec.Cryptography.PublicKey.TryImport(
+            NSec.Cryptography.SignatureAlgorithm.Ed25519,
+            rawKey,
+            NSec.Cryptography.KeyBlobFormat.RawPublicKey,
+            out var key
+        )
+            ? NoteKey.Create(origin, key!).VerifierKey
+            : null;
+}

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Security.Cryptography;
+using Governance.Kernel;
 using NSec.Cryptography;
 
 namespace Governance.Audit.Engine;

@@ -1,4 +1,5 @@
 using System.Text;
+using Governance.Kernel;
 using NSec.Cryptography;
 
 namespace Governance.Audit.Engine;

@@ -1,8 +1,9 @@
-namespace Governance.Audit.Engine;
+namespace Governance.Kernel;
 
-/// <summary>RFC 4648 §4 with padding, without white space; every value has exactly one spelling.</summary>
-internal static class StrictBase64
+/// <summary>RFC 4648 §4 with padding and without white space: every value has exactly one spelling.</summary>
+public static class StrictBase64
 {
+    /// <summary>Decodes; null for any other spelling.</summary>
     public static byte[]? TryDecode(string text)
     {
         var buffer = new byte[text.Length / 4 * 3];
