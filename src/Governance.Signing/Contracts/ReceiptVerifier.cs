@@ -29,7 +29,7 @@ public static class ReceiptVerifier
         ArgumentNullException.ThrowIfNull(proof);
         return new JsonObject
         {
-            ["statement"] = CanonicalJson.TryParse(statementBundle),
+            ["statement"] = Json.TryParse(statementBundle),
             ["entry"] = entry.Canonical,
             ["salt"] = Convert.ToBase64String(entry.Salt),
             ["inclusionProof"] = new JsonObject
@@ -97,11 +97,11 @@ public static class ReceiptVerifier
     private static ParsedReceipt? Read(ReadOnlySpan<byte> json)
     {
         if (
-            CanonicalJson.TryParse(json).Exactly(["statement", "entry", "salt", "inclusionProof", "verifierKey"])
+            Json.TryParse(json).Exactly(["statement", "entry", "salt", "inclusionProof", "verifierKey"])
                 is not { } receipt
             || receipt["statement"] is not JsonObject statement
             || receipt["entry"].Text() is not { } text
-            || CanonicalJson.TryParse(Encoding.UTF8.GetBytes(text)) is not JsonObject entry
+            || Json.TryParse(Encoding.UTF8.GetBytes(text)) is not JsonObject entry
             || CanonicalJson.SerializeToString(entry) != text
             || !DateTimeOffset.TryParseExact(
                 entry["at"].Text(),

@@ -10,7 +10,7 @@ internal static class InTotoStatement
 
     public static Result<JsonObject> Read(ReadOnlySpan<byte> payload)
     {
-        if (CanonicalJson.TryParse(payload) is not JsonObject statement)
+        if (Json.TryParse(payload) is not JsonObject statement)
         {
             return SigningFailure.Of("statement_malformed", "The payload is not a JSON object, or has a key twice.");
         }

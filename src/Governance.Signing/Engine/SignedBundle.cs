@@ -39,7 +39,7 @@ internal sealed record SignedBundle(string KeyHint, byte[] Payload, byte[] Signa
             return SigningFailure.Of("bundle_too_large", "The bundle is larger than 32 MiB.");
         }
 
-        if (CanonicalJson.TryParse(utf8) is not JsonObject root)
+        if (Json.TryParse(utf8) is not JsonObject root)
         {
             return SigningFailure.Of("bundle_malformed", "The bundle is not a JSON object, or has a key twice.");
         }

@@ -76,7 +76,7 @@ internal sealed class TrustedRootDocument
     {
         if (
             utf8.Length <= MaxBytes
-            && CanonicalJson.TryParse(utf8) is JsonObject root
+            && Json.TryParse(utf8) is JsonObject root
             && root["mediaType"].Text() == MediaType
             && root["tlogs"] is JsonArray items
         )
