@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 
 namespace Governance.Audit.Engine;
 
@@ -6,6 +7,7 @@ namespace Governance.Audit.Engine;
 /// <param name="Level">Tile level, 0–7: its hashes are tree nodes of level 8 × Level.</param>
 /// <param name="Index">Position of the tile in its level.</param>
 /// <param name="Width">Hashes in it, 1–256.</param>
+[StructLayout(LayoutKind.Auto)]
 internal readonly record struct TilePath(int Level, long Index, int Width)
 {
     public const int FullWidth = 256;

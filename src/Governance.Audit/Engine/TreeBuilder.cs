@@ -9,6 +9,7 @@ internal sealed class TreeBuilder
     public TreeBuilder()
         : this(0, []) { }
 
+    /// <summary>Continues a tree.</summary>
     /// <param name="size">Leaves so far.</param>
     /// <param name="edge">Hashes of <see cref="MerkleTree.Cover"/> of all of them.</param>
     public TreeBuilder(long size, IReadOnlyList<byte[]> edge)

@@ -62,7 +62,11 @@ internal sealed class AuditLog(IDbContextFactory<GovernanceDb> databases, TimePr
         CancellationToken cancellationToken
     )
     {
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(ids.Count, MaxIds);
+        if (ids.Count > MaxIds)
+        {
+            throw new ArgumentException("At most 1,000 entries at once.", nameof(ids));
+        }
+
         var db = await databases.CreateDbContextAsync(cancellationToken);
         await using var _ = db;
         var rows = await WithPositions(db, db.Set<EntryRow>().AsNoTracking().Where(entry => ids.Contains(entry.Id)))
