@@ -73,7 +73,11 @@ public static class LogTreeAuditor
             {
                 foreach (var (id, value) in tree.Append(hash).Where(node => node.Id.Level % TilePath.Height == 0))
                 {
-                    (completed.TryGetValue(id.Level / TilePath.Height, out var level) ? level : completed[id.Level / TilePath.Height] = []).Add(value);
+                    (
+                        completed.TryGetValue(id.Level / TilePath.Height, out var level)
+                            ? level
+                            : completed[id.Level / TilePath.Height] = []
+                    ).Add(value);
                 }
 
                 if (!bySize[tree.Size].All(checkpoint => Matches(checkpoint, tree)))
@@ -113,7 +117,11 @@ public static class LogTreeAuditor
         for (var begin = 0; begin < expected.Count; begin += TilePath.FullWidth)
         {
             var width = Math.Min(TilePath.FullWidth, expected.Count - begin);
-            var tile = await TileAsync(fetch, new TilePath(level, begin / TilePath.FullWidth, width), cancellationToken);
+            var tile = await TileAsync(
+                fetch,
+                new TilePath(level, begin / TilePath.FullWidth, width),
+                cancellationToken
+            );
             if (tile is null || tile.Where((hash, i) => !hash.AsSpan().SequenceEqual(expected[begin + i])).Any())
             {
                 return false;
@@ -123,7 +131,11 @@ public static class LogTreeAuditor
         return true;
     }
 
-    private static async Task<byte[][]?> TileAsync(FetchLogPath fetch, TilePath tile, CancellationToken cancellationToken)
+    private static async Task<byte[][]?> TileAsync(
+        FetchLogPath fetch,
+        TilePath tile,
+        CancellationToken cancellationToken
+    )
     {
         var bytes = await fetch(tile.ToString(), cancellationToken);
         return bytes?.Length == tile.Width * SHA256.HashSizeInBytes ? [.. bytes.Chunk(SHA256.HashSizeInBytes)] : null;

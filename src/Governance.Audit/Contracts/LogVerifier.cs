@@ -25,13 +25,19 @@ public sealed class LogVerifier : ILogVerifier
 
         if (Checkpoint.Open(proof.Checkpoint, key) is not { } checkpoint)
         {
-            return Failure.Invalid("audit.bad_checkpoint", "The checkpoint is malformed or not signed by the log's key.");
+            return Failure.Invalid(
+                "audit.bad_checkpoint",
+                "The checkpoint is malformed or not signed by the log's key."
+            );
         }
 
         var leaf = EntryText.LeafHash(salt, CanonicalJson.SerializeToString(entry));
         if (!CryptographicOperations.FixedTimeEquals(leaf, proof.LeafHash.ToBytes()))
         {
-            return Failure.Invalid("audit.entry_mismatch", "The entry and its salt do not hash to the leaf of the proof.");
+            return Failure.Invalid(
+                "audit.entry_mismatch",
+                "The entry and its salt do not hash to the leaf of the proof."
+            );
         }
 
         var included = MerkleProof.VerifyInclusion(

@@ -1,9 +1,11 @@
 using System.Numerics;
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 
 namespace Governance.Audit.Engine;
 
 /// <summary>A complete subtree: the 2^<paramref name="Level"/> leaves from <paramref name="Index"/> · 2^Level on.</summary>
+[StructLayout(LayoutKind.Auto)]
 internal readonly record struct NodeId(int Level, long Index);
 
 /// <summary>Hashing of RFC 6962 §2.1: leaves under 0x00, nodes under 0x01.</summary>

@@ -25,12 +25,7 @@ internal static class SignedNote
     public static string? Open(string note, NoteKey key)
     {
         var blank = note.LastIndexOf("\n\n", StringComparison.Ordinal);
-        if (
-            note.Length > MaxLength
-            || blank < 0
-            || note[^1] != '\n'
-            || note.Any(c => c != '\n' && char.IsControl(c))
-        )
+        if (note.Length > MaxLength || blank < 0 || note[^1] != '\n' || note.Any(c => c != '\n' && char.IsControl(c)))
         {
             return null;
         }
@@ -47,7 +42,11 @@ internal static class SignedNote
         foreach (var line in lines[..^1])
         {
             var parts = line.StartsWith(Dash, StringComparison.Ordinal) ? line[Dash.Length..].Split(' ') : [];
-            if (parts.Length != 2 || !NoteKey.IsName(parts[0]) || StrictBase64.TryDecode(parts[1]) is not { Length: > 4 } value)
+            if (
+                parts.Length != 2
+                || !NoteKey.IsName(parts[0])
+                || StrictBase64.TryDecode(parts[1]) is not { Length: > 4 } value
+            )
             {
                 return null;
             }

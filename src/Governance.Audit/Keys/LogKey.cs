@@ -13,12 +13,7 @@ internal sealed class LogKey : ILogKey, IDisposable
     private const string Purpose = "audit-log-key";
     private readonly Key _key;
 
-    public LogKey(
-        PlatformOptions platform,
-        AuditOptions options,
-        IKeyWrap wrap,
-        TimeProvider clock
-    )
+    public LogKey(PlatformOptions platform, AuditOptions options, IKeyWrap wrap, TimeProvider clock)
     {
         var stored = WrappedKeyFile.LoadOrCreate(
             Path.Combine(platform.DataDirectory, "keys", "log.key"),

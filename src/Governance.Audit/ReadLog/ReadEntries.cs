@@ -74,8 +74,7 @@ internal sealed class ReadEntries(IAuditLog log, ILogReaders readers, IWriter wr
     }
 
     private static Failure? Validate(AuditQuery query) =>
-        query.First is < 1 or > AuditLog.MaxPage
-            ? Failure.Invalid("audit.bad_page", "Ask for 1 to 200 entries.")
+        query.First is < 1 or > AuditLog.MaxPage ? Failure.Invalid("audit.bad_page", "Ask for 1 to 200 entries.")
         : query.After is { } after && !AuditLog.TryReadToken(after, out _)
             ? Failure.Invalid("audit.bad_token", "The continuation token is not one of this log.")
         : Texts(query).Any(text => text is { Length: 0 or > MaxFilterLength })
@@ -95,7 +94,11 @@ internal sealed class ReadEntries(IAuditLog log, ILogReaders readers, IWriter wr
 
     private static Digest FilterDigest(AuditQuery query) =>
         Digest.Of(
-            CanonicalJson.Serialize(new System.Text.Json.Nodes.JsonArray([.. Texts(query).Select(text => (System.Text.Json.Nodes.JsonNode?)text)]))
+            CanonicalJson.Serialize(
+                new System.Text.Json.Nodes.JsonArray([
+                    .. Texts(query).Select(text => (System.Text.Json.Nodes.JsonNode?)text),
+                ])
+            )
         );
 
     private static EntryView View(AuditEntry entry) =>
@@ -171,7 +174,9 @@ internal static class LogEndpoints
                 new ProofView(proof.LeafIndex, proof.LeafHash, proof.Hashes, proof.Checkpoint),
                 AuditJson.Default.ProofView
             )
-            : Failure.NotFound("audit.no_proof", "No sequenced entry has that id; a new one is sequenced within a second.").ToProblem();
+            : Failure
+                .NotFound("audit.no_proof", "No sequenced entry has that id; a new one is sequenced within a second.")
+                .ToProblem();
     }
 
     public static async Task<IResult> ConsistencyAsync(

@@ -98,7 +98,11 @@ internal sealed class CheckLog(IDbContextFactory<GovernanceDb> databases, LogKey
     )
     {
         var rows =
-            from leaf in db.Set<LeafRow>().AsNoTracking().Where(leaf => leaf.Index >= begin).OrderBy(leaf => leaf.Index).Take(BatchSize)
+            from leaf in db.Set<LeafRow>()
+                .AsNoTracking()
+                .Where(leaf => leaf.Index >= begin)
+                .OrderBy(leaf => leaf.Index)
+                .Take(BatchSize)
             join entry in db.Set<EntryRow>().AsNoTracking() on leaf.Serial equals entry.Serial into entries
             from entry in entries.DefaultIfEmpty()
             orderby leaf.Index
@@ -152,7 +156,10 @@ internal sealed class CheckLog(IDbContextFactory<GovernanceDb> databases, LogKey
             var expected = level.Select(node => node.Hash).ToList();
             var first = level.First().Id.Index;
             var stored = await db.ReadLevelAsync(level.Key, first, first + expected.Count, cancellationToken);
-            if (stored.Count != expected.Count || stored.Zip(expected).Any(pair => !pair.First.AsSpan().SequenceEqual(pair.Second)))
+            if (
+                stored.Count != expected.Count
+                || stored.Zip(expected).Any(pair => !pair.First.AsSpan().SequenceEqual(pair.Second))
+            )
             {
                 return false;
             }

@@ -87,11 +87,7 @@ internal sealed class AuditLog(IDbContextFactory<GovernanceDb> databases, TimePr
             return null;
         }
 
-        var hashes = await ResolveAsync(
-            db,
-            MerkleProof.PlanInclusion(leaf.Index, checkpoint.Size),
-            cancellationToken
-        );
+        var hashes = await ResolveAsync(db, MerkleProof.PlanInclusion(leaf.Index, checkpoint.Size), cancellationToken);
         return new InclusionProof(leaf.Index, Digest.FromBytes(leaf.Hash), hashes, checkpoint.Note);
     }
 
@@ -152,10 +148,7 @@ internal sealed class AuditLog(IDbContextFactory<GovernanceDb> databases, TimePr
         var size = (await NewestAsync(db, cancellationToken))?.Size ?? 0;
         if (from < 1 || from > to || to > size)
         {
-            return Failure.Invalid(
-                "audit.bad_range",
-                "Ask for 1 ≤ from ≤ to ≤ the size of the newest checkpoint."
-            );
+            return Failure.Invalid("audit.bad_range", "Ask for 1 ≤ from ≤ to ≤ the size of the newest checkpoint.");
         }
 
         return new ConsistencyProof(
@@ -196,8 +189,6 @@ internal sealed class AuditLog(IDbContextFactory<GovernanceDb> databases, TimePr
     /// <summary>Whether a continuation token has the form that pages hand out.</summary>
     public static bool TryReadToken(string token, out long serial) =>
         long.TryParse(token, NumberStyles.None, CultureInfo.InvariantCulture, out serial);
-
-    
 
     private static Task<CheckpointRow?> NewestAsync(GovernanceDb db, CancellationToken cancellationToken) =>
         db.Set<CheckpointRow>()

@@ -23,7 +23,9 @@ public sealed class OfflineVerifier(TimeProvider clock) : IVerifier
     {
         ArgumentNullException.ThrowIfNull(manifest);
         var verified = VerifyStatement(bundle, trustedRoot);
-        return verified.Ok && ModelStatement.Check(verified.Value.Payload, manifest) is { } failure ? failure : verified;
+        return verified.Ok && ModelStatement.Check(verified.Value.Payload, manifest) is { } failure
+            ? failure
+            : verified;
     }
 
     /// <inheritdoc />
@@ -63,7 +65,9 @@ public sealed class OfflineVerifier(TimeProvider clock) : IVerifier
         }
 
         var verified = Verify(parsed.Value, new TrustedRootDocument([key]), DateTimeOffset.MaxValue);
-        return verified.Ok && ModelStatement.Check(verified.Value.Payload, manifest) is { } failure ? failure : verified;
+        return verified.Ok && ModelStatement.Check(verified.Value.Payload, manifest) is { } failure
+            ? failure
+            : verified;
     }
 
     internal static Result<VerifiedStatement> Verify(SignedBundle bundle, TrustedRootDocument root, DateTimeOffset at)
@@ -93,7 +97,9 @@ public sealed class OfflineVerifier(TimeProvider clock) : IVerifier
         try
         {
             ecdsa.ImportSubjectPublicKeyInfo(key.Spki, out var read);
-            return read == key.Spki.Length && ecdsa.KeySize == 256 && Dsse.Verify(ecdsa, bundle.Payload, bundle.Signature);
+            return read == key.Spki.Length
+                && ecdsa.KeySize == 256
+                && Dsse.Verify(ecdsa, bundle.Payload, bundle.Signature);
         }
         catch (CryptographicException)
         {

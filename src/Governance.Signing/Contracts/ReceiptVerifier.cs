@@ -70,7 +70,12 @@ public static class ReceiptVerifier
             return SigningFailure.Of("log_key_not_valid", "The log's key was not valid at the time of the entry.");
         }
 
-        var included = new LogVerifier().VerifyInclusion(receipt.Entry, receipt.Salt, receipt.Proof, receipt.VerifierKey);
+        var included = new LogVerifier().VerifyInclusion(
+            receipt.Entry,
+            receipt.Salt,
+            receipt.Proof,
+            receipt.VerifierKey
+        );
         if (!included.Ok)
         {
             return included.Failure;
@@ -89,9 +94,13 @@ public static class ReceiptVerifier
             return statement.Failure;
         }
 
-        return (receipt.Entry["details"] as JsonObject)?["statementSha256"].Text() == Digest.Of(bundle.Value.Payload).Hex
+        return
+            (receipt.Entry["details"] as JsonObject)?["statementSha256"].Text() == Digest.Of(bundle.Value.Payload).Hex
             ? new VerifiedReceipt(statement.Value, receipt.Entry, receipt.Proof.LeafIndex)
-            : SigningFailure.Of("receipt_not_bound", "The log entry records another statement than the one in the receipt.");
+            : SigningFailure.Of(
+                "receipt_not_bound",
+                "The log entry records another statement than the one in the receipt."
+            );
     }
 
     private static ParsedReceipt? Read(ReadOnlySpan<byte> json)

@@ -17,7 +17,10 @@ internal static class InTotoStatement
 
         return IsStatement(statement)
             ? statement
-            : SigningFailure.Of("statement_type", "The payload is not an in-toto statement v1 with a subject and a predicate.");
+            : SigningFailure.Of(
+                "statement_type",
+                "The payload is not an in-toto statement v1 with a subject and a predicate."
+            );
     }
 
     public static bool IsStatement(JsonObject statement) =>

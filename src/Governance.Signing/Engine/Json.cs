@@ -18,7 +18,8 @@ internal static class Json
             _ = CanonicalJson.Serialize(node);
             return node;
         }
-        catch (Exception exception) when (exception is InvalidOperationException or ArgumentException or FormatException)
+        catch (Exception exception)
+            when (exception is InvalidOperationException or ArgumentException or FormatException)
         {
             return null;
         }

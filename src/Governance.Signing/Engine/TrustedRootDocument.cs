@@ -8,7 +8,13 @@ using Governance.Kernel;
 namespace Governance.Signing.Engine;
 
 /// <summary>A key with the time in which it may sign; open-ended while it is in use.</summary>
-internal sealed record TrustedKey(string BaseUrl, string KeyDetails, byte[] Spki, DateTimeOffset Start, DateTimeOffset? End)
+internal sealed record TrustedKey(
+    string BaseUrl,
+    string KeyDetails,
+    byte[] Spki,
+    DateTimeOffset Start,
+    DateTimeOffset? End
+)
 {
     public bool IsValidAt(DateTimeOffset time) => Start <= time && (End is null || time <= End);
 
@@ -35,7 +41,21 @@ internal sealed class TrustedRootDocument
     private const int MaxBytes = 1024 * 1024;
 
     // RFC 8410: the fixed SubjectPublicKeyInfo header of an Ed25519 key.
-    private static readonly byte[] Ed25519Header = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+    private static readonly byte[] Ed25519Header =
+    [
+        0x30,
+        0x2a,
+        0x30,
+        0x05,
+        0x06,
+        0x03,
+        0x2b,
+        0x65,
+        0x70,
+        0x03,
+        0x21,
+        0x00,
+    ];
 
     private readonly IReadOnlyList<TrustedKey> _keys;
 
@@ -50,14 +70,11 @@ internal sealed class TrustedRootDocument
     /// <summary>The model-signing key with this hint, or null.</summary>
     public TrustedKey? FindSigningKey(string hint) =>
         _keys.FirstOrDefault(key =>
-            key.KeyDetails == EcdsaP256
-            && key.BaseUrl.EndsWith(KeysPath, StringComparison.Ordinal)
-            && key.Hint == hint
+            key.KeyDetails == EcdsaP256 && key.BaseUrl.EndsWith(KeysPath, StringComparison.Ordinal) && key.Hint == hint
         );
 
     /// <summary>The log key with this verifier key, or null.</summary>
-    public TrustedKey? FindLogKey(string verifierKey) =>
-        _keys.FirstOrDefault(key => VerifierKeyOf(key) == verifierKey);
+    public TrustedKey? FindLogKey(string verifierKey) => _keys.FirstOrDefault(key => VerifierKeyOf(key) == verifierKey);
 
     /// <summary>Verifier keys of the logs.</summary>
     public IEnumerable<string> LogVerifierKeys => _keys.Select(VerifierKeyOf).OfType<string>();
@@ -88,7 +105,10 @@ internal sealed class TrustedRootDocument
             }
         }
 
-        return SigningFailure.Of("trusted_root", "The trusted root is malformed, too large, or has a key that cannot be read.");
+        return SigningFailure.Of(
+            "trusted_root",
+            "The trusted root is malformed, too large, or has a key that cannot be read."
+        );
     }
 
     private static string? VerifierKeyOf(TrustedKey key) =>
@@ -124,9 +144,12 @@ internal sealed class TrustedRootDocument
     // C2SP signed-note ids: over name and typed key for Ed25519, over the SubjectPublicKeyInfo for ECDSA.
     private static byte[] LogId(TrustedKey key) =>
         key.KeyDetails == Ed25519
-            ? SHA256.HashData(
-                [.. Encoding.UTF8.GetBytes(key.BaseUrl[Https.Length..]), (byte)'\n', 1, .. key.Spki[Ed25519Header.Length..]]
-            )
+            ? SHA256.HashData([
+                .. Encoding.UTF8.GetBytes(key.BaseUrl[Https.Length..]),
+                (byte)'\n',
+                1,
+                .. key.Spki[Ed25519Header.Length..],
+            ])
             : SHA256.HashData(key.Spki);
 
     private static TrustedKey? ReadKey(JsonNode? node) =>

@@ -106,7 +106,9 @@ public class LogTests
         await using var database = await LogFixture.StartAsync(sequencer: true);
         var id = await database.AppendAsync();
 
-        var proof = await database.Get<IAuditLog>().AwaitProofAsync(id, TimeSpan.FromSeconds(1), CancellationToken.None);
+        var proof = await database
+            .Get<IAuditLog>()
+            .AwaitProofAsync(id, TimeSpan.FromSeconds(1), CancellationToken.None);
 
         Assert.NotNull(proof);
         await StopAsync(database);
@@ -174,8 +176,20 @@ public class LogTests
         var log = database.Get<IAuditLog>();
 
         var first = await log.QueryAsync(new AuditQuery { First = 4 }, CancellationToken.None);
-        var second = await log.QueryAsync(new AuditQuery { First = 4, After = first.NextToken }, CancellationToken.None);
-        var one = await log.QueryAsync(new AuditQuery { Subject = "version:other/1", KindPrefix = "test.", ActorId = "p-1", Outcome = "done" }, CancellationToken.None);
+        var second = await log.QueryAsync(
+            new AuditQuery { First = 4, After = first.NextToken },
+            CancellationToken.None
+        );
+        var one = await log.QueryAsync(
+            new AuditQuery
+            {
+                Subject = "version:other/1",
+                KindPrefix = "test.",
+                ActorId = "p-1",
+                Outcome = "done",
+            },
+            CancellationToken.None
+        );
         var none = await log.QueryAsync(new AuditQuery { KindPrefix = "happened" }, CancellationToken.None);
 
         Assert.Equal("version:other/1", first.Items[0].Subject);
@@ -201,7 +215,9 @@ public class LogTests
         for (var i = 0; i < notes.Count; i++)
         {
             var proof = await log.ProveConsistencyAsync((i + 1) * 3, 27, CancellationToken.None);
-            Assert.True(LogVerifier.VerifyConsistency(notes[i], notes[^1], proof.Value, database.Get<ILogKey>().VerifierKey).Ok);
+            Assert.True(
+                LogVerifier.VerifyConsistency(notes[i], notes[^1], proof.Value, database.Get<ILogKey>().VerifierKey).Ok
+            );
         }
 
         Assert.Equal("audit.bad_range", (await log.ProveConsistencyAsync(0, 27, CancellationToken.None)).Failure!.Code);
@@ -226,9 +242,19 @@ public class LogTests
 
         var lying = await LogTreeAuditor.AuditAsync(Fetch(log, "tile/0/001"), kept, key, CancellationToken.None);
         Assert.Equal("audit.root_mismatch", lying.Failure!.Code);
-        var lyingAbove = await LogTreeAuditor.AuditAsync(Fetch(log, "tile/1/000.p/3"), kept, key, CancellationToken.None);
+        var lyingAbove = await LogTreeAuditor.AuditAsync(
+            Fetch(log, "tile/1/000.p/3"),
+            kept,
+            key,
+            CancellationToken.None
+        );
         Assert.Equal("audit.bad_tile", lyingAbove.Failure!.Code);
-        var foreign = await LogTreeAuditor.AuditAsync(Fetch(log), [kept[0].Replace("300", "301", StringComparison.Ordinal)], key, CancellationToken.None);
+        var foreign = await LogTreeAuditor.AuditAsync(
+            Fetch(log),
+            [kept[0].Replace("300", "301", StringComparison.Ordinal)],
+            key,
+            CancellationToken.None
+        );
         Assert.Equal("audit.bad_checkpoint", foreign.Failure!.Code);
     }
 

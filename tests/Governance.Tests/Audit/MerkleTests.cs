@@ -41,23 +41,64 @@ public class MerkleTests
 
     [Fact]
     public void Every_inclusion_proof_verifies_and_no_mutated_one_does() =>
-        (from size in Gen.Long[1, 700] from index in Gen.Long[0, size - 1] from flip in Gen.Int select (size, index, flip)).Sample(
+        (
+            from size in Gen.Long[1, 700]
+            from index in Gen.Long[0, size - 1]
+            from flip in Gen.Int
+            select (size, index, flip)
+        ).Sample(
             sample =>
             {
                 var log = new MemoryLog(sample.size);
                 var proof = log.Resolve(MerkleProof.PlanInclusion(sample.index, sample.size));
                 var root = log.RootAt(sample.size);
 
-                Assert.True(MerkleProof.VerifyInclusion(sample.index, sample.size, log.Leaf(sample.index), proof, root));
-                Assert.False(MerkleProof.VerifyInclusion(sample.index, sample.size, Flip(log.Leaf(sample.index), sample.flip), proof, root));
-                Assert.False(MerkleProof.VerifyInclusion(sample.index, sample.size, log.Leaf(sample.index), proof, Flip(root, sample.flip)));
-                Assert.False(MerkleProof.VerifyInclusion(sample.index, sample.size, log.Leaf(sample.index), [.. proof, root], root));
+                Assert.True(
+                    MerkleProof.VerifyInclusion(sample.index, sample.size, log.Leaf(sample.index), proof, root)
+                );
+                Assert.False(
+                    MerkleProof.VerifyInclusion(
+                        sample.index,
+                        sample.size,
+                        Flip(log.Leaf(sample.index), sample.flip),
+                        proof,
+                        root
+                    )
+                );
+                Assert.False(
+                    MerkleProof.VerifyInclusion(
+                        sample.index,
+                        sample.size,
+                        log.Leaf(sample.index),
+                        proof,
+                        Flip(root, sample.flip)
+                    )
+                );
+                Assert.False(
+                    MerkleProof.VerifyInclusion(
+                        sample.index,
+                        sample.size,
+                        log.Leaf(sample.index),
+                        [.. proof, root],
+                        root
+                    )
+                );
                 if (proof.Count > 0)
                 {
                     var at = (int)((uint)sample.flip % proof.Count);
                     var mutated = proof.Select((hash, i) => i == at ? Flip(hash, sample.flip) : hash).ToList();
-                    Assert.False(MerkleProof.VerifyInclusion(sample.index, sample.size, log.Leaf(sample.index), mutated, root));
-                    Assert.False(MerkleProof.VerifyInclusion(sample.index, sample.size, log.Leaf(sample.index), [.. proof.Skip(1)], root));
+                    Assert.False(
+                        MerkleProof.VerifyInclusion(sample.index, sample.size, log.Leaf(sample.index), mutated, root)
+                    );
+                    Assert.False(
+                        MerkleProof.VerifyInclusion(
+                            sample.index,
+                            sample.size,
+                            log.Leaf(sample.index),
+                            [.. proof.Skip(1)],
+                            root
+                        )
+                    );
                 }
             },
             iter: 400
@@ -65,7 +106,12 @@ public class MerkleTests
 
     [Fact]
     public void Every_consistency_proof_verifies_and_no_mutated_one_does() =>
-        (from to in Gen.Long[1, 700] from start in Gen.Long[1, to] from flip in Gen.Int select (start, to, flip)).Sample(
+        (
+            from to in Gen.Long[1, 700]
+            from start in Gen.Long[1, to]
+            from flip in Gen.Int
+            select (start, to, flip)
+        ).Sample(
             sample =>
             {
                 var log = new MemoryLog(sample.to);
@@ -73,15 +119,21 @@ public class MerkleTests
                 var (before, after) = (log.RootAt(sample.start), log.RootAt(sample.to));
 
                 Assert.True(MerkleProof.VerifyConsistency(sample.start, before, sample.to, after, proof));
-                Assert.False(MerkleProof.VerifyConsistency(sample.start, Flip(before, sample.flip), sample.to, after, proof));
-                Assert.False(MerkleProof.VerifyConsistency(sample.start, before, sample.to, Flip(after, sample.flip), proof));
+                Assert.False(
+                    MerkleProof.VerifyConsistency(sample.start, Flip(before, sample.flip), sample.to, after, proof)
+                );
+                Assert.False(
+                    MerkleProof.VerifyConsistency(sample.start, before, sample.to, Flip(after, sample.flip), proof)
+                );
                 Assert.False(MerkleProof.VerifyConsistency(sample.start, before, sample.to, after, [.. proof, after]));
                 if (proof.Count > 0)
                 {
                     var at = (int)((uint)sample.flip % proof.Count);
                     var mutated = proof.Select((hash, i) => i == at ? Flip(hash, sample.flip) : hash).ToList();
                     Assert.False(MerkleProof.VerifyConsistency(sample.start, before, sample.to, after, mutated));
-                    Assert.False(MerkleProof.VerifyConsistency(sample.start, before, sample.to, after, [.. proof.Skip(1)]));
+                    Assert.False(
+                        MerkleProof.VerifyConsistency(sample.start, before, sample.to, after, [.. proof.Skip(1)])
+                    );
                 }
             },
             iter: 400

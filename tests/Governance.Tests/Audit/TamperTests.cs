@@ -9,23 +9,44 @@ namespace Governance.Tests.Audit;
 public class TamperTests
 {
     [Theory]
-    [InlineData("UPDATE audit_entry SET \"Canonical\" = replace(\"Canonical\", 'done', 'gone') WHERE \"Serial\" = 3", "audit.entry_altered")]
+    [InlineData(
+        "UPDATE audit_entry SET \"Canonical\" = replace(\"Canonical\", 'done', 'gone') WHERE \"Serial\" = 3",
+        "audit.entry_altered"
+    )]
     [InlineData("UPDATE audit_entry SET \"Outcome\" = 'refused' WHERE \"Serial\" = 3", "audit.entry_altered")]
     [InlineData("UPDATE audit_entry SET \"ActorId\" = 'p-2' WHERE \"Serial\" = 3", "audit.entry_altered")]
     [InlineData("UPDATE audit_entry SET \"At\" = \"At\" + 1 WHERE \"Serial\" = 3", "audit.entry_altered")]
     [InlineData("UPDATE audit_entry SET \"Salt\" = randomblob(32) WHERE \"Serial\" = 3", "audit.entry_altered")]
     [InlineData("DELETE FROM audit_entry WHERE \"Serial\" = 3", "audit.entry_missing")]
     [InlineData("DELETE FROM audit_entry WHERE \"Serial\" = 10", "audit.entry_missing")]
-    [InlineData("INSERT INTO audit_entry SELECT 0, 'X', \"At\", \"Kind\", \"ActorId\", \"Subject\", \"Outcome\", \"Canonical\", \"Salt\" FROM audit_entry WHERE \"Serial\" = 3", "audit.entry_inserted")]
+    [InlineData(
+        "INSERT INTO audit_entry SELECT 0, 'X', \"At\", \"Kind\", \"ActorId\", \"Subject\", \"Outcome\", \"Canonical\", \"Salt\" FROM audit_entry WHERE \"Serial\" = 3",
+        "audit.entry_inserted"
+    )]
     [InlineData("DELETE FROM audit_leaf WHERE \"Index\" = 4", "audit.leaf_missing")]
-    [InlineData("DELETE FROM audit_leaf WHERE \"Index\" = 9; DELETE FROM audit_entry WHERE \"Serial\" = 10", "audit.truncated")]
-    [InlineData("UPDATE audit_leaf SET \"Index\" = 99 WHERE \"Index\" = 4; UPDATE audit_leaf SET \"Index\" = 4 WHERE \"Index\" = 5; UPDATE audit_leaf SET \"Index\" = 5 WHERE \"Index\" = 99", "audit.order_changed")]
-    [InlineData("UPDATE audit_entry SET \"Serial\" = 99 WHERE \"Serial\" = 4; UPDATE audit_entry SET \"Serial\" = 4 WHERE \"Serial\" = 5; UPDATE audit_entry SET \"Serial\" = 5 WHERE \"Serial\" = 99", "audit.entry_altered")]
-    [InlineData("UPDATE audit_node SET \"Hash\" = randomblob(32) WHERE \"Level\" = 1 AND \"Index\" = 2", "audit.tree_altered")]
+    [InlineData(
+        "DELETE FROM audit_leaf WHERE \"Index\" = 9; DELETE FROM audit_entry WHERE \"Serial\" = 10",
+        "audit.truncated"
+    )]
+    [InlineData(
+        "UPDATE audit_leaf SET \"Index\" = 99 WHERE \"Index\" = 4; UPDATE audit_leaf SET \"Index\" = 4 WHERE \"Index\" = 5; UPDATE audit_leaf SET \"Index\" = 5 WHERE \"Index\" = 99",
+        "audit.order_changed"
+    )]
+    [InlineData(
+        "UPDATE audit_entry SET \"Serial\" = 99 WHERE \"Serial\" = 4; UPDATE audit_entry SET \"Serial\" = 4 WHERE \"Serial\" = 5; UPDATE audit_entry SET \"Serial\" = 5 WHERE \"Serial\" = 99",
+        "audit.entry_altered"
+    )]
+    [InlineData(
+        "UPDATE audit_node SET \"Hash\" = randomblob(32) WHERE \"Level\" = 1 AND \"Index\" = 2",
+        "audit.tree_altered"
+    )]
     [InlineData("DELETE FROM audit_node WHERE \"Level\" = 2", "audit.tree_altered")]
     [InlineData("INSERT INTO audit_node VALUES (5, 7, randomblob(32))", "audit.tree_altered")]
     [InlineData("UPDATE audit_checkpoint SET \"Root\" = randomblob(32)", "audit.checkpoint_forged")]
-    [InlineData("UPDATE audit_checkpoint SET \"Note\" = replace(\"Note\", 'localhost', 'elsewhere')", "audit.checkpoint_forged")]
+    [InlineData(
+        "UPDATE audit_checkpoint SET \"Note\" = replace(\"Note\", 'localhost', 'elsewhere')",
+        "audit.checkpoint_forged"
+    )]
     [InlineData("DELETE FROM audit_checkpoint", "audit.truncated")]
     public async Task An_edit_of_the_database_is_found_at_start(string sql, string code)
     {
@@ -61,7 +82,10 @@ public class TamperTests
     [Theory]
     [InlineData("UPDATE audit_node SET \"Hash\" = randomblob(32) WHERE \"Level\" = 3", "audit.tree_altered")]
     [InlineData("DELETE FROM audit_node WHERE \"Level\" = 3", "audit.tree_altered")]
-    [InlineData("UPDATE audit_checkpoint SET \"Note\" = replace(\"Note\", char(10) || '10' || char(10), char(10) || '11' || char(10))", "audit.checkpoint_forged")]
+    [InlineData(
+        "UPDATE audit_checkpoint SET \"Note\" = replace(\"Note\", char(10) || '10' || char(10), char(10) || '11' || char(10))",
+        "audit.checkpoint_forged"
+    )]
     [InlineData("DELETE FROM audit_checkpoint", "audit.checkpoint_forged")]
     public async Task No_checkpoint_is_signed_that_does_not_extend_the_last(string sql, string code)
     {

@@ -103,10 +103,14 @@ public class GatewaySigningTests
         switch (part)
         {
             case "entry":
-                receipt["entry"] = receipt["entry"]!.GetValue<string>().Replace("\"done\"", "\"gone\"", StringComparison.Ordinal);
+                receipt["entry"] = receipt["entry"]!
+                    .GetValue<string>()
+                    .Replace("\"done\"", "\"gone\"", StringComparison.Ordinal);
                 break;
             case "pretty":
-                receipt["entry"] = receipt["entry"]!.GetValue<string>().Replace("{\"actor\"", "{ \"actor\"", StringComparison.Ordinal);
+                receipt["entry"] = receipt["entry"]!
+                    .GetValue<string>()
+                    .Replace("{\"actor\"", "{ \"actor\"", StringComparison.Ordinal);
                 break;
             case "salt":
                 receipt["salt"] = Convert.ToBase64String(new byte[32]);
@@ -118,7 +122,9 @@ public class GatewaySigningTests
                 proof["hashes"]![0] = Digest.Of("x").Hex;
                 break;
             case "checkpoint":
-                proof["checkpoint"] = proof["checkpoint"]!.GetValue<string>().Replace("\n6\n", "\n7\n", StringComparison.Ordinal);
+                proof["checkpoint"] = proof["checkpoint"]!
+                    .GetValue<string>()
+                    .Replace("\n6\n", "\n7\n", StringComparison.Ordinal);
                 break;
             case "verifierKey":
                 await using (var other = await StartAsync())
@@ -131,8 +137,9 @@ public class GatewaySigningTests
                 receipt["statement"] = JsonNode.Parse(signer.SignStatement(Statement("version:other/1")));
                 break;
             case "sig":
-                receipt["statement"]!["dsseEnvelope"]!["signatures"]![0]!["sig"] = JsonNode
-                    .Parse(signer.SignStatement(Statement("version:other/1")))!["dsseEnvelope"]!["signatures"]![0]!["sig"]!.DeepClone();
+                receipt["statement"]!["dsseEnvelope"]!["signatures"]![0]!["sig"] = JsonNode.Parse(
+                    signer.SignStatement(Statement("version:other/1"))
+                )!["dsseEnvelope"]!["signatures"]![0]!["sig"]!.DeepClone();
                 break;
             default:
                 receipt["extra"] = 1;
@@ -181,7 +188,12 @@ public class GatewaySigningTests
         var id = await database.Writer.WriteAsync<Guid>(
             async (session, token) =>
                 await session.LogAsync(
-                    new LogEntry("promotion.carried_out", new Actor(ActorKind.Person, "p-1"), "version:fraud/3", LogOutcome.Done)
+                    new LogEntry(
+                        "promotion.carried_out",
+                        new Actor(ActorKind.Person, "p-1"),
+                        "version:fraud/3",
+                        LogOutcome.Done
+                    )
                     {
                         Details = new() { ["statementSha256"] = digest },
                     },

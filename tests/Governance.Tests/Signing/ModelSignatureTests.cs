@@ -33,11 +33,20 @@ public sealed class ModelSignatureTests : IDisposable
     [Fact]
     public void The_root_is_the_hash_of_raw_digests_in_the_byte_order_of_names()
     {
-        var statement = ModelStatement.Create("m", SigningFixture.Model(("a/b", "1"), ("a.txt", "2"), ("😀", "3"), ("\uFB33", "4")));
+        var statement = ModelStatement.Create(
+            "m",
+            SigningFixture.Model(("a/b", "1"), ("a.txt", "2"), ("😀", "3"), ("\uFB33", "4"))
+        );
 
         var names = statement["predicate"]!["resources"]!.AsArray().Select(item => item!["name"]!.GetValue<string>());
         Assert.Equal(["a.txt", "a/b", "\uFB33", "😀"], names);
-        byte[] raw = [.. Digest.Of("2").ToBytes(), .. Digest.Of("1").ToBytes(), .. Digest.Of("4").ToBytes(), .. Digest.Of("3").ToBytes()];
+        byte[] raw =
+        [
+            .. Digest.Of("2").ToBytes(),
+            .. Digest.Of("1").ToBytes(),
+            .. Digest.Of("4").ToBytes(),
+            .. Digest.Of("3").ToBytes(),
+        ];
         Assert.Equal(Digest.Of(raw).Hex, statement["subject"]![0]!["digest"]!["sha256"]!.GetValue<string>());
     }
 
@@ -59,8 +68,21 @@ public sealed class ModelSignatureTests : IDisposable
 
         AssertFile("file_changed", "MLmodel", ("MLmodel", "other"), ("model/model.pkl", "bytes"), ("model/empty", ""));
         AssertFile("file_missing", "MLmodel", ("model/model.pkl", "bytes"), ("model/empty", ""));
-        AssertFile("file_renamed", "MLmodel2", ("MLmodel2", "flavors: {}"), ("model/model.pkl", "bytes"), ("model/empty", ""));
-        AssertFile("file_extra", "__init__.py", ("__init__.py", ""), ("MLmodel", "flavors: {}"), ("model/model.pkl", "bytes"), ("model/empty", ""));
+        AssertFile(
+            "file_renamed",
+            "MLmodel2",
+            ("MLmodel2", "flavors: {}"),
+            ("model/model.pkl", "bytes"),
+            ("model/empty", "")
+        );
+        AssertFile(
+            "file_extra",
+            "__init__.py",
+            ("__init__.py", ""),
+            ("MLmodel", "flavors: {}"),
+            ("model/model.pkl", "bytes"),
+            ("model/empty", "")
+        );
 
         void AssertFile(string reason, string name, params (string, string)[] files)
         {
@@ -79,18 +101,51 @@ public sealed class ModelSignatureTests : IDisposable
             { "verification_material", """{"verificationMaterial":{"certificate":{"rawBytes":""}}}""" },
             { "verification_material", """{"verificationMaterial":{"publicKey":{"hint":"ABC"},"tlogEntries":[]}}""" },
             { "verification_material", """{"verificationMaterial":{"publicKey":{},"tlogEntries":[]}}""" },
-            { "verification_material", """{"verificationMaterial":{"publicKey":{"hint":"HINT"},"tlogEntries":[{}]}}""" },
-            { "verification_material", """{"verificationMaterial":{"publicKey":{"hint":"HINT"},"timestampVerificationData":{}}}""" },
-            { "unknown_key", """{"verificationMaterial":{"publicKey":{"hint":"0000000000000000000000000000000000000000000000000000000000000000"},"tlogEntries":[]}}""" },
-            { "payload_type", """{"dsseEnvelope":{"payload":"PAYLOAD","payloadType":"text/plain","signatures":[{"sig":"SIG"}]}}""" },
-            { "signature_count", """{"dsseEnvelope":{"payload":"PAYLOAD","payloadType":"TYPE","signatures":[{"sig":"SIG"},{"sig":"SIG"}]}}""" },
+            {
+                "verification_material",
+                """{"verificationMaterial":{"publicKey":{"hint":"HINT"},"tlogEntries":[{}]}}"""
+            },
+            {
+                "verification_material",
+                """{"verificationMaterial":{"publicKey":{"hint":"HINT"},"timestampVerificationData":{}}}"""
+            },
+            {
+                "unknown_key",
+                """{"verificationMaterial":{"publicKey":{"hint":"0000000000000000000000000000000000000000000000000000000000000000"},"tlogEntries":[]}}"""
+            },
+            {
+                "payload_type",
+                """{"dsseEnvelope":{"payload":"PAYLOAD","payloadType":"text/plain","signatures":[{"sig":"SIG"}]}}"""
+            },
+            {
+                "signature_count",
+                """{"dsseEnvelope":{"payload":"PAYLOAD","payloadType":"TYPE","signatures":[{"sig":"SIG"},{"sig":"SIG"}]}}"""
+            },
             { "signature_count", """{"dsseEnvelope":{"payload":"PAYLOAD","payloadType":"TYPE","signatures":[]}}""" },
-            { "envelope_members", """{"dsseEnvelope":{"payload":"PAYLOAD","payloadType":"TYPE","signatures":[{"sig":"SIG"}],"x":1}}""" },
-            { "base64", """{"dsseEnvelope":{"payload":" PAYLOAD","payloadType":"TYPE","signatures":[{"sig":"SIG"}]}}""" },
-            { "base64", """{"dsseEnvelope":{"payload":"PAYLOAD","payloadType":"TYPE","signatures":[{"sig":"SIG="}]}}""" },
-            { "base64", """{"dsseEnvelope":{"payload":"PAYLOAD","payloadType":"TYPE","signatures":[{"sig":"SIG","y":1}]}}""" },
-            { "signature_format", """{"dsseEnvelope":{"payload":"PAYLOAD","payloadType":"TYPE","signatures":[{"sig":"P1363"}]}}""" },
-            { "signature_invalid", """{"dsseEnvelope":{"payload":"e30=","payloadType":"TYPE","signatures":[{"sig":"SIG"}]}}""" },
+            {
+                "envelope_members",
+                """{"dsseEnvelope":{"payload":"PAYLOAD","payloadType":"TYPE","signatures":[{"sig":"SIG"}],"x":1}}"""
+            },
+            {
+                "base64",
+                """{"dsseEnvelope":{"payload":" PAYLOAD","payloadType":"TYPE","signatures":[{"sig":"SIG"}]}}"""
+            },
+            {
+                "base64",
+                """{"dsseEnvelope":{"payload":"PAYLOAD","payloadType":"TYPE","signatures":[{"sig":"SIG="}]}}"""
+            },
+            {
+                "base64",
+                """{"dsseEnvelope":{"payload":"PAYLOAD","payloadType":"TYPE","signatures":[{"sig":"SIG","y":1}]}}"""
+            },
+            {
+                "signature_format",
+                """{"dsseEnvelope":{"payload":"PAYLOAD","payloadType":"TYPE","signatures":[{"sig":"P1363"}]}}"""
+            },
+            {
+                "signature_invalid",
+                """{"dsseEnvelope":{"payload":"e30=","payloadType":"TYPE","signatures":[{"sig":"SIG"}]}}"""
+            },
         };
 
     [Theory]
@@ -151,7 +206,10 @@ public sealed class ModelSignatureTests : IDisposable
         var statement = SigningFixture.Statement();
         statement["subject"]![0]!["digest"]!["sha256"] = Digest.Of("x").Hex;
 
-        Assert.Equal("signing.root_mismatch", _fixture.Verify(_fixture.Forge(CanonicalJson.Serialize(statement))).Failure?.Code);
+        Assert.Equal(
+            "signing.root_mismatch",
+            _fixture.Verify(_fixture.Forge(CanonicalJson.Serialize(statement))).Failure?.Code
+        );
     }
 
     [Fact]
@@ -160,7 +218,10 @@ public sealed class ModelSignatureTests : IDisposable
         var statement = SigningFixture.Statement();
         statement["predicate"]!["resources"] = new JsonArray();
 
-        Assert.Equal("signing.empty", _fixture.Verify(_fixture.Forge(CanonicalJson.Serialize(statement)), SigningFixture.Model([])).Failure?.Code);
+        Assert.Equal(
+            "signing.empty",
+            _fixture.Verify(_fixture.Forge(CanonicalJson.Serialize(statement)), SigningFixture.Model([])).Failure?.Code
+        );
     }
 
     [Theory]
@@ -261,6 +322,11 @@ public sealed class ModelSignatureTests : IDisposable
         using var p384 = ECDsa.Create(ECCurve.NamedCurves.nistP384);
         Assert.Equal("signing.bad_key", ModelSigner.FromPem(new Secret(p384.ExportPkcs8PrivateKeyPem())).Failure?.Code);
         Assert.Equal("signing.bad_key", ModelSigner.FromPem(new Secret("x")).Failure?.Code);
-        Assert.Equal("signing.bad_key", OfflineVerifier.VerifyModelByKey(bundle, SigningFixture.Model(), p384.ExportSubjectPublicKeyInfoPem()).Failure?.Code);
+        Assert.Equal(
+            "signing.bad_key",
+            OfflineVerifier
+                .VerifyModelByKey(bundle, SigningFixture.Model(), p384.ExportSubjectPublicKeyInfoPem())
+                .Failure?.Code
+        );
     }
 }

@@ -23,8 +23,7 @@ internal sealed class SigningFixture : IDisposable
 
     public ModelSigner Signer { get; }
 
-    public OfflineVerifier Verifier { get; } =
-        new(new Microsoft.Extensions.Time.Testing.FakeTimeProvider(Now));
+    public OfflineVerifier Verifier { get; } = new(new Microsoft.Extensions.Time.Testing.FakeTimeProvider(Now));
 
     public byte[] Root(DateTimeOffset? start = null, DateTimeOffset? end = null) =>
         CanonicalJson.Serialize(
@@ -49,15 +48,14 @@ internal sealed class SigningFixture : IDisposable
             )
             .Value;
 
-    public static Manifest Model() => Model(("MLmodel", "flavors: {}"), ("model/model.pkl", "bytes"), ("model/empty", ""));
+    public static Manifest Model() =>
+        Model(("MLmodel", "flavors: {}"), ("model/model.pkl", "bytes"), ("model/empty", ""));
 
     /// <summary>Signs any payload as it stands.</summary>
     public JsonObject Forge(string payload) => Forge(Encoding.UTF8.GetBytes(payload));
 
     public JsonObject Forge(byte[] payload) =>
-        JsonNode
-            .Parse(new SignedBundle(Signer.KeyHint, payload, Dsse.Sign(Key, payload)).Write())!
-            .AsObject();
+        JsonNode.Parse(new SignedBundle(Signer.KeyHint, payload, Dsse.Sign(Key, payload)).Write())!.AsObject();
 
     public Result<VerifiedStatement> Verify(JsonObject bundle, Manifest? manifest = null) =>
         Verifier.VerifyModel(Encoding.UTF8.GetBytes(bundle.ToJsonString()), manifest ?? Model(), Root());
