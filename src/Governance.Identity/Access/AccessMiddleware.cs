@@ -60,7 +60,7 @@ internal sealed class AccessMiddleware(RequestDelegate next, ActorReader actors,
     {
         if (session is { Page: true } && HttpMethods.IsGet(context.Request.Method))
         {
-            await context.ChallengeAsync(Schemes.OpenIdConnect);
+            await context.ChallengeAsync(IdentitySchemes.OpenIdConnect);
             return;
         }
 

@@ -18,7 +18,7 @@ internal sealed class ActorReader(
     SubjectReader subjects,
     TimeProvider clock,
     IOptions<IdentityOptions> options,
-    IOptions<PlatformOptions> platform
+    PlatformOptions platform
 )
 {
     /// <summary>The <c>amr</c> value (RFC 8176) that a person's own sign-in puts into a token; nothing else does.</summary>
@@ -29,7 +29,7 @@ internal sealed class ActorReader(
 
     // Keyed by hash, so that a memory dump of the cache holds no tokens.
     private readonly ExpiringCache<Digest, Proof> _tokens = new(clock, Life, 10_000);
-    private readonly string _origin = new Uri(platform.Value.PublicUrl).GetLeftPart(UriPartial.Authority);
+    private readonly string _origin = new Uri(platform.PublicUrl).GetLeftPart(UriPartial.Authority);
 
     private sealed record Proof(string SubjectId, bool Interactive, DateTimeOffset? AuthenticatedAt);
 
@@ -49,7 +49,7 @@ internal sealed class ActorReader(
             return Actor.Anonymous;
         }
 
-        var cookie = await context.AuthenticateAsync(Schemes.Session);
+        var cookie = await context.AuthenticateAsync(IdentitySchemes.Session);
         return cookie.Succeeded && ProofOf(cookie.Principal) is { } proof
             ? await ActorAsync(proof, context.RequestAborted) ?? Actor.Anonymous
             : Actor.Anonymous;

@@ -21,7 +21,7 @@ internal sealed class Clients(
     ILogger<OpenIddictApplicationManager<OpenIddictEntityFrameworkCoreApplication>> logger,
     IOptionsMonitor<OpenIddictCoreOptions> core,
     IOptionsMonitor<OpenIddictEntityFrameworkCoreOptions> storage,
-    IOptions<PlatformOptions> platform
+    PlatformOptions platform
 )
 {
     /// <summary>Registers the pages and the command line, or brings their addresses up to date.</summary>
@@ -72,12 +72,12 @@ internal sealed class Clients(
     }
 
     private OpenIddictApplicationDescriptor Console() =>
-        Interactive(Schemes.ConsoleClient, ApplicationTypes.Web, $"{platform.Value.PublicUrl}/signin-oidc");
+        Interactive(IdentitySchemes.ConsoleClient, ApplicationTypes.Web, $"{platform.PublicUrl}/signin-oidc");
 
     // RFC 8252 §7.3: a native client listens on a loopback port of its choice; the port is not compared.
     private static OpenIddictApplicationDescriptor Cli()
     {
-        var cli = Interactive(Schemes.CliClient, ApplicationTypes.Native, "http://127.0.0.1/callback");
+        var cli = Interactive(IdentitySchemes.CliClient, ApplicationTypes.Native, "http://127.0.0.1/callback");
         cli.Permissions.Add(OpenIddictConstants.Permissions.GrantTypes.RefreshToken);
         cli.Permissions.Add(OpenIddictConstants.Permissions.Endpoints.Revocation);
         return cli;

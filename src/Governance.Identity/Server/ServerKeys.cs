@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Governance.Platform;
+using Governance.Platform.Blobs;
 using Governance.Platform.Keys;
 using Microsoft.Extensions.Options;
 using Microsoft.IdentityModel.Tokens;
@@ -12,9 +13,9 @@ internal sealed class ServerKeys : IDisposable
     private const int MaxFile = 4096;
     private readonly ECDsa _signing;
 
-    public ServerKeys(IKeyWrap wrap, IOptions<PlatformOptions> platform)
+    public ServerKeys(IKeyWrap wrap, PlatformOptions platform)
     {
-        Directory = Path.Combine(platform.Value.DataDirectory, "keys");
+        Directory = Path.Combine(platform.DataDirectory, "keys");
         System.IO.Directory.CreateDirectory(Directory);
         _signing = ECDsa.Create();
         var signing = LoadOrCreate(wrap, "oidc-signing", NewSigningKey);
@@ -47,7 +48,7 @@ internal sealed class ServerKeys : IDisposable
         if (!File.Exists(path))
         {
             var made = create();
-            Write(path, wrap.Wrap(made, name));
+            DurableFile.WriteSecret(path, wrap.Wrap(made, name));
             CryptographicOperations.ZeroMemory(made);
         }
 
@@ -61,30 +62,5 @@ internal sealed class ServerKeys : IDisposable
         var bytes = new byte[file.Length is > 0 and <= MaxFile ? (int)file.Length : 0];
         file.ReadExactly(bytes);
         return bytes;
-    }
-
-    // A half-written key would lock everybody out: write beside, flush to disk, then rename.
-    private static void Write(string path, byte[] bytes)
-    {
-        var beside = path + ".new";
-        File.Delete(beside);
-        var how = new FileStreamOptions
-        {
-            Mode = FileMode.CreateNew,
-            Access = FileAccess.Write,
-            Share = FileShare.None,
-        };
-        if (!OperatingSystem.IsWindows())
-        {
-            how.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-        }
-
-        using (var file = new FileStream(beside, how))
-        {
-            file.Write(bytes);
-            file.Flush(flushToDisk: true);
-        }
-
-        File.Move(beside, path, overwrite: false);
     }
 }

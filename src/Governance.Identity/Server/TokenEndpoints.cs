@@ -32,7 +32,7 @@ internal static class TokenEndpoints
     )
     {
         var request = context.GetOpenIddictServerRequest() ?? throw new InvalidOperationException("Not a request.");
-        var cookie = await context.AuthenticateAsync(Schemes.SignIn);
+        var cookie = await context.AuthenticateAsync(IdentitySchemes.SignIn);
         var id = cookie.Principal?.GetClaim(Claims.Subject) ?? "";
         var at = cookie.Principal?.GetClaim(Claims.AuthenticationTime) ?? "";
         if (
@@ -88,7 +88,7 @@ internal static class TokenEndpoints
     {
         var identity = new ClaimsIdentity("governance", Claims.Name, Claims.Role);
         identity.SetClaim(Claims.Subject, subject);
-        identity.SetResources(Schemes.Audience);
+        identity.SetResources(IdentitySchemes.Audience);
         identity.SetDestinations(_ => [Destinations.AccessToken]);
         return identity;
     }

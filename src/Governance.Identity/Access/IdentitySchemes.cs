@@ -1,7 +1,7 @@
 namespace Governance.Identity.Access;
 
 /// <summary>Names of the authentication schemes and of the built-in clients.</summary>
-internal static class Schemes
+internal static class IdentitySchemes
 {
     /// <summary>Cookie of the issuer: this browser proved a password.</summary>
     public const string SignIn = "sign-in";
