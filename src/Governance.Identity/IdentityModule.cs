@@ -143,9 +143,7 @@ public static class IdentityModule
                     server.Issuer = new Uri(platform.PublicUrl);
                     server.AccessTokenLifetime = TimeSpan.FromMinutes(identity.Value.AccessTokenMinutes);
                     server.RefreshTokenLifetime = TimeSpan.FromHours(identity.Value.RefreshTokenHours);
-                    server.SigningCredentials.Add(
-                        new SigningCredentials(keys.Signing, SecurityAlgorithms.EcdsaSha256)
-                    );
+                    server.SigningCredentials.Add(new SigningCredentials(keys.Signing, SecurityAlgorithms.EcdsaSha256));
                     server.EncryptionCredentials.Add(
                         new EncryptingCredentials(
                             keys.Encryption,

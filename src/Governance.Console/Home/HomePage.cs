@@ -62,9 +62,7 @@ internal static class HomePage
         var may = Permissions
             .All.Where(permission => permission != Permissions.Public && rights.AllowsSomewhere(permission))
             .Select(permission => (Html)$"<li><code>{permission.Name}</code></li>\n");
-        var roles = rights.Grants.Select(grant =>
-            (Html)$"<tr><td>{grant.Role}</td><td>{Where(grant)}</td></tr>\n"
-        );
+        var roles = rights.Grants.Select(grant => (Html)$"<tr><td>{grant.Role}</td><td>{Where(grant)}</td></tr>\n");
         Html table = $"""
             <table>
             <thead><tr><th scope="col">Role</th><th scope="col">Where</th></tr></thead>
@@ -92,7 +90,11 @@ internal static class HomePage
             ? "everywhere"
             : $"{grant.Kind.ToString().ToLowerInvariant()}s named {grant.Pattern}";
 
-    private static async Task<Html> WaitingAsync(HttpContext context, Rights rights, CancellationToken cancellationToken)
+    private static async Task<Html> WaitingAsync(
+        HttpContext context,
+        Rights rights,
+        CancellationToken cancellationToken
+    )
     {
         if (
             context.RequestServices.GetService<IPromotions>() is not { } promotions
@@ -116,9 +118,9 @@ internal static class HomePage
             .Select(request =>
                 (Html)
                     $"""
-                    <tr><td>{request.Version.Model} version {request.Version.Version}</td><td>{request.Target}</td><td>{request.Reason}</td><td><code>{request.Id}</code></td></tr>
+                        <tr><td>{request.Version.Model} version {request.Version.Version}</td><td>{request.Target}</td><td>{request.Reason}</td><td><code>{request.Id}</code></td></tr>
 
-                    """
+                        """
             )
             .ToList();
         Html nothing = $"<p>Nothing waits for you.</p>";

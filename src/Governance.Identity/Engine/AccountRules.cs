@@ -38,7 +38,8 @@ internal static class AccountRules
     {
         var text = password.Reveal();
         var reason =
-            text.Length < MinPassword ? $"A password needs at least {MinPassword} characters; several words make a good one."
+            text.Length < MinPassword
+                ? $"A password needs at least {MinPassword} characters; several words make a good one."
             : text.Length > MaxPassword ? $"A password has at most {MaxPassword} characters."
             : IsCommon(text) ? "That password is among the most common ones; choose another."
             : null;

@@ -1,7 +1,7 @@
+using Governance.Identity.Access;
 using Governance.Kernel;
 using Governance.Platform;
 using Governance.Platform.Database;
-using Governance.Identity.Access;
 using Microsoft.Extensions.Caching.Memory;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;

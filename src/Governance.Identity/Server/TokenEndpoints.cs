@@ -99,8 +99,7 @@ internal static class TokenEndpoints
 
     // Without its prompt, or signing in would ask for signing in again.
     private static string ReturnAddress(HttpRequest request) =>
-        request.Path
-        + QueryString.Create(request.Query.Where(pair => pair.Key != "prompt"));
+        request.Path + QueryString.Create(request.Query.Where(pair => pair.Key != "prompt"));
 
     private static IResult Refuse(string error, string description) =>
         Results.Forbid(

@@ -50,10 +50,12 @@ internal sealed class PasswordSignIn(
         var counted = await writer.WriteAsync<Attempt>(
             async (session, token) =>
             {
-                var row = await session.Db.Set<SubjectRow>().FirstOrDefaultAsync(
-                    subject => subject.Name == name && subject.Kind == ActorKind.Person && subject.Enabled,
-                    token
-                );
+                var row = await session
+                    .Db.Set<SubjectRow>()
+                    .FirstOrDefaultAsync(
+                        subject => subject.Name == name && subject.Kind == ActorKind.Person && subject.Enabled,
+                        token
+                    );
                 if (row is null || row.LockedUntil > session.Now)
                 {
                     return row is null ? new Attempt("", null) : new Attempt(row.Id, null);
@@ -83,7 +85,10 @@ internal sealed class PasswordSignIn(
                 row.LockedUntil = null;
                 await session.Db.SaveChangesAsync(token);
                 var person = new Actor(ActorKind.Person, id);
-                await session.LogAsync(new LogEntry("identity.signed_in", person, $"subject:{id}", LogOutcome.Done), token);
+                await session.LogAsync(
+                    new LogEntry("identity.signed_in", person, $"subject:{id}", LogOutcome.Done),
+                    token
+                );
                 return default(Unit);
             },
             cancellationToken

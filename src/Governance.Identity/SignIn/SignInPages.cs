@@ -32,7 +32,10 @@ internal static class SignInPages
         pages.MapPost("/signin", SignInAsync);
         pages.MapGet("/signout", (HttpContext context, IAntiforgery forgery) => SignOut(context, forgery));
         pages.MapPost("/signout", SignOutAsync);
-        pages.MapGet("/setup", (HttpContext context, IAntiforgery forgery, SetupCode code) => Setup(context, forgery, code));
+        pages.MapGet(
+            "/setup",
+            (HttpContext context, IAntiforgery forgery, SetupCode code) => Setup(context, forgery, code)
+        );
         pages.MapPost("/setup", SetupAsync);
         pages.MapGet(
             "/assets/governance.css",
@@ -44,7 +47,12 @@ internal static class SignInPages
         );
     }
 
-    private static HtmlPage SignIn(HttpContext context, IAntiforgery forgery, string userName = "", string? problem = null)
+    private static HtmlPage SignIn(
+        HttpContext context,
+        IAntiforgery forgery,
+        string userName = "",
+        string? problem = null
+    )
     {
         Html body = $"""
             <h1>Sign in</h1>

@@ -79,11 +79,7 @@ internal sealed class IdentityModel : IModelContribution
                 })
                 .IsUnique();
             grant.HasIndex(row => row.Role);
-            grant
-                .HasOne<SubjectRow>()
-                .WithMany()
-                .HasForeignKey(row => row.SubjectId)
-                .OnDelete(DeleteBehavior.Restrict);
+            grant.HasOne<SubjectRow>().WithMany().HasForeignKey(row => row.SubjectId).OnDelete(DeleteBehavior.Restrict);
         });
         model.Entity<RoleTextRow>(roles =>
         {

@@ -14,7 +14,12 @@ namespace Governance.Identity.Subjects;
 /// <summary>A role to grant. Kind is <c>experiment</c>, <c>model</c> or <c>dataset</c> with a pattern; neither for a global grant.</summary>
 internal sealed record GrantInput(string Role, string? Kind = null, string? Pattern = null);
 
-internal sealed record PersonInput(string UserName, string DisplayName, string Password, IReadOnlyList<GrantInput> Grants);
+internal sealed record PersonInput(
+    string UserName,
+    string DisplayName,
+    string Password,
+    IReadOnlyList<GrantInput> Grants
+);
 
 internal sealed record ServiceInput(string ClientId, IReadOnlyList<GrantInput> Grants);
 
@@ -65,7 +70,10 @@ internal static class SubjectEndpoints
         "identity.bad_json",
         "The body is not the JSON object that this address takes: check names, types and repetitions."
     );
-    private static readonly Failure NotAdmin = Failure.Denied("identity.denied", "Only a global administrator may do this.");
+    private static readonly Failure NotAdmin = Failure.Denied(
+        "identity.denied",
+        "Only a global administrator may do this."
+    );
 
     public static void Map(IEndpointRouteBuilder routes)
     {
@@ -80,7 +88,11 @@ internal static class SubjectEndpoints
         manage.MapDelete("/grants/{id:guid}", RevokeAsync);
     }
 
-    private static async Task<IResult> WhoAmIAsync(HttpContext context, IAccess access, CancellationToken cancellationToken)
+    private static async Task<IResult> WhoAmIAsync(
+        HttpContext context,
+        IAccess access,
+        CancellationToken cancellationToken
+    )
     {
         var rights = await access.RightsOfAsync(context.GetActor(), cancellationToken);
         return Results.Json(
@@ -234,8 +246,7 @@ internal static class SubjectEndpoints
 
         var input = await ReadAsync(context, IdentityJson.Default.NewGrantInput, cancellationToken);
         if (
-            !input.Ok
-            || Grant(new GrantInput(input.Value.Role, input.Value.Kind, input.Value.Pattern)) is not { } grant
+            !input.Ok || Grant(new GrantInput(input.Value.Role, input.Value.Kind, input.Value.Pattern)) is not { } grant
         )
         {
             return (input.Failure ?? BadJson).ToProblem();

@@ -15,7 +15,8 @@ public sealed class Html
     private readonly StringBuilder _text;
 
     /// <summary>Called by the compiler.</summary>
-    public Html(int literalLength, int formattedCount) => _text = new StringBuilder(literalLength + formattedCount * 16);
+    public Html(int literalLength, int formattedCount) =>
+        _text = new StringBuilder(literalLength + formattedCount * 16);
 
     /// <summary>Nothing.</summary>
     public static Html Empty => $"";

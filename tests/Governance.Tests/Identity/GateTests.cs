@@ -137,7 +137,10 @@ public sealed class GateTests : IAsyncLifetime
     [InlineData("/api/v1/grants")]
     public async Task Only_administrators_administer(string path)
     {
-        foreach (var role in (string[])["viewer", "data-scientist", "reviewer", "release-manager", "privacy-officer", "auditor"])
+        foreach (
+            var role in (string[])
+                ["viewer", "data-scientist", "reviewer", "release-manager", "privacy-officer", "auditor"]
+        )
         {
             using var client = _host.Client(await _host.ServiceTokenAsync($"bot-{role}", role));
             using var response = await client.PostAsync(path, Json("{}"));
@@ -146,13 +149,25 @@ public sealed class GateTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("/api/v1/persons", """{"userName":"x","displayName":"X","password":"seven wet otters","grants":[],"more":1}""")]
-    [InlineData("/api/v1/persons", """{"userName":"x","userName":"y","displayName":"X","password":"seven wet otters","grants":[]}""")]
+    [InlineData(
+        "/api/v1/persons",
+        """{"userName":"x","displayName":"X","password":"seven wet otters","grants":[],"more":1}"""
+    )]
+    [InlineData(
+        "/api/v1/persons",
+        """{"userName":"x","userName":"y","displayName":"X","password":"seven wet otters","grants":[]}"""
+    )]
     [InlineData("/api/v1/persons", """{"userName":"x"}""")]
     [InlineData("/api/v1/persons", """{"userName":null,"displayName":"X","password":"seven wet otters","grants":[]}""")]
-    [InlineData("/api/v1/persons", """{"userName":"x","displayName":"X","password":"seven wet otters","grants":[null]}""")]
+    [InlineData(
+        "/api/v1/persons",
+        """{"userName":"x","displayName":"X","password":"seven wet otters","grants":[null]}"""
+    )]
     [InlineData("/api/v1/persons", """{"userName":"x","displayName":"X","password":"short","grants":[]}""")]
-    [InlineData("/api/v1/persons", """{"userName":"UPPER","displayName":"X","password":"seven wet otters","grants":[]}""")]
+    [InlineData(
+        "/api/v1/persons",
+        """{"userName":"UPPER","displayName":"X","password":"seven wet otters","grants":[]}"""
+    )]
     [InlineData("/api/v1/services", """{"clientId":"x","grants":[{"role":"root"}]}""")]
     [InlineData("/api/v1/services", """{"clientId":"x","grants":[{"role":"viewer","kind":"model"}]}""")]
     [InlineData("/api/v1/grants", "[]")]

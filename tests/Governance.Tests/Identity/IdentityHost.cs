@@ -311,12 +311,8 @@ public sealed partial class IdentityHost : IAsyncDisposable
         routes.MapGet("/probe/undeclared", () => "reached");
         routes.MapGet("/probe/models/{name}", () => "reached").RequirePermission(Permissions.ModelRead);
         routes.MapPost("/probe/session", () => "reached").RequirePermission(Permissions.Self).AcceptSession();
-        routes
-            .MapPost("/api/2.0/mlflow/probe/{name}", () => "reached")
-            .RequirePermission(Permissions.ExperimentWrite);
-        routes
-            .MapPost("/ajax-api/2.0/mlflow/probe", () => "reached")
-            .RequirePermission(Permissions.ExperimentWrite);
+        routes.MapPost("/api/2.0/mlflow/probe/{name}", () => "reached").RequirePermission(Permissions.ExperimentWrite);
+        routes.MapPost("/ajax-api/2.0/mlflow/probe", () => "reached").RequirePermission(Permissions.ExperimentWrite);
     }
 
     private static HttpClientHandler Trusting(X509Certificate2 certificate)

@@ -55,10 +55,9 @@ public sealed class RightsTests
         bool expected
     )
     {
-        var grant =
-            pattern is null
-                ? new RoleGrant("maker", ObjectKind.None, "")
-                : new RoleGrant("maker", ObjectKind.Model, pattern);
+        var grant = pattern is null
+            ? new RoleGrant("maker", ObjectKind.None, "")
+            : new RoleGrant("maker", ObjectKind.Model, pattern);
         var rights = new Rights(Ana, [grant], Roles);
 
         Assert.Equal(expected, rights.Allows(new Permission(permission), AccessTarget.Model(model, owner)));
@@ -80,8 +79,10 @@ public sealed class RightsTests
         var rights = new Rights(Ana, [new RoleGrant("root", ObjectKind.None, "")], Roles);
 
         Assert.Empty(rights.Grants);
-        Assert.DoesNotContain(Permissions.All, permission =>
-            permission != Permissions.Public && permission != Permissions.Self && rights.AllowsSomewhere(permission)
+        Assert.DoesNotContain(
+            Permissions.All,
+            permission =>
+                permission != Permissions.Public && permission != Permissions.Self && rights.AllowsSomewhere(permission)
         );
     }
 
@@ -104,6 +105,10 @@ public sealed class RightsTests
     [InlineData("viewer", ObjectKind.Model, "", "identity.bad_pattern")]
     [InlineData("viewer", (ObjectKind)9, "x", "identity.bad_pattern")]
     [InlineData("viewer", ObjectKind.Model, "a\nb", "identity.bad_pattern")]
-    public void A_grant_names_a_known_role_and_a_sane_scope(string role, ObjectKind kind, string pattern, string? code) =>
-        Assert.Equal(code, AccountRules.CheckGrant(new RoleGrant(role, kind, pattern))?.Code);
+    public void A_grant_names_a_known_role_and_a_sane_scope(
+        string role,
+        ObjectKind kind,
+        string pattern,
+        string? code
+    ) => Assert.Equal(code, AccountRules.CheckGrant(new RoleGrant(role, kind, pattern))?.Code);
 }

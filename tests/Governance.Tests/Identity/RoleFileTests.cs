@@ -145,7 +145,8 @@ public sealed class RoleFileTests
         var policies = Directory.CreateTempSubdirectory("governance-policies-").FullName;
         await File.WriteAllTextAsync(
             Path.Combine(policies, "roles.yaml"),
-            Shipped().Replace("viewer:", "viewer: # changed", StringComparison.Ordinal)
+            Shipped()
+                .Replace("viewer:", "viewer: # changed", StringComparison.Ordinal)
                 .Replace("      - identity:manage\n", "", StringComparison.Ordinal),
             TestContext.Current.CancellationToken
         );

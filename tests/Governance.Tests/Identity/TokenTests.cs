@@ -288,7 +288,10 @@ public sealed class TokenTests : IAsyncLifetime
         Assert.ThrowsAny<CryptographicException>(() => key.ImportPkcs8PrivateKey(wrapped, out _));
         // A new port is a new issuer, so the old token is refused although its signature is right.
         Assert.Null(await _host.WhoAmIAsync(token));
-        Assert.Equal(wrapped, await File.ReadAllBytesAsync(Path.Combine(_host.DataDirectory, "keys", "oidc-signing.key")));
+        Assert.Equal(
+            wrapped,
+            await File.ReadAllBytesAsync(Path.Combine(_host.DataDirectory, "keys", "oidc-signing.key"))
+        );
     }
 
     private static JsonNode Part(string token, int index)
