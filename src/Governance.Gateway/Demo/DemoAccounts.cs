@@ -30,15 +30,16 @@ internal sealed partial class DemoAccounts : IDisposable
     public const string Password = "demo only seven otters juggle";
 
     private const string Redirect = "http://127.0.0.1/callback";
-    private static readonly (string Name, string Display, string Role)[] Persons =
+    private static readonly (string Name, string Display, string[] Roles)[] Persons =
     [
-        ("dana", "Dana Scientist", "data-scientist"),
-        ("remy", "Remy Release", "release-manager"),
-        ("rita", "Rita Reviewer", "reviewer"),
-        ("paul", "Paul Privacy", "privacy-officer"),
-        ("ada", "Ada Auditor", "auditor"),
-        ("admin", "Alex Admin", "admin"),
-        ("vera", "Vera Viewer", "viewer"),
+        ("dana", "Dana Scientist", ["data-scientist"]),
+        ("remy", "Remy Release", ["release-manager"]),
+        ("sam", "Sam Both", ["release-manager", "reviewer"]),
+        ("rita", "Rita Reviewer", ["reviewer"]),
+        ("paul", "Paul Privacy", ["privacy-officer"]),
+        ("ada", "Ada Auditor", ["auditor"]),
+        ("admin", "Alex Admin", ["admin"]),
+        ("vera", "Vera Viewer", ["viewer"]),
     ];
 
     private readonly SocketsHttpHandler _handler;
@@ -64,16 +65,16 @@ internal sealed partial class DemoAccounts : IDisposable
         var accounts = new DemoAccounts(Loopback.Trusting(certificates.Authority), options);
         accounts._handler.UseCookies = false;
         var subjects = services.GetRequiredService<ISubjects>();
-        foreach (var (name, display, role) in Persons)
+        foreach (var (name, display, roles) in Persons)
         {
-            Require(await subjects.EnrolPersonAsync(Actor.System, name, display, new Secret(Password), Global(role), CancellationToken.None));
-            await accounts.SignInAsync(name, role, certificates);
+            Require(await subjects.EnrolPersonAsync(Actor.System, name, display, new Secret(Password), Global(roles), CancellationToken.None));
+            await accounts.SignInAsync(name, roles[0], certificates);
         }
 
         foreach (var (name, role) in new[] { ("training-pipeline", "data-scientist"), ("approval-bot", "reviewer") })
         {
             var secret = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32));
-            Require(await subjects.EnrolServiceAsync(Actor.System, name, new Secret(secret), Global(role), CancellationToken.None));
+            Require(await subjects.EnrolServiceAsync(Actor.System, name, new Secret(secret), Global([role]), CancellationToken.None));
             await accounts.ClientCredentialsAsync(name, role, secret);
         }
 
@@ -102,7 +103,8 @@ internal sealed partial class DemoAccounts : IDisposable
         }
     }
 
-    private static IReadOnlyList<RoleGrant> Global(string role) => [new RoleGrant(role, ObjectKind.None, "")];
+    private static IReadOnlyList<RoleGrant> Global(string[] roles) =>
+        [.. roles.Select(role => new RoleGrant(role, ObjectKind.None, ""))];
 
     private async Task SignInAsync(string name, string role, ServerCertificates certificates)
     {
@@ -111,7 +113,7 @@ internal sealed partial class DemoAccounts : IDisposable
         var verifier = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32));
         var challenge = Base64Url(SHA256.HashData(Encoding.ASCII.GetBytes(verifier)));
         var authorize =
-            $"/connect/authorize?response_type=code&client_id=govern-cli&redirect_uri={Uri.EscapeDataString(Redirect)}&scope=openid&state=demo&code_challenge={challenge}&code_challenge_method=S256";
+            $"/connect/authorize?response_type=code&client_id=governance-cli&redirect_uri={Uri.EscapeDataString(Redirect)}&scope=openid%20offline_access&state=demo&code_challenge={challenge}&code_challenge_method=S256";
         using var page = await FollowAsync(browser, await browser.GetAsync(new Uri(authorize, UriKind.Relative)));
         var html = await page.Content.ReadAsStringAsync();
         using var form = new FormUrlEncodedContent(
@@ -138,7 +140,7 @@ internal sealed partial class DemoAccounts : IDisposable
             new Dictionary<string, string>
             {
                 ["grant_type"] = "authorization_code",
-                ["client_id"] = "govern-cli",
+                ["client_id"] = "governance-cli",
                 ["code"] = code,
                 ["redirect_uri"] = Redirect,
                 ["code_verifier"] = verifier,
@@ -231,7 +233,7 @@ internal sealed partial class DemoAccounts : IDisposable
 
     private static string Base64Url(byte[] bytes) => Convert.ToBase64String(bytes).TrimEnd('=').Replace('+', '-').Replace('/', '_');
 
-    [GeneratedRegex("name=\"__RequestVerificationToken\"[^>]*value=\"([^\"]+)\"", RegexOptions.None, 1000)]
+    [GeneratedRegex("name=\"__RequestVerificationToken\" value=\"([^\"]*)\"", RegexOptions.None, 1000)]
     private static partial Regex FormToken();
 
     [GeneratedRegex("<form[^>]*action=\"([^\"]+)\"", RegexOptions.None, 1000)]

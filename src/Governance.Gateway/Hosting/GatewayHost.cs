@@ -1,4 +1,5 @@
 using Governance.Audit;
+using Governance.Audit.Contracts;
 using Governance.Compliance;
 using Governance.Console;
 using Governance.Evidence;
@@ -72,6 +73,7 @@ public static class GatewayHost
     public static void AddModules(IServiceCollection services)
     {
         services.AddPlatform();
+        services.AddSingleton<ILogReaders, LogReaders>();
         services.AddAudit();
         services.AddIdentity();
         services.AddLineage();

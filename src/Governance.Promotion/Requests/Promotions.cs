@@ -12,6 +12,7 @@ using Governance.Promotion.Contracts;
 using Governance.Promotion.Gate;
 using Governance.Promotion.Storage;
 using Governance.Registry.Contracts;
+using Governance.Signing.Contracts;
 using Microsoft.EntityFrameworkCore;
 
 namespace Governance.Promotion.Requests;
@@ -288,20 +289,7 @@ internal sealed class Promotions(
             return null;
         }
 
-        return new JsonObject
-        {
-            ["statement"] = JsonNode.Parse(row.Statement),
-            ["entry"] = entry.Canonical,
-            ["salt"] = Convert.ToBase64String(entry.Salt),
-            ["inclusionProof"] = new JsonObject
-            {
-                ["leafIndex"] = proof.LeafIndex,
-                ["leafHash"] = proof.LeafHash.Hex,
-                ["hashes"] = new JsonArray([.. proof.Hashes.Select(hash => (JsonNode)hash.Hex)]),
-                ["checkpoint"] = proof.Checkpoint,
-            },
-            ["verifierKey"] = logKey.VerifierKey,
-        };
+        return ReceiptVerifier.Compose(row.Statement, entry, proof, logKey.VerifierKey);
     }
 
     public async Task<IReadOnlyList<Guid>> ReceiptsOfAsync(ModelVersionRef version, CancellationToken cancellationToken)
