@@ -7,8 +7,14 @@ namespace Governance.Compliance.Engine;
 /// <param name="Key">Name used in catalogues.</param>
 /// <param name="Kinds">Kinds of the privacy module (<see cref="ColumnFinding.What"/>) that belong to it, found or declared.</param>
 /// <param name="Detected">Whether detectors look for the whole class, so that finding nothing says something.</param>
-/// <param name="Coarse">Kinds whose generalised form may be allowed, but whose coarseness is not recorded.</param>
-internal sealed record IdentifierClass(string Key, FrozenSet<string> Kinds, bool Detected, FrozenSet<string> Coarse);
+internal sealed record IdentifierClass(string Key, FrozenSet<string> Kinds, bool Detected)
+{
+    /// <summary>Kinds whose coarsened form may be allowed, but whose coarseness isn't recorded.</summary>
+    public FrozenSet<string> AllowedCoarse { get; init; } = [];
+
+    /// <summary>Kinds that may be allowed as they stand, depending on values that aren't recorded.</summary>
+    public FrozenSet<string> MayBeAllowed { get; init; } = [];
+}
 
 /// <summary>The one table between kinds of identifiers, as the privacy module names them, and what the regulations ask about.</summary>
 internal static class IdentifierClasses
@@ -19,50 +25,64 @@ internal static class IdentifierClasses
     /// <summary>Column neither classified nor declared.</summary>
     public const string Unknown = "UNKNOWN";
 
-    /// <summary>Kinds that name a person by themselves.</summary>
+    /// <summary>Kinds that name or single out a person by themselves.</summary>
     public static readonly FrozenSet<string> Direct = Set(
         "PERSON_NAME",
         "EMAIL",
         "PHONE",
         "FAX",
-        "STREET_ADDRESS",
+        "ADDRESS",
         "US_SSN",
-        "CPF",
-        "CNPJ",
-        "NATIONAL_ID",
+        "US_ITIN",
+        "US_NPI",
+        "US_DEA",
+        "US_MBI",
+        "BR_CPF",
+        "BR_CNPJ",
+        "BR_RG",
+        "BR_PIS",
+        "BR_CNS",
+        "BR_TITULO_ELEITOR",
+        "BR_CNH",
+        "DE_STEUER_ID",
+        "DE_PERSONALAUSWEIS",
+        "ES_DNI",
+        "IT_CODICE_FISCALE",
+        "FR_NIR",
+        "UK_NINO",
+        "UK_NHS",
         "PASSPORT",
         "MRN",
         "HEALTH_PLAN_ID",
-        "PAYMENT_CARD",
+        "CREDIT_CARD",
         "IBAN",
         "BANK_ACCOUNT",
-        "LICENCE_NUMBER",
-        "VEHICLE_ID",
+        "DRIVER_LICENCE",
+        "VIN",
         "DEVICE_ID",
         "MAC_ADDRESS",
         "IP_ADDRESS",
         "URL",
         "BIOMETRIC",
         "PHOTO",
-        "CUSTOMER_ID"
+        "PERSON_KEY",
+        "GPS"
     );
 
-    /// <summary>Kinds that GDPR Art. 9 and LGPD Art. 5, II protect specially; declared by a privacy officer, no detector yet.</summary>
+    /// <summary>Kinds that GDPR Art. 9 and LGPD Art. 5, II protect specially: known by column name or declaration only.</summary>
     public static readonly FrozenSet<string> Special = Set(
         "HEALTH",
-        "DIAGNOSIS",
         "RACE",
-        "ETHNICITY",
         "RELIGION",
         "POLITICS",
-        "UNION_MEMBERSHIP",
+        "UNION",
         "SEX_LIFE",
         "GENETIC",
         "BIOMETRIC"
     );
 
-    /// <summary>Kinds about convictions and offences; declared, no detector yet.</summary>
-    public static readonly FrozenSet<string> Criminal = Set("CRIMINAL_RECORD");
+    /// <summary>Kinds about convictions and offences: known by column name or declaration only.</summary>
+    public static readonly FrozenSet<string> Criminal = Set("CRIMINAL");
 
     /// <summary>States in which nothing of the original value is left.</summary>
     public static readonly FrozenSet<string> Gone = Set("redacted", "none");
@@ -77,38 +97,55 @@ internal static class IdentifierClasses
     public static readonly FrozenDictionary<string, IdentifierClass> ByKey = new[]
     {
         Found("names", "PERSON_NAME"),
-        new IdentifierClass(
-            "geography",
-            Set("STREET_ADDRESS", "CITY", "COUNTY", "POSTCODE", "ZIP", "GEO_COORDINATE"),
-            Detected: true,
-            Coarse: Set("POSTCODE", "ZIP")
-        ),
-        new IdentifierClass(
-            "dates",
-            Set("DATE_OF_BIRTH", "DATE", "AGE"),
-            Detected: true,
-            Coarse: Set("DATE_OF_BIRTH", "DATE", "AGE")
-        ),
+        Found("geography", "ADDRESS", "CITY", "POSTAL_CODE", "REGION", "GPS") with
+        {
+            // Three leading digits of a populous area are allowed, and so is a whole state.
+            AllowedCoarse = Set("POSTAL_CODE", "CITY"),
+            MayBeAllowed = Set("REGION"),
+        },
+        Found("dates", "DATE_OF_BIRTH", "DATE", "BIRTH_YEAR", "AGE") with
+        {
+            // A year alone is allowed; an age, or a birth year, that shows more than 89 years is not.
+            AllowedCoarse = Set("DATE_OF_BIRTH", "DATE"),
+            MayBeAllowed = Set("AGE", "BIRTH_YEAR"),
+        },
         Found("phone-numbers", "PHONE"),
         Unsought("fax-numbers", "FAX"),
         Found("email-addresses", "EMAIL"),
         Found("social-security-numbers", "US_SSN"),
-        Unsought("medical-record-numbers", "MRN"),
-        Unsought("health-plan-numbers", "HEALTH_PLAN_ID"),
-        Found("account-numbers", "IBAN", "PAYMENT_CARD", "BANK_ACCOUNT"),
-        Unsought("licence-numbers", "LICENCE_NUMBER"),
-        Unsought("vehicle-identifiers", "VEHICLE_ID"),
+        Unsought("medical-record-numbers", "MRN", "UK_NHS"),
+        Unsought("health-plan-numbers", "HEALTH_PLAN_ID", "US_MBI", "BR_CNS"),
+        Found("account-numbers", "IBAN", "CREDIT_CARD", "BANK_ACCOUNT"),
+        Unsought("licence-numbers", "DRIVER_LICENCE", "BR_CNH", "US_DEA", "US_NPI"),
+        Unsought("vehicle-identifiers", "VIN"),
         Unsought("device-identifiers", "DEVICE_ID", "MAC_ADDRESS"),
         Unsought("web-addresses", "URL"),
         Found("ip-addresses", "IP_ADDRESS"),
         Unsought("biometrics", "BIOMETRIC"),
         Unsought("photographs", "PHOTO"),
-        Unsought("other-unique-codes", "CPF", "CNPJ", "NATIONAL_ID", "PASSPORT", "CUSTOMER_ID"),
+        Unsought(
+            "other-unique-codes",
+            "PERSON_KEY",
+            "PASSPORT",
+            "US_ITIN",
+            "BR_CPF",
+            "BR_CNPJ",
+            "BR_RG",
+            "BR_PIS",
+            "BR_TITULO_ELEITOR",
+            "DE_STEUER_ID",
+            "DE_PERSONALAUSWEIS",
+            "ES_DNI",
+            "IT_CODICE_FISCALE",
+            "FR_NIR",
+            "UK_NINO",
+            "PASSWORD_HASH"
+        ),
     }.ToFrozenDictionary(item => item.Key);
 
-    private static IdentifierClass Found(string key, params string[] kinds) => new(key, Set(kinds), true, []);
+    private static IdentifierClass Found(string key, params string[] kinds) => new(key, Set(kinds), true);
 
-    private static IdentifierClass Unsought(string key, params string[] kinds) => new(key, Set(kinds), false, []);
+    private static IdentifierClass Unsought(string key, params string[] kinds) => new(key, Set(kinds), false);
 
     private static FrozenSet<string> Set(params string[] words) => words.ToFrozenSet(StringComparer.Ordinal);
 }

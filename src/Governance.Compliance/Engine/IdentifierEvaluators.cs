@@ -17,8 +17,11 @@ internal static class IdentifierEvaluators
                 : [];
         var coarse = ofClass
             .Where(column =>
-                wanted.Coarse.Contains(column.Finding.What)
-                && (IdentifierClasses.Coarsened.Contains(column.Finding.State) || column.Finding.What == "AGE")
+                wanted.MayBeAllowed.Contains(column.Finding.What)
+                || (
+                    wanted.AllowedCoarse.Contains(column.Finding.What)
+                    && IdentifierClasses.Coarsened.Contains(column.Finding.State)
+                )
             )
             .ToList();
         var clear = ofClass.Except(coarse).Concat(codes).Distinct().ToList();
@@ -54,7 +57,7 @@ internal static class IdentifierEvaluators
                 "Every input was scanned by its exact digest, every column is classified, and none holds such identifiers.",
                 facts.InputReferences()
             )
-            : Finding.NotEvidenced("No detector looks for this class of identifiers yet.", facts.InputReferences());
+            : Finding.NotEvidenced("No column is named or declared as such, but no detector searches values for this class of identifiers yet.", facts.InputReferences());
     }
 
     public static Finding MinimumNecessary(VersionFacts facts)

@@ -155,7 +155,7 @@ internal static class RecordEvaluators
                     Data.References(special)
                 )
             : Finding.NotEvidenced(
-                facts.NotKnown() ?? "No column is declared as sensitive, and no detector looks for such data yet.",
+                facts.NotKnown() ?? "No column is named or declared as sensitive, but no detector searches values for such data yet.",
                 facts.DatasetReferences()
             );
     }
@@ -181,7 +181,7 @@ internal static class RecordEvaluators
             ? Unknown(facts)
                 ?? Finding.Met($"A law is named for {Data.Names(columns.Select(Data.Label))}.", Data.References(columns))
             : Finding.NotEvidenced(
-                facts.NotKnown() ?? "No column is declared as data on offences, and no detector looks for them yet.",
+                facts.NotKnown() ?? "No column is named or declared as data on offences, but no detector searches values for them yet.",
                 facts.DatasetReferences()
             );
     }
