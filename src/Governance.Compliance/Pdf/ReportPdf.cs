@@ -299,7 +299,8 @@ internal static class ReportPdf
             Page.CanDraw
         );
         var metadata = SKDocumentPdfMetadata.Default;
-        metadata.Title = title;
+        // No text of users gets into the structure of the file: names stand on the pages only, as glyphs.
+        metadata.Title = $"{content.Catalogue.Regulation.ToUpperInvariant()} evidence report {content.Id}";
         metadata.Author = "Governance gateway";
         metadata.Subject = $"Report {content.Id}";
         metadata.Creator = "Governance";

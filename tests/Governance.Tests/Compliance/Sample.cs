@@ -71,7 +71,7 @@ internal static class Sample
 
     public static Guid Entry(int number) => new(number, 0, 0, new byte[8]);
 
-    public static VersionEvidence Evidence(params EvidenceItem[] changed) =>
+    public static VersionEvidence EvidenceOf(params EvidenceItem[] changed) =>
         new(
             Version,
             Subject,
@@ -124,7 +124,7 @@ internal static class Sample
         new()
         {
             Version = View(),
-            Evidence = Evidence(),
+            Evidence = EvidenceOf(),
             SignatureVerified = true,
             Inputs = inputs.Length > 0 ? [.. inputs.Select(Input)] : [Input(Dataset())],
             Ancestors = [],
@@ -183,7 +183,7 @@ internal static class Sample
             Version = View() with { Stage = "None", Aliases = [] },
             ProtectedHoldings = [],
             Receipts = [],
-            Evidence = Evidence(Item(EvidenceKind.Privacy, EvidenceOutcome.Failed)),
+            Evidence = EvidenceOf(Item(EvidenceKind.Privacy, EvidenceOutcome.Failed)),
             Decisions = [new DecisionFact(Decision("stage:Production", "deny"), true)],
         };
     }
