@@ -134,7 +134,8 @@ public static class ReportVerifier
         var subject = subjects
             .OfType<JsonObject>()
             .FirstOrDefault(item =>
-                names.Any(name => IsText(item["name"], name)) && IsText((item["digest"] as JsonObject)?["sha256"], digest.Hex)
+                names.Any(name => IsText(item["name"], name))
+                && IsText((item["digest"] as JsonObject)?["sha256"], digest.Hex)
             );
         if (subject is null)
         {
@@ -181,7 +182,8 @@ public static class ReportVerifier
         {
             return CanonicalJson.Serialize(members);
         }
-        catch (Exception error) when (error is ArgumentException or InvalidOperationException or FormatException or OverflowException)
+        catch (Exception error)
+            when (error is ArgumentException or InvalidOperationException or FormatException or OverflowException)
         {
             return null;
         }

@@ -25,7 +25,10 @@ internal static class DataEvaluators
 
         if (facts.NotKnown() is { } reason)
         {
-            return Finding.Gap(reason + " Whether people can be identified is therefore open.", facts.InputReferences());
+            return Finding.Gap(
+                reason + " Whether people can be identified is therefore open.",
+                facts.InputReferences()
+            );
         }
 
         var contradicting = facts
@@ -217,8 +220,7 @@ internal static class DataEvaluators
         return alone.State == Contracts.ControlState.Met
             ? alone with
             {
-                Explanation =
-                    "No direct identifier and no reversible code is left. " + alone.Explanation,
+                Explanation = "No direct identifier and no reversible code is left. " + alone.Explanation,
             }
             : alone;
     }
@@ -245,10 +247,7 @@ internal static class DataEvaluators
                 $"Free text may hold more than needed: {Data.Names(text.Select(Data.Label))}.",
                 Data.References(text)
             )
-            : Finding.Met(
-                "No column of any input holds a direct identifier or free text.",
-                facts.InputReferences()
-            );
+            : Finding.Met("No column of any input holds a direct identifier or free text.", facts.InputReferences());
     }
 
     public static Finding BreachFacts(VersionFacts facts)

@@ -57,7 +57,10 @@ internal static class IdentifierEvaluators
                 "Every input was scanned by its exact digest, every column is classified, and none holds such identifiers.",
                 facts.InputReferences()
             )
-            : Finding.NotEvidenced("No column is named or declared as such, but no detector searches values for this class of identifiers yet.", facts.InputReferences());
+            : Finding.NotEvidenced(
+                "No column is named or declared as such, but no detector searches values for this class of identifiers yet.",
+                facts.InputReferences()
+            );
     }
 
     public static Finding MinimumNecessary(VersionFacts facts)

@@ -21,7 +21,10 @@ internal static class RecordEvaluators
         var bare = datasets.Where(dataset => IsConsent(dataset) && Record(dataset).Length == 0).ToList();
         if (bare.Count > 0)
         {
-            return Finding.Gap($"Consent is given as basis without a record it points to: {Names(bare)}.", References(bare));
+            return Finding.Gap(
+                $"Consent is given as basis without a record it points to: {Names(bare)}.",
+                References(bare)
+            );
         }
 
         return Unknown(facts)
@@ -82,7 +85,9 @@ internal static class RecordEvaluators
         }
 
         var other = facts
-            .Datasets.Where(dataset => !string.Equals(dataset.Purpose!.Trim(), purpose.Trim(), StringComparison.OrdinalIgnoreCase))
+            .Datasets.Where(dataset =>
+                !string.Equals(dataset.Purpose!.Trim(), purpose.Trim(), StringComparison.OrdinalIgnoreCase)
+            )
             .ToList();
         return other.Count > 0
             ? Finding.Gap(
@@ -107,7 +112,8 @@ internal static class RecordEvaluators
         return minimal.State == Contracts.ControlState.Gap
             ? minimal
             : Finding.NotEvidenced(
-                facts.NotKnown() ?? "Purpose is recorded and no direct identifier is left, but no result on fairness is held here.",
+                facts.NotKnown()
+                    ?? "Purpose is recorded and no direct identifier is left, but no result on fairness is held here.",
                 facts.DatasetReferences()
             );
     }
@@ -155,7 +161,8 @@ internal static class RecordEvaluators
                     Data.References(special)
                 )
             : Finding.NotEvidenced(
-                facts.NotKnown() ?? "No column is named or declared as sensitive, but no detector searches values for such data yet.",
+                facts.NotKnown()
+                    ?? "No column is named or declared as sensitive, but no detector searches values for such data yet.",
                 facts.DatasetReferences()
             );
     }
@@ -179,9 +186,13 @@ internal static class RecordEvaluators
 
         return columns.Count > 0
             ? Unknown(facts)
-                ?? Finding.Met($"A law is named for {Data.Names(columns.Select(Data.Label))}.", Data.References(columns))
+                ?? Finding.Met(
+                    $"A law is named for {Data.Names(columns.Select(Data.Label))}.",
+                    Data.References(columns)
+                )
             : Finding.NotEvidenced(
-                facts.NotKnown() ?? "No column is named or declared as data on offences, but no detector searches values for them yet.",
+                facts.NotKnown()
+                    ?? "No column is named or declared as data on offences, but no detector searches values for them yet.",
                 facts.DatasetReferences()
             );
     }
@@ -198,7 +209,8 @@ internal static class RecordEvaluators
         return reason is null ? null : Finding.NotEvidenced(reason, facts.DatasetReferences());
     }
 
-    private static bool IsConsent(DatasetView dataset) => Ground(dataset).StartsWith("consent", StringComparison.Ordinal);
+    private static bool IsConsent(DatasetView dataset) =>
+        Ground(dataset).StartsWith("consent", StringComparison.Ordinal);
 
     private static bool IsLegitimateInterest(DatasetView dataset) =>
         Ground(dataset).Contains("legitimate interest", StringComparison.Ordinal)
@@ -216,7 +228,8 @@ internal static class RecordEvaluators
         return colon < 0 ? "" : basis[(colon + 1)..].Trim();
     }
 
-    private static string Names(IEnumerable<DatasetView> datasets) => Data.Names(datasets.Select(dataset => dataset.Name));
+    private static string Names(IEnumerable<DatasetView> datasets) =>
+        Data.Names(datasets.Select(dataset => dataset.Name));
 
     private static IEnumerable<string> References(IEnumerable<DatasetView> datasets) =>
         datasets.Select(dataset => Urn.Dataset(dataset.Sha256));

@@ -57,7 +57,8 @@ internal static class ReportCsv
     /// <summary>One field: quoted, invisible characters shown, and never the beginning of a formula.</summary>
     public static string Field(string value)
     {
-        var formula = value.TrimStart(' ') is { Length: > 0 } rest && FormulaStarts.Contains(rest[0], StringComparison.Ordinal);
+        var formula =
+            value.TrimStart(' ') is { Length: > 0 } rest && FormulaStarts.Contains(rest[0], StringComparison.Ordinal);
         var visible = VisibleText.Of(value);
         return $"\"{(formula ? "'" : "")}{visible.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
     }

@@ -53,5 +53,9 @@ internal static class SignedReport
     }
 
     private static JsonObject Subject(string name, Digest digest) =>
-        new() { ["name"] = name, ["digest"] = new JsonObject { ["sha256"] = digest.Hex } };
+        new()
+        {
+            ["name"] = name,
+            ["digest"] = new JsonObject { ["sha256"] = digest.Hex },
+        };
 }

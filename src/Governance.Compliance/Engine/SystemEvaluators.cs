@@ -34,10 +34,7 @@ internal static class SystemEvaluators
 
         var log = AuditLog(facts);
         return log.State == ControlState.Met
-            ? Finding.Met(
-                $"The signature over all files of the manifest sha256:{facts.Version.ManifestDigest} verified now. {log.Explanation}",
-                references
-            )
+            ? Finding.Met($"The signature over all files of the version verified now. {log.Explanation}", references)
             : log;
     }
 
@@ -53,7 +50,9 @@ internal static class SystemEvaluators
             .Select(kind => (Kind: kind, Item: facts.Item(kind)))
             .ToList();
         var references = integrity.Evidence.Concat(items.SelectMany(pair => Data.Reference(pair.Item))).ToList();
-        var failed = items.Where(pair => pair.Item?.Outcome is EvidenceOutcome.Failed or EvidenceOutcome.Error).ToList();
+        var failed = items
+            .Where(pair => pair.Item?.Outcome is EvidenceOutcome.Failed or EvidenceOutcome.Error)
+            .ToList();
         if (failed.Count > 0)
         {
             return Finding.Gap(
@@ -113,8 +112,7 @@ internal static class SystemEvaluators
                 $"{facts.Log.Anonymous} of {facts.Log.Done} actions on the version have no authenticated actor.",
                 LogReferences(facts)
             )
-        : facts.Log.Done == 0
-            ? Finding.NotEvidenced("The log holds no action on the version.", LogReferences(facts))
+        : facts.Log.Done == 0 ? Finding.NotEvidenced("The log holds no action on the version.", LogReferences(facts))
         : Finding.Met(
             $"Each of {facts.Log.Done} actions on the version in the log has an authenticated actor.",
             LogReferences(facts)
@@ -151,7 +149,7 @@ internal static class SystemEvaluators
         return lost > 0
             ? Finding.NotEvidenced($"The policy of {lost} decisions isn't found by its digest.", references)
             : Finding.Met(
-                $"{facts.Decisions.Count} decisions name their policy by digest and come out the same when replayed on the recorded facts.",
+                $"Recorded decisions ({facts.Decisions.Count}) name their policy by digest and come out the same when replayed on the recorded facts.",
                 references
             );
     }
@@ -175,7 +173,10 @@ internal static class SystemEvaluators
 
         if (facts.Decisions.Count == 0)
         {
-            return Finding.NotEvidenced("Nobody asked for a promotion yet, so the checks weren't put to use.", references);
+            return Finding.NotEvidenced(
+                "Nobody asked for a promotion yet, so the checks weren't put to use.",
+                references
+            );
         }
 
         if (facts.ProtectedHoldings.Count > 0 && facts.Receipts.Count == 0)
@@ -199,7 +200,8 @@ internal static class SystemEvaluators
     private static string TreeSize(string note)
     {
         var lines = note.Split('\n');
-        return lines.Length > 1 && long.TryParse(lines[1], NumberStyles.None, CultureInfo.InvariantCulture, out var size)
+        return
+            lines.Length > 1 && long.TryParse(lines[1], NumberStyles.None, CultureInfo.InvariantCulture, out var size)
             ? size.ToString(CultureInfo.InvariantCulture)
             : "unreadable";
     }

@@ -35,7 +35,8 @@ internal static class VisibleText
 
     private static void Append(StringBuilder result, Rune rune, Func<int, bool>? drawable)
     {
-        var hidden = Rune.GetUnicodeCategory(rune)
+        var hidden =
+            Rune.GetUnicodeCategory(rune)
             is UnicodeCategory.Control
                 or UnicodeCategory.Format
                 or UnicodeCategory.LineSeparator

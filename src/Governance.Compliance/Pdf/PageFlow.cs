@@ -9,7 +9,10 @@ namespace Governance.Compliance.Pdf;
 /// </summary>
 internal sealed class PageFlow
 {
-    private readonly List<List<Action<SKCanvas>>> _pages = [[]];
+    private readonly List<List<Action<SKCanvas>>> _pages =
+    [
+        [],
+    ];
 
     public float Y { get; private set; } = Page.Top;
 

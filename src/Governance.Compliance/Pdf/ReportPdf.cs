@@ -34,7 +34,10 @@ internal static class ReportPdf
         flow.Paragraph($"{content.Version.Model}, version {content.Version.Version}", TextStyle.Heading);
         flow.Space(6);
         var version = content.Facts.Version;
-        flow.Fact("State", $"{version.Status}{(version.Quarantined ? ", quarantined" : "")}, stage {version.Stage}{Aliases(version.Aliases)}");
+        flow.Fact(
+            "State",
+            $"{version.Status}{(version.Quarantined ? ", quarantined" : "")}, stage {version.Stage}{Aliases(version.Aliases)}"
+        );
         flow.Fact("Registered", $"{ReportContent.Text(version.CreatedAt)} by {version.RegisteredBy}");
         flow.Fact("Report made", $"{ReportContent.Text(content.CreatedAt)} by {content.CreatedBy}");
         flow.Fact("Report id", content.Id.ToString());
@@ -57,7 +60,11 @@ internal static class ReportPdf
         flow.Space(4);
         Legend(flow, ControlState.Met, "Evidence that the gateway holds shows it for exactly this version.");
         Legend(flow, ControlState.Gap, "Evidence speaks against it; the row says which.");
-        Legend(flow, ControlState.NotEvidenced, "No evidence either way, or nothing looks for it yet. It isn't passed.");
+        Legend(
+            flow,
+            ControlState.NotEvidenced,
+            "No evidence either way, or nothing looks for it yet. It isn't passed."
+        );
 
         flow.Heading("How to verify it");
         flow.Paragraph(
@@ -107,7 +114,10 @@ internal static class ReportPdf
 
     private static void Gaps(PageFlow flow, ReportContent content)
     {
-        var gaps = content.Controls.Where(control => control.State == ControlState.Gap).Select(control => control.Id).ToList();
+        var gaps = content
+            .Controls.Where(control => control.State == ControlState.Gap)
+            .Select(control => control.Id)
+            .ToList();
         flow.Paragraph(
             gaps.Count > 0 ? $"Gaps: {string.Join(", ", gaps)}." : "No evidence speaks against any control.",
             TextStyle.Body
@@ -225,7 +235,10 @@ internal static class ReportPdf
                 ($"sha256:{dataset.Sha256}", TextStyle.Faint)
             ),
             new Cell(
-                ($"{dataset.ScanState.ToLowerInvariant()}, {dataset.Verdict.Outcome.ToString().ToLowerInvariant()}", TextStyle.Small),
+                (
+                    $"{dataset.ScanState.ToLowerInvariant()}, {dataset.Verdict.Outcome.ToString().ToLowerInvariant()}",
+                    TextStyle.Small
+                ),
                 ($"{Count(dataset.Rows)} rows, {dataset.Columns.Count} columns", TextStyle.Faint),
                 (Anonymity(dataset.Anonymity), TextStyle.Faint)
             ),
@@ -340,14 +353,7 @@ internal static class ReportPdf
         }
 
         canvas.DrawLine(Page.Left, Page.Height - 42, Page.Right, Page.Height - 42, line);
-        PageFlow.TextOn(
-            canvas,
-            $"Report {content.Id}",
-            Page.Left,
-            Page.Height - 36,
-            TextStyle.Faint,
-            SKTextAlign.Left
-        );
+        PageFlow.TextOn(canvas, $"Report {content.Id}", Page.Left, Page.Height - 36, TextStyle.Faint, SKTextAlign.Left);
         PageFlow.TextOn(
             canvas,
             $"Page {page} of {pages}",
@@ -367,7 +373,8 @@ internal static class ReportPdf
         return lines.Length > 2 ? $"{lines[0]}, size {lines[1]}, root {lines[2]}" : "none yet";
     }
 
-    private static string Count(long? rows) => rows?.ToString("N0", CultureInfo.InvariantCulture) ?? "unknown number of";
+    private static string Count(long? rows) =>
+        rows?.ToString("N0", CultureInfo.InvariantCulture) ?? "unknown number of";
 
     private static string Anonymity(AnonymityMeasure? measure) =>
         measure is null

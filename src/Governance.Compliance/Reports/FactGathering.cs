@@ -36,7 +36,9 @@ internal sealed class FactGatherer(
         var policy = await decisions.PolicyAsync(cancellationToken);
         IEnumerable<Guid> named =
         [
-            .. (evidence?.Items ?? []).Where(item => item.Outcome != EvidenceOutcome.Missing).Select(item => item.EntryId),
+            .. (evidence?.Items ?? [])
+                .Where(item => item.Outcome != EvidenceOutcome.Missing)
+                .Select(item => item.EntryId),
             .. made.Decisions.Select(fact => fact.Decision.EntryId),
         ];
         return new VersionFacts
@@ -99,7 +101,11 @@ internal sealed class DataFacts(IRegistryReader registry, IDatasets datasets, Co
         IReadOnlyList<DerivationView> Derivations
     )> AncestorsOfAsync(IReadOnlyList<InputFact> inputs, CancellationToken cancellationToken)
     {
-        var level = inputs.Select(input => input.Dataset).OfType<DatasetView>().DistinctBy(item => item.Sha256).ToList();
+        var level = inputs
+            .Select(input => input.Dataset)
+            .OfType<DatasetView>()
+            .DistinctBy(item => item.Sha256)
+            .ToList();
         var seen = level.Select(item => item.Sha256).ToHashSet();
         var ancestors = new List<DatasetView>();
         var unknown = new List<Digest>();

@@ -48,7 +48,9 @@ internal sealed class ReportReader(
     {
         var key = id.ToString("N");
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        var row = await db.Set<ReportRow>().AsNoTracking().SingleOrDefaultAsync(item => item.Id == key, cancellationToken);
+        var row = await db.Set<ReportRow>()
+            .AsNoTracking()
+            .SingleOrDefaultAsync(item => item.Id == key, cancellationToken);
         var rights = await access.RightsOfAsync(actor, cancellationToken);
         if (row is null || !ReportAccess.Allows(rights, Permissions.ReportRead, row.Target))
         {

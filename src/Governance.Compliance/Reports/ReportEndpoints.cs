@@ -144,7 +144,10 @@ internal static class ReportEndpoints
             );
             return request is { Model.Length: > 0 and <= 512, Version: > 0 }
                 ? request
-                : Failure.Invalid("compliance.bad_request", "A model of 1 to 512 characters and a version from 1 are needed.");
+                : Failure.Invalid(
+                    "compliance.bad_request",
+                    "A model of 1 to 512 characters and a version from 1 are needed."
+                );
         }
         catch (JsonException)
         {
@@ -180,6 +183,7 @@ internal static class ReportEndpoints
                         _ => (ReportForm?)null,
                     }
                 )
-                .FirstOrDefault(form => form is not null) ?? ReportForm.Json
+                .FirstOrDefault(form => form is not null)
+                ?? ReportForm.Json
             : ReportForm.Json;
 }

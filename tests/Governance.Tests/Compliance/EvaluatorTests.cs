@@ -108,17 +108,47 @@ public sealed class EvaluatorTests
     {
         string[] evaluators =
         [
-            "identifier-absent", "personal-data-decided", "pseudonymisation", "singling-out", "linkability", "inference",
-            "anonymised", "minimisation", "breach-facts", "legal-basis", "legitimate-interest", "purpose", "principles",
-            "processing-record", "special-categories-gdpr", "special-categories-lgpd", "criminal-records",
-            "minimum-necessary", "de-identified", "no-known-reidentification", "reidentification-code",
+            "identifier-absent",
+            "personal-data-decided",
+            "pseudonymisation",
+            "singling-out",
+            "linkability",
+            "inference",
+            "anonymised",
+            "minimisation",
+            "breach-facts",
+            "legal-basis",
+            "legitimate-interest",
+            "purpose",
+            "principles",
+            "processing-record",
+            "special-categories-gdpr",
+            "special-categories-lgpd",
+            "criminal-records",
+            "minimum-necessary",
+            "de-identified",
+            "no-known-reidentification",
+            "reidentification-code",
             "limited-data-set",
         ];
         VersionFacts[] unknowns =
         [
             NoInputs(),
-            Facts() with { Inputs = [new InputFact("elsewhere", "training", null, null)] },
-            Facts(Dataset() with { ScanState = "PENDING", Columns = [], Rows = null, Anonymity = null, LegalBasis = null, Purpose = null }),
+            Facts() with
+            {
+                Inputs = [new InputFact("elsewhere", "training", null, null)],
+            },
+            Facts(
+                Dataset() with
+                {
+                    ScanState = "PENDING",
+                    Columns = [],
+                    Rows = null,
+                    Anonymity = null,
+                    LegalBasis = null,
+                    Purpose = null,
+                }
+            ),
         ];
         foreach (var facts in unknowns)
         {
@@ -181,7 +211,11 @@ public sealed class EvaluatorTests
     [InlineData("AGE", "raw", "HIPAA-514b2C")]
     [InlineData("DATE_OF_BIRTH", "generalised", "HIPAA-514b2C")]
     [InlineData("POSTAL_CODE", "truncated", "HIPAA-514b2B")]
-    public void Coarse_dates_and_places_are_open_because_coarseness_is_not_measured(string kind, string state, string id)
+    public void Coarse_dates_and_places_are_open_because_coarseness_is_not_measured(
+        string kind,
+        string state,
+        string id
+    )
     {
         Assert.Equal(
             ControlState.NotEvidenced,
@@ -274,10 +308,7 @@ public sealed class EvaluatorTests
     [Fact]
     public void Another_purpose_than_that_of_the_data_is_a_gap()
     {
-        Assert.Equal(
-            ControlState.Gap,
-            Control(Facts(Dataset() with { Purpose = "research" }), "GDPR-5.1b").State
-        );
+        Assert.Equal(ControlState.Gap, Control(Facts(Dataset() with { Purpose = "research" }), "GDPR-5.1b").State);
     }
 
     [Fact]
@@ -305,7 +336,13 @@ public sealed class EvaluatorTests
         Assert.Equal(ControlState.Gap, State(facts with { SignatureVerified = false }));
         Assert.Equal(
             ControlState.Gap,
-            State(facts with { Evidence = EvidenceOf(Item(EvidenceKind.Signature, EvidenceOutcome.Missing)), SignatureVerified = null })
+            State(
+                facts with
+                {
+                    Evidence = EvidenceOf(Item(EvidenceKind.Signature, EvidenceOutcome.Missing)),
+                    SignatureVerified = null,
+                }
+            )
         );
         Assert.Equal(ControlState.NotEvidenced, State(facts with { SignatureVerified = null }));
 
@@ -339,7 +376,10 @@ public sealed class EvaluatorTests
 
         static ControlState State(bool? replays) =>
             Control(
-                Facts() with { Decisions = [new DecisionFact(Decision("stage:Production"), replays)] },
+                Facts() with
+                {
+                    Decisions = [new DecisionFact(Decision("stage:Production"), replays)],
+                },
                 "GDPR-5.2"
             ).State;
     }
@@ -363,8 +403,14 @@ public sealed class EvaluatorTests
     [InlineData(EvidenceOutcome.Missing, ControlState.NotEvidenced)]
     public void Security_needs_scan_and_bill_of_materials(EvidenceOutcome outcome, ControlState expected)
     {
-        Assert.Equal(expected, Control(Facts() with { Evidence = EvidenceOf(Item(EvidenceKind.Scan, outcome)) }, "GDPR-32").State);
-        Assert.Equal(expected, Control(Facts() with { Evidence = EvidenceOf(Item(EvidenceKind.Sbom, outcome)) }, "LGPD-46").State);
+        Assert.Equal(
+            expected,
+            Control(Facts() with { Evidence = EvidenceOf(Item(EvidenceKind.Scan, outcome)) }, "GDPR-32").State
+        );
+        Assert.Equal(
+            expected,
+            Control(Facts() with { Evidence = EvidenceOf(Item(EvidenceKind.Sbom, outcome)) }, "LGPD-46").State
+        );
     }
 
     [Theory]
@@ -373,10 +419,7 @@ public sealed class EvaluatorTests
     [InlineData("hipaa")]
     public void Each_regulation_reaches_met_gap_and_not_evidenced(string regulation)
     {
-        var states = Evaluators
-            .Evaluate(Catalogue(regulation), Raw())
-            .Select(control => control.State)
-            .ToHashSet();
+        var states = Evaluators.Evaluate(Catalogue(regulation), Raw()).Select(control => control.State).ToHashSet();
 
         Assert.Equal(3, states.Count);
     }

@@ -92,10 +92,7 @@ internal sealed class FakeWorld(VersionFacts facts)
     public Task<ILookup<Digest, DerivationView>> DerivationsOfAsync(
         IReadOnlyCollection<Digest> outputs,
         CancellationToken cancellationToken
-    ) =>
-        Task.FromResult(
-            Facts.Derivations.Where(step => outputs.Contains(step.Output)).ToLookup(step => step.Output)
-        );
+    ) => Task.FromResult(Facts.Derivations.Where(step => outputs.Contains(step.Output)).ToLookup(step => step.Output));
 
     public Task<IReadOnlyList<DecisionView>> DecisionsOfAsync(
         ModelVersionRef version,
@@ -141,11 +138,8 @@ internal sealed class FakeWorld(VersionFacts facts)
             Facts.Log.Unproven.Contains(entryId) ? null : new InclusionProof(0, default, [], Sample.Checkpoint)
         );
 
-    public Task<InclusionProof?> AwaitProofAsync(
-        Guid entryId,
-        TimeSpan atMost,
-        CancellationToken cancellationToken
-    ) => ProveAsync(entryId, cancellationToken);
+    public Task<InclusionProof?> AwaitProofAsync(Guid entryId, TimeSpan atMost, CancellationToken cancellationToken) =>
+        ProveAsync(entryId, cancellationToken);
 
     public Task<Page<AuditEntry>> QueryAsync(AuditQuery query, CancellationToken cancellationToken) =>
         Task.FromResult(
@@ -159,8 +153,7 @@ internal sealed class FakeWorld(VersionFacts facts)
             )
         );
 
-    public Task<string?> CheckpointAsync(CancellationToken cancellationToken) =>
-        Task.FromResult(Facts.Log.Checkpoint);
+    public Task<string?> CheckpointAsync(CancellationToken cancellationToken) => Task.FromResult(Facts.Log.Checkpoint);
 
     private static AuditEntry Entry(Guid id, string actor) =>
         new(id, 0, Sample.Time, "registry.version_created", actor, "", "done", "{}", new byte[32]);
@@ -181,8 +174,7 @@ internal sealed class FakeWorld(VersionFacts facts)
     Task<Digest> IPolicies.PromotionDigestAsync(WriteSession session, CancellationToken cancellationToken) =>
         throw Unused();
 
-    Task<ModelView?> IRegistryReader.FindModelAsync(string name, CancellationToken cancellationToken) =>
-        throw Unused();
+    Task<ModelView?> IRegistryReader.FindModelAsync(string name, CancellationToken cancellationToken) => throw Unused();
 
     Task<Page<ModelView>> IRegistryReader.ListModelsAsync(
         Func<AccessTarget, bool> visible,

@@ -25,7 +25,19 @@ public sealed class PdfTests
     {
         var pdf = Render(Sample.Content("hipaa", Sample.Raw()));
 
-        foreach (var name in new[] { "/JS", "/JavaScript", "/AA", "/OpenAction", "/Launch", "/URI", "/EmbeddedFile", "/Annots" })
+        foreach (
+            var name in new[]
+            {
+                "/JS",
+                "/JavaScript",
+                "/AA",
+                "/OpenAction",
+                "/Launch",
+                "/URI",
+                "/EmbeddedFile",
+                "/Annots",
+            }
+        )
         {
             Assert.DoesNotMatch(Regex.Escape(name) + @"[\s/<\[(]", pdf);
         }
@@ -35,7 +47,10 @@ public sealed class PdfTests
     public void Hostile_names_do_not_break_out_of_text_or_title()
     {
         var facts = Sample.Facts(Sample.Dataset("x) /JS (app.alert(1)) \u202Efdp.exe\u0000\u200B\uD800"));
-        facts = facts with { Version = facts.Version with { Ref = new ModelVersionRef(")>> /Launch \u202E \u0007", 1) } };
+        facts = facts with
+        {
+            Version = facts.Version with { Ref = new ModelVersionRef(")>> /Launch \u202E \u0007", 1) },
+        };
 
         var pdf = Render(Sample.Content("lgpd", facts));
 

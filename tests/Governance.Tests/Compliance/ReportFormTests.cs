@@ -66,7 +66,16 @@ public sealed class ReportFormTests : IDisposable
     [Fact]
     public void Bytes_added_or_cut_off_fail()
     {
-        foreach (var changed in new[] { [.. _file, (byte)'\n'], [(byte)' ', .. _file], _file[..^1], [], (byte[])[.. _file, .. _file] })
+        foreach (
+            var changed in new[]
+            {
+                [.. _file, (byte)'\n'],
+                [(byte)' ', .. _file],
+                _file[..^1],
+                [],
+                (byte[])[.. _file, .. _file],
+            }
+        )
         {
             Assert.False(ReportVerifier.Verify(changed, _signer.TrustedRoot, _signer).Ok);
         }
@@ -88,7 +97,9 @@ public sealed class ReportFormTests : IDisposable
     [InlineData("receipts")]
     public void Each_section_removed_or_replaced_fails_even_in_canonical_form(string section)
     {
-        foreach (var change in new Action<JsonObject>[] { report => report.Remove(section), report => report[section] = "x" })
+        foreach (
+            var change in new Action<JsonObject>[] { report => report.Remove(section), report => report[section] = "x" }
+        )
         {
             var file = CanonicalJson.TryParse(_file)!.AsObject();
             change(file["report"]!.AsObject());
@@ -104,7 +115,9 @@ public sealed class ReportFormTests : IDisposable
     public void A_gap_turned_into_met_fails()
     {
         var file = CanonicalJson.TryParse(_file)!.AsObject();
-        var control = file["report"]!["controls"]!.AsArray().First(item => item!["state"]!.GetValue<string>() == "gap")!;
+        var control = file["report"]!["controls"]!
+            .AsArray()
+            .First(item => item!["state"]!.GetValue<string>() == "gap")!;
         control["state"] = "met";
 
         Assert.Equal(
@@ -150,7 +163,9 @@ public sealed class ReportFormTests : IDisposable
         using var stranger = new FakeSigner();
         var other = SignedReport.File(
             ReportJson.Of(_content),
-            _signer.SignStatement(new JsonObject { ["_type"] = "https://in-toto.io/Statement/v1", ["predicateType"] = "x" })
+            _signer.SignStatement(
+                new JsonObject { ["_type"] = "https://in-toto.io/Statement/v1", ["predicateType"] = "x" }
+            )
         );
 
         Assert.False(ReportVerifier.Verify(_file, stranger.TrustedRoot, _signer).Ok);
@@ -233,7 +248,10 @@ public sealed class ReportFormTests : IDisposable
         facts = facts with { Version = facts.Version with { Ref = new ModelVersionRef(payload, 1) } };
         var rows = Rows(Encoding.UTF8.GetString(ReportCsv.Of(Sample.Content("gdpr", facts))));
 
-        Assert.All(rows.SelectMany(row => row), cell => Assert.DoesNotContain(cell.FirstOrDefault(), "=+-@\t\r\n＝＋－＠"));
+        Assert.All(
+            rows.SelectMany(row => row),
+            cell => Assert.DoesNotContain(cell.FirstOrDefault(), "=+-@\t\r\n＝＋－＠")
+        );
     }
 
     [Theory]

@@ -109,7 +109,10 @@ public sealed class ReportServiceTests : IAsyncLifetime, IDisposable
     [Fact]
     public async Task Decisions_are_replayed()
     {
-        _world.Facts = Sample.Facts() with { Decisions = [new DecisionFact(Sample.Decision("stage:Production"), null)] };
+        _world.Facts = Sample.Facts() with
+        {
+            Decisions = [new DecisionFact(Sample.Decision("stage:Production"), null)],
+        };
         Assert.Equal(ControlState.Met, await StateAsync());
 
         _world.Replayed = Verdict.Deny;
@@ -158,7 +161,10 @@ public sealed class ReportServiceTests : IAsyncLifetime, IDisposable
     public async Task Who_may_not_create_sees_the_same_as_for_an_absent_version_and_it_is_logged()
     {
         var absent = await Reports.CreateAsync(Auditor, "gdpr", new ModelVersionRef("nobody", 1), Token);
-        Assert.Equal(("compliance.version_not_found", FailureKind.NotFound), (absent.Failure?.Code, absent.Failure!.Kind));
+        Assert.Equal(
+            ("compliance.version_not_found", FailureKind.NotFound),
+            (absent.Failure?.Code, absent.Failure!.Kind)
+        );
         foreach (var actor in new[] { Viewer, Scoped, Blind, Actor.Anonymous })
         {
             Assert.Equal(absent.Failure, (await Reports.CreateAsync(actor, "gdpr", Sample.Version, Token)).Failure);

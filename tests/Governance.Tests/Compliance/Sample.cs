@@ -18,19 +18,22 @@ internal static class Sample
     public static readonly Digest Policy = Digest.Of("policy");
     public static readonly Digest Manifest = Digest.Of("manifest");
     public static readonly Digest Subject = Digest.Of("subject");
-    public const string Checkpoint = "localhost/governance/log\n42\nq83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k=\n\n— localhost AAAA\n";
+    public const string Checkpoint =
+        "localhost/governance/log\n42\nq83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k=\n\n— localhost AAAA\n";
 
     public static Catalogues Catalogues() => new(Path.Combine(TestDatabase.PoliciesDirectory(), "regulations"));
 
     public static Catalogue Catalogue(string regulation) => Catalogues().Find(regulation)!;
 
     public static ControlResult Control(VersionFacts facts, string id) =>
-        Evaluators
-            .Evaluate(Catalogue(id.Split('-')[0].ToLowerInvariant()), facts)
-            .Single(control => control.Id == id);
+        Evaluators.Evaluate(Catalogue(id.Split('-')[0].ToLowerInvariant()), facts).Single(control => control.Id == id);
 
-    public static ColumnFinding Column(string name, string what = "NONE", string state = "none", string role = "other") =>
-        new(name, what, state, role, "name", what == "NONE" || state == "none" ? 0 : 100, 100);
+    public static ColumnFinding Column(
+        string name,
+        string what = "NONE",
+        string state = "none",
+        string role = "other"
+    ) => new(name, what, state, role, "name", what == "NONE" || state == "none" ? 0 : 100, 100);
 
     public static DatasetView Dataset(string name = "persons-anonymised", params ColumnFinding[] columns) =>
         new()
@@ -175,7 +178,11 @@ internal static class Sample
         {
             LegalBasis = null,
             Purpose = null,
-            Verdict = new PrivacyVerdict(PrivacyOutcome.Fail, ["persons-raw.email holds 100 e-mail addresses"], "privacy-1"),
+            Verdict = new PrivacyVerdict(
+                PrivacyOutcome.Fail,
+                ["persons-raw.email holds 100 e-mail addresses"],
+                "privacy-1"
+            ),
             Anonymity = new AnonymityMeasure(["born", "zip"], "policy", 1, 98, 100, 96, 5, 1),
         };
         return Facts(raw) with
