@@ -198,6 +198,17 @@ internal sealed class FakeWorld(VersionFacts facts)
     Task<IArtifactSource?> IRegistryReader.OpenAsync(ModelVersionRef version, CancellationToken cancellationToken) =>
         throw Unused();
 
+    Task<IReadOnlyList<VersionView>> IRegistryReader.StageHoldersAsync(
+        string model,
+        CancellationToken cancellationToken
+    ) => throw Unused();
+
+    Task<Digest> IEvidence.DigestAsync(
+        WriteSession session,
+        VersionView version,
+        CancellationToken cancellationToken
+    ) => throw Unused();
+
     Task<IReadOnlyList<ModelVersionRef>> IRegistryReader.VersionsTrainedOnAsync(
         Digest dataset,
         CancellationToken cancellationToken
