@@ -112,6 +112,7 @@ internal static class ColumnClassifier
     private static ColumnFinding? ByContent(ColumnProfile profile, NameHint? hint)
     {
         ColumnFinding? best = null;
+        var found = new List<string>();
         foreach (var kind in Kinds.Detected)
         {
             var tally = profile.Tally(kind);
@@ -120,7 +121,19 @@ internal static class ColumnClassifier
             var whole = tally.Whole + weak + padded;
             var all = whole + tally.Embedded;
             // A phone number needs a word or a prefix; formatted digits alone are found only where they are the whole column.
-            if (all > (best?.Matches ?? 0) && !(kind == Kinds.Phone && IsOtherNumber(profile, hint)))
+            if (all == 0 || (kind == Kinds.Phone && IsOtherNumber(profile, hint)))
+            {
+                continue;
+            }
+
+            // A name in a column that is named for something direct (a street, a contact) adds nothing to that name.
+            if (kind == Kinds.PersonName && hint is { Role: Roles.Direct } && !IsFreeText(profile))
+            {
+                continue;
+            }
+
+            found.Add($"{kind} {Text(all)}");
+            if (all > (best?.Matches ?? 0))
             {
                 var isColumn = whole * 2 >= profile.Present;
                 best = Answer(
@@ -134,7 +147,12 @@ internal static class ColumnClassifier
             }
         }
 
-        return best;
+        if (best is { What: Kinds.Ip } && Mostly(profile, profile.TruncatedIps))
+        {
+            return best with { State = States.Truncated, Role = Roles.Quasi, Evidence = "addresses ending in 0" };
+        }
+
+        return found.Count < 2 ? best : best! with { Evidence = $"{best.Evidence}; found: {string.Join(", ", found)}" };
     }
 
     private static string Evidence(ColumnProfile profile, string kind, KindTally tally, long whole, bool isColumn)
@@ -150,7 +168,12 @@ internal static class ColumnClassifier
     // Four standard deviations over what chance passes.
     private static bool AboveChance(string kind, KindTally tally)
     {
-        var expected = Chance.GetValueOrDefault(kind, 0.01) * tally.Tried;
+        if (!Chance.TryGetValue(kind, out var chance))
+        {
+            return false;
+        }
+
+        var expected = chance * tally.Tried;
         return tally.Weak + tally.Whole > expected + (4 * Math.Sqrt(expected)) + 1;
     }
 

@@ -65,6 +65,9 @@ internal sealed class ColumnProfile(string name, PrivacyPolicy policy)
     /// <summary>Decimals with at most two places.</summary>
     public long FewPlaces { get; private set; }
 
+    /// <summary>Addresses whose last part was set to zero or left out.</summary>
+    public long TruncatedIps { get; private set; }
+
     /// <summary>Longest value in characters.</summary>
     public int Longest { get; private set; }
 
@@ -242,6 +245,7 @@ internal sealed class ColumnProfile(string name, PrivacyPolicy policy)
             tally.Tried += span.Kind is Kinds.Cpf or Kinds.Cnpj or Kinds.Card or Kinds.Iban or Kinds.Ssn ? 1 : 0;
             if (span.Score >= TextDetector.Strong)
             {
+                TruncatedIps += span.Kind == Kinds.Ip && whole && value.EndsWith(".0") ? 1 : 0;
                 tally.Whole += whole ? 1 : 0;
                 tally.Embedded += whole ? 0 : 1;
             }

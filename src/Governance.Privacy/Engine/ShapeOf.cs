@@ -46,6 +46,11 @@ internal static class ShapeOf
             return whole ? Shape.Whole : Shape.Decimal;
         }
 
+        if (IsAmount(value))
+        {
+            return Shape.Decimal;
+        }
+
         return Date(value, out _) ? Shape.Date
             : IsYearMonth(value) ? Shape.YearMonth
             : IsBand(value) ? Shape.Band
@@ -104,6 +109,13 @@ internal static class ShapeOf
         whole = points == 0 && exponents == 0;
         var code = whole && digits.Length > 1 && digits[0] == '0';
         return points <= 1 && exponents <= 1 && !code;
+    }
+
+    // Money and shares: R$ 22, 19,90 €, 12 %.
+    private static bool IsAmount(ReadOnlySpan<char> value)
+    {
+        var number = value.TrimStart("RUS$€£ ").TrimEnd("€£%EURUSDBL ");
+        return number.Length < value.Length && value.IndexOfAny("$€£%") >= 0 && IsNumber(number, out _);
     }
 
     /// <summary>A calendar date with a four-digit year, ISO 8601 or day and month in either order, with or without a time.</summary>

@@ -33,12 +33,18 @@ internal static class TableScanner
         );
         return read.Map(rows => new TableProfile(
             [
-                .. columns.Select(
-                    (column, i) => ColumnClassifier.Classify(column, policy, HashLink.Find(first, i, table.Columns))
-                ),
+                .. columns.Select((column, i) => ColumnClassifier.Classify(column, policy, SourceOf(i))),
             ],
             rows
         ));
+
+        // The hash of a row number or a measure says no more than that.
+        (string Column, string Evidence)? SourceOf(int column) =>
+            HashLink.Find(first, column, table.Columns) is { } link
+            && ColumnClassifier.Classify(columns.First(other => other.Name == link.Column), policy, null).What
+                != Kinds.None
+                ? link
+                : null;
     }
 
     /// <summary>Measures anonymity over columns by name; names that are not in the table are <c>privacy.unknown_column</c>.</summary>

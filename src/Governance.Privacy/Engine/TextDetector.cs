@@ -14,6 +14,7 @@ internal static partial class TextDetector
     /// <summary>Spans at or above this score stand on their own; below it a number passed its check digit without a word that says what it is.</summary>
     public const double Strong = 0.6;
 
+    private const double Shown = 0.5;
     private const int Timeout = 2000;
     private const int ContextLength = 32;
 
@@ -25,7 +26,7 @@ internal static partial class TextDetector
         var kept = new List<TextFinding>();
         foreach (
             var span in found
-                .Where(span => span.Score > 0)
+                .Where(span => span.Score >= Shown)
                 .OrderByDescending(span => span.Score)
                 .ThenByDescending(span => span.End - span.Start)
         )
@@ -154,6 +155,7 @@ internal static partial class TextDetector
         {
             Checked(text, CpfPattern(), Kinds.Cpf, CheckDigits.Cpf, 0.95, found);
             Checked(text, CnpjPattern(), Kinds.Cnpj, CheckDigits.Cnpj, 0.95, found);
+            BareCompanies(text, found);
             Checked(text, CardPattern(), Kinds.Card, CheckDigits.Card, 0.9, found);
             Ibans(text, found);
             Checked(text, SsnPattern(), Kinds.Ssn, CheckDigits.Ssn, 0.85, found);
@@ -243,6 +245,29 @@ internal static partial class TextDetector
 
             void Add(string kind, bool valid, string[] words) =>
                 found.Add(new TextFinding(start, end, kind, !valid ? 0 : HasContext(text, start, words) ? 0.9 : 0.5));
+        }
+    }
+
+    // The alphanumeric company number without punctuation; the all-digit one is among the bare numbers.
+    private static void BareCompanies(string text, List<TextFinding> found)
+    {
+        foreach (var match in BareCnpjPattern().EnumerateMatches(text))
+        {
+            var (start, end) = (match.Index, match.Index + match.Length);
+            var bare = text.AsSpan(start, match.Length);
+            if (bare.IndexOfAnyInRange('A', 'Z') >= 0 && StandsAlone(text, start, end))
+            {
+                found.Add(
+                    new TextFinding(
+                        start,
+                        end,
+                        Kinds.Cnpj,
+                        !CheckDigits.Cnpj(bare) ? 0
+                            : HasContext(text, start, CnpjWords) ? 0.9
+                            : Shown
+                    )
+                );
+            }
         }
     }
 
@@ -469,6 +494,9 @@ internal static partial class TextDetector
         Timeout
     )]
     private static partial Regex CnpjPattern();
+
+    [GeneratedRegex(@"(?<![0-9A-Z])[0-9A-Z]{12}\d{2}(?![0-9A-Z])", RegexOptions.CultureInvariant, Timeout)]
+    private static partial Regex BareCnpjPattern();
 
     [GeneratedRegex(
         @"(?<!\d)(?:\d{4}([ -])\d{4}\1\d{4}\1\d{4}(?:\1\d{3})?|3\d{3}([ -])\d{6}\2\d{4,5})(?!\d)",
