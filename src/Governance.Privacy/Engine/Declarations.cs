@@ -40,7 +40,7 @@ internal sealed record EffectiveDeclaration
 
 /// <summary>What is known about a column beside its own scan: where it came from.</summary>
 /// <param name="Parent">Finding of the column it was made of.</param>
-/// <param name="ParentDataset">Name of that dataset.</param>
+/// <param name="ParentDataset">Start of the digest of that dataset: its name may belong to somebody else.</param>
 /// <param name="Method">Treatment by the gateway itself, or null when the derivation is only declared.</param>
 internal sealed record Provenance(ColumnFinding Parent, string ParentDataset, string? Method);
 
@@ -133,7 +133,7 @@ internal static class Declarations
                     : column.Evidence.StartsWith("hashes", StringComparison.Ordinal) ? States.Hashed
                     : source.Method == "generalise" ? States.Generalised
                     : States.Raw,
-                Evidence = $"inherited from column '{parent.Name}' of dataset '{source.ParentDataset}'",
+                Evidence = $"inherited from column '{parent.Name}' of dataset sha256:{source.ParentDataset}…",
                 Matches = column.Rows,
             };
     }

@@ -21,6 +21,9 @@ internal sealed class DatasetRow
     /// <summary>Raised by everything that makes a running scan stale.</summary>
     public int Revision { get; set; }
 
+    /// <summary>Names the encrypted file; a later upload of the same bytes brings a new one.</summary>
+    public Guid FileId { get; set; }
+
     /// <summary>Wrapped data key; null once the bytes are gone.</summary>
     public byte[]? WrappedKey { get; set; }
 
