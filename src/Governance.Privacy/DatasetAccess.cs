@@ -23,9 +23,7 @@ internal sealed class DatasetAccess(IAccess access, IDbContextFactory<Governance
         var rights = await access.RightsOfAsync(actor, cancellationToken);
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         var visible = (await db.CopiesAsync([sha256.Hex], cancellationToken))
-            .Where(row =>
-                rights.Allows(permission, Target(row)) || rights.Allows(Permissions.DatasetRead, Target(row))
-            )
+            .Where(row => rights.Allows(permission, Target(row)) || rights.Allows(Permissions.DatasetRead, Target(row)))
             .OrderBy(row => !rights.Allows(permission, Target(row)))
             .ThenBy(row => row.OwnerId != actor.Id)
             .ToList();

@@ -1,9 +1,13 @@
 using Governance.Kernel;
 using Governance.Platform.Database;
+using Governance.Privacy.AnonymiseDataset;
 using Governance.Privacy.Contracts;
+using Governance.Privacy.DeclareDataset;
+using Governance.Privacy.DeriveDataset;
 using Governance.Privacy.Engine;
 using Governance.Privacy.ScanDataset;
 using Governance.Privacy.Storage;
+using Governance.Privacy.UploadDataset;
 using Microsoft.EntityFrameworkCore;
 
 namespace Governance.Privacy;
@@ -12,10 +16,10 @@ namespace Governance.Privacy;
 internal sealed class Datasets(
     IDbContextFactory<GovernanceDb> databases,
     ActivePolicy policies,
-    UploadDataset.UploadDataset upload,
-    DeclareDataset.DeclareDataset declare,
-    AnonymiseDataset.AnonymiseDataset anonymise,
-    DeriveDataset.DeriveDataset derive
+    UploadHandler upload,
+    DeclareHandler declare,
+    AnonymiseHandler anonymise,
+    DeriveHandler derive
 ) : IDatasets
 {
     private const int MaxPage = 200;
@@ -33,7 +37,9 @@ internal sealed class Datasets(
     )
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        var row = (await db.CopiesAsync([sha256.Hex], cancellationToken)).Find(row => visible(DatasetAccess.Target(row)));
+        var row = (await db.CopiesAsync([sha256.Hex], cancellationToken)).Find(row =>
+            visible(DatasetAccess.Target(row))
+        );
         return row is null ? null : (await ViewsAsync(db, [row], cancellationToken))[0];
     }
 
@@ -179,11 +185,7 @@ internal sealed class Datasets(
         var copies = await db.CopiesAsync([sha256.Hex], cancellationToken);
         if (copies.Count == 0)
         {
-            return new PrivacyVerdict(
-                PrivacyOutcome.Incomplete,
-                [$"Dataset '{name}' was never brought here."],
-                rules
-            );
+            return new PrivacyVerdict(PrivacyOutcome.Incomplete, [$"Dataset '{name}' was never brought here."], rules);
         }
 
         var ids = copies.Select(row => row.Id).ToList();
@@ -232,14 +234,7 @@ internal sealed class Datasets(
             foreach (var parent in DatasetQueries.List(derivation.Inputs))
             {
                 var label = $"sha256:{parent[..12]}… behind '{name}'";
-                var above = await JudgeContentAsync(
-                    db,
-                    label,
-                    Digest.Parse(parent),
-                    rules,
-                    seen,
-                    cancellationToken
-                );
+                var above = await JudgeContentAsync(db, label, Digest.Parse(parent), rules, seen, cancellationToken);
                 verdicts.Add(above);
             }
         }
@@ -310,15 +305,7 @@ internal sealed class Datasets(
                     ScanState = row.ScanState,
                     Verdict = IsCurrent(row, rules)
                         ? own
-                        : await InheritAsync(
-                            db,
-                            row.Name,
-                            Digest.Parse(row.Sha256),
-                            own,
-                            rules,
-                            [],
-                            cancellationToken
-                        ),
+                        : await InheritAsync(db, row.Name, Digest.Parse(row.Sha256), own, rules, [], cancellationToken),
                     Columns = [.. columns[row.Id].Select(DatasetQueries.Final)],
                     Anonymity = measures.TryGetValue(row.Id, out var measure) ? ScanJob.Measure(measure) : null,
                     LegalBasis = row.LegalBasis,
@@ -345,5 +332,7 @@ internal sealed class Datasets(
         result.Ok ? await ViewAsync(result.Value, cancellationToken) : result.Failure;
 
     private static (string Name, Guid Id) Cursor(string? after) =>
-        after is { Length: > 32 } && Guid.TryParseExact(after[..32], "N", out var id) ? (after[32..], id) : ("", Guid.Empty);
+        after is { Length: > 32 } && Guid.TryParseExact(after[..32], "N", out var id)
+            ? (after[32..], id)
+            : ("", Guid.Empty);
 }

@@ -8,6 +8,7 @@ using Governance.Platform.Logging;
 using Governance.Platform.Web;
 using Governance.Privacy.Contracts;
 using Governance.Privacy.Storage;
+using Governance.Privacy.UploadDataset;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -109,7 +110,7 @@ internal static class PrivacyEndpoints
 
         if (!Digest.TryParse(sha256, out var digest))
         {
-            return UploadDataset.Refusals.NotFound.ToProblem();
+            return Refusals.NotFound.ToProblem();
         }
 
         var declaration = new DatasetDeclaration
@@ -142,7 +143,7 @@ internal static class PrivacyEndpoints
 
         if (!Digest.TryParse(sha256, out var digest))
         {
-            return UploadDataset.Refusals.NotFound.ToProblem();
+            return Refusals.NotFound.ToProblem();
         }
 
         return Answer(
@@ -198,7 +199,7 @@ internal static class PrivacyEndpoints
     ) =>
         Digest.TryParse(sha256, out var digest)
             ? await access.FindAsync(context.GetActor(), digest, permission, action, cancellationToken)
-            : UploadDataset.Refusals.NotFound;
+            : Refusals.NotFound;
 
     private static async Task<Result<T>> ReadAsync<T>(
         HttpContext context,

@@ -2,9 +2,13 @@ using Governance.Kernel;
 using Governance.Platform.Database;
 using Governance.Platform.Jobs;
 using Governance.Platform.Web;
+using Governance.Privacy.AnonymiseDataset;
 using Governance.Privacy.Contracts;
+using Governance.Privacy.DeclareDataset;
+using Governance.Privacy.DeriveDataset;
 using Governance.Privacy.ScanDataset;
 using Governance.Privacy.Storage;
+using Governance.Privacy.UploadDataset;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -30,11 +34,11 @@ public static class PrivacyModule
         services.TryAddSingleton<DatasetVault>();
         services.TryAddSingleton<DatasetAccess>();
         services.TryAddSingleton<ScanJob>();
-        services.TryAddSingleton<UploadDataset.UploadDataset>();
-        services.TryAddSingleton<DeclareDataset.DeclareDataset>();
-        services.TryAddSingleton<AnonymiseDataset.AnonymiseTools>();
-        services.TryAddSingleton<AnonymiseDataset.AnonymiseDataset>();
-        services.TryAddSingleton<DeriveDataset.DeriveDataset>();
+        services.TryAddSingleton<UploadHandler>();
+        services.TryAddSingleton<DeclareHandler>();
+        services.TryAddSingleton<AnonymiseTools>();
+        services.TryAddSingleton<AnonymiseHandler>();
+        services.TryAddSingleton<DeriveHandler>();
         services.TryAddSingleton<Datasets>();
         services.TryAddSingleton<IDatasets>(provider => provider.GetRequiredService<Datasets>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IModelContribution, PrivacyModel>());
@@ -53,7 +57,9 @@ public static class PrivacyModule
         group
             .MapPost("{sha256}/declarations", PrivacyEndpoints.DeclareAsync)
             .RequirePermission(Permissions.DatasetDeclare);
-        group.MapPost("{sha256}/anonymise", PrivacyEndpoints.AnonymiseAsync).RequirePermission(Permissions.DatasetWrite);
+        group
+            .MapPost("{sha256}/anonymise", PrivacyEndpoints.AnonymiseAsync)
+            .RequirePermission(Permissions.DatasetWrite);
         return routes;
     }
 }

@@ -52,14 +52,15 @@ public static class PrivacyTools
             QuasiSetBy = quasiIdentifiers is null ? null : "caller",
             Sensitive = sensitiveColumns,
         };
-        return DatasetScan.Run(
-            () => File.OpenRead(path),
-            TableLimits.Default,
-            policy.Value,
-            new Dictionary<string, Provenance>(),
-            declared,
-            cancellationToken
-        )
+        return DatasetScan
+            .Run(
+                () => File.OpenRead(path),
+                TableLimits.Default,
+                policy.Value,
+                new Dictionary<string, Provenance>(),
+                declared,
+                cancellationToken
+            )
             .Map(scan => new TableReport(
                 scan.Columns,
                 scan.Rows,

@@ -17,11 +17,11 @@ using Governance.Privacy.UploadDataset;
 namespace Governance.Privacy.AnonymiseDataset;
 
 /// <summary>The anonymise step: treats every column, stores the output as a dataset of its own, links it as observed, scans it.</summary>
-internal sealed class AnonymiseDataset(
+internal sealed class AnonymiseHandler(
     IAccess access,
     DatasetAccess datasets,
     AnonymiseTools tools,
-    UploadDataset.UploadDataset upload,
+    UploadHandler upload,
     ScanJob scan
 )
 {
@@ -39,7 +39,7 @@ internal sealed class AnonymiseDataset(
             return input.Failure;
         }
 
-        if (UploadDataset.UploadDataset.CheckName(outputName) is { } badName)
+        if (UploadHandler.CheckName(outputName) is { } badName)
         {
             return badName;
         }
@@ -52,7 +52,10 @@ internal sealed class AnonymiseDataset(
 
         if (input.Value.WrappedKey is not { } inputKey)
         {
-            return Failure.Conflict("privacy.bytes_removed", "The bytes were removed after the scan; upload them again.");
+            return Failure.Conflict(
+                "privacy.bytes_removed",
+                "The bytes were removed after the scan; upload them again."
+            );
         }
 
         var id = Guid.CreateVersion7(tools.Clock.GetUtcNow());

@@ -13,7 +13,7 @@ using Microsoft.EntityFrameworkCore;
 namespace Governance.Privacy.DeclareDataset;
 
 /// <summary>Records what a privacy officer says about a dataset and evaluates it anew.</summary>
-internal sealed class DeclareDataset(
+internal sealed class DeclareHandler(
     DatasetAccess access,
     IDbContextFactory<GovernanceDb> databases,
     IWriter writer,

@@ -12,23 +12,74 @@ public static class InventedPersons
 {
     private static readonly string[] First =
     [
-        "Ana", "Beatriz", "Bruno", "Camila", "Carlos", "Daniela", "Eduardo", "Fernanda", "Gabriel", "Helena", "Igor", "Joana", "Lucas", "Mariana", "Pedro",
-        "Rafael", "Sofia", "Thiago", "Valentina", "Walter",
+        "Ana",
+        "Beatriz",
+        "Bruno",
+        "Camila",
+        "Carlos",
+        "Daniela",
+        "Eduardo",
+        "Fernanda",
+        "Gabriel",
+        "Helena",
+        "Igor",
+        "Joana",
+        "Lucas",
+        "Mariana",
+        "Pedro",
+        "Rafael",
+        "Sofia",
+        "Thiago",
+        "Valentina",
+        "Walter",
     ];
 
     private static readonly string[] Last =
     [
-        "Almeida", "Barbosa", "Cardoso", "Dias", "Esteves", "Farias", "Gomes", "Lima", "Moreira", "Nogueira", "Oliveira", "Pereira", "Queiroz", "Ribeiro",
-        "Souza", "Teixeira",
+        "Almeida",
+        "Barbosa",
+        "Cardoso",
+        "Dias",
+        "Esteves",
+        "Farias",
+        "Gomes",
+        "Lima",
+        "Moreira",
+        "Nogueira",
+        "Oliveira",
+        "Pereira",
+        "Queiroz",
+        "Ribeiro",
+        "Souza",
+        "Teixeira",
     ];
 
-    private static readonly string[] Streets = ["Rua das Flores", "Avenida Central", "Rua do Sol", "Travessa Nova", "Rua da Ponte"];
+    private static readonly string[] Streets =
+    [
+        "Rua das Flores",
+        "Avenida Central",
+        "Rua do Sol",
+        "Travessa Nova",
+        "Rua da Ponte",
+    ];
     private static readonly string[] Occupations = ["clerk", "teacher", "engineer", "nurse", "driver", "manager"];
 
     /// <summary>Column names in order.</summary>
     public static readonly IReadOnlyList<string> Columns =
     [
-        "full_name", "cpf", "email", "phone", "iban", "birth_date", "street", "zip", "sex", "age", "occupation", "hours_per_week", "income",
+        "full_name",
+        "cpf",
+        "email",
+        "phone",
+        "iban",
+        "birth_date",
+        "street",
+        "zip",
+        "sex",
+        "age",
+        "occupation",
+        "hours_per_week",
+        "income",
     ];
 
     /// <summary>Treatments under which the table of 1,000 rows or more measures k of 5 or more.</summary>

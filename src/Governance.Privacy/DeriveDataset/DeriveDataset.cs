@@ -13,7 +13,7 @@ using Microsoft.EntityFrameworkCore;
 namespace Governance.Privacy.DeriveDataset;
 
 /// <summary>Records that an output was made of inputs, on somebody's word: grade declared.</summary>
-internal sealed class DeriveDataset(DatasetAccess access, IDbContextFactory<GovernanceDb> databases, IWriter writer)
+internal sealed class DeriveHandler(DatasetAccess access, IDbContextFactory<GovernanceDb> databases, IWriter writer)
 {
     private const int MaxInputs = 100;
     private const int MaxColumns = 1000;
@@ -170,7 +170,10 @@ internal sealed class DeriveDataset(DatasetAccess access, IDbContextFactory<Gove
         while (next.Count > 0 && seen.Count < MaxAncestors)
         {
             var above = await db.DerivationsAsync(next, cancellationToken);
-            next = [.. above.SelectMany(group => group).SelectMany(row => DatasetQueries.List(row.Inputs)).Where(seen.Add)];
+            next =
+            [
+                .. above.SelectMany(group => group).SelectMany(row => DatasetQueries.List(row.Inputs)).Where(seen.Add),
+            ];
         }
 
         return seen.Contains(output.Hex) || seen.Count >= MaxAncestors;
@@ -209,12 +212,7 @@ internal static class DerivationGraph
                 foreach (var source in known[input.Id].Where(row => sources.Contains(row.Name, StringComparer.Ordinal)))
                 {
                     await LinkOneAsync(
-                        new GraphEdge(
-                            Column(input, source.Name),
-                            Column(output, column),
-                            GraphVerb.Derived,
-                            grade
-                        )
+                        new GraphEdge(Column(input, source.Name), Column(output, column), GraphVerb.Derived, grade)
                     );
                 }
             }

@@ -33,14 +33,19 @@ internal sealed class Anonymiser
         var byName = new Dictionary<string, ColumnTreatment>(StringComparer.Ordinal);
         foreach (var treatment in treatments)
         {
-            if (!byName.TryAdd(treatment.Column, treatment) || !columns.Contains(treatment.Column, StringComparer.Ordinal))
+            if (
+                !byName.TryAdd(treatment.Column, treatment)
+                || !columns.Contains(treatment.Column, StringComparer.Ordinal)
+            )
             {
                 return Bad($"column '{Shown(treatment.Column)}' is not in the table or is named twice");
             }
 
             if (!IsKnown(treatment))
             {
-                return Bad($"the treatment of column '{treatment.Column}' is not known or its parameter is out of range");
+                return Bad(
+                    $"the treatment of column '{treatment.Column}' is not known or its parameter is out of range"
+                );
             }
         }
 
@@ -148,7 +153,8 @@ internal sealed class Anonymiser
 
         var width = Number(parameter);
         var low = Math.Floor(number / width) * width;
-        return low < 0 || number != Math.Floor(number)
+        // 39.5 belongs to 30-39: one form for whole numbers and decimals, or one band would be two classes.
+        return low < 0
             ? string.Create(CultureInfo.InvariantCulture, $"[{low:0},{low + width:0})")
             : string.Create(CultureInfo.InvariantCulture, $"{low:0}-{low + width - 1:0}");
     }

@@ -23,7 +23,11 @@ internal static class ColumnClassifier
     };
 
     /// <summary>The finding of a column. <paramref name="hashOf"/> says whose values it hashes, when that was proven.</summary>
-    public static ColumnFinding Classify(ColumnProfile profile, PrivacyPolicy policy, (string Column, string Evidence)? hashOf)
+    public static ColumnFinding Classify(
+        ColumnProfile profile,
+        PrivacyPolicy policy,
+        (string Column, string Evidence)? hashOf
+    )
     {
         var hint = policy.HintOf(profile.Name);
         if (profile.Present == 0)
@@ -181,7 +185,8 @@ internal static class ColumnClassifier
     {
         if (hint is null or { Role: Roles.Other })
         {
-            return profile.Of(Shape.Date) >= profile.Present * Most
+            return
+                profile.Of(Shape.Date) >= profile.Present * Most
                 && profile.YearRange.Last - profile.YearRange.First >= 40
                 ? Answer(
                     profile,
@@ -214,13 +219,19 @@ internal static class ColumnClassifier
                     ? Unknown(profile, $"{named}, but its check digits pass no more often than by chance")
                     : null;
             case Kinds.BirthDate:
-                return profile.Of(Shape.Date) * 2 >= profile.Present
-                        ? Raw(profile.Of(Shape.Date))
+                return profile.Of(Shape.Date) * 2 >= profile.Present ? Raw(profile.Of(Shape.Date))
                     : IsYearLike(profile)
                         ? Answer(profile, hint.Kind, States.Generalised, Roles.Quasi, named + ", years", profile.Years)
                     : Raw(profile.Present);
             case "GPS" when profile.Of(Shape.Decimal) > 0 && profile.FewPlaces >= profile.Of(Shape.Decimal):
-                return Answer(profile, hint.Kind, States.Truncated, Roles.Quasi, named + ", few places", profile.Present);
+                return Answer(
+                    profile,
+                    hint.Kind,
+                    States.Truncated,
+                    Roles.Quasi,
+                    named + ", few places",
+                    profile.Present
+                );
             default:
                 return profile.Of(Shape.Decimal) > 0 || (profile.Categories?.Count ?? 99) <= 2 && profile.Present > 20
                     ? null
@@ -228,7 +239,14 @@ internal static class ColumnClassifier
         }
 
         ColumnFinding Raw(long matches) =>
-            Answer(profile, hint.Kind, States.Raw, Roles.Direct, $"{named}; {Text(matches)} of {Text(profile.Present)} values have its form", matches);
+            Answer(
+                profile,
+                hint.Kind,
+                States.Raw,
+                Roles.Direct,
+                $"{named}; {Text(matches)} of {Text(profile.Present)} values have its form",
+                matches
+            );
     }
 
     private static ColumnFinding IndirectByName(ColumnProfile profile, NameHint hint)
@@ -243,10 +261,7 @@ internal static class ColumnClassifier
 
     private static ColumnFinding? ByShape(ColumnProfile profile, PrivacyPolicy policy, NameHint? hint)
     {
-        if (
-            profile.NameShaped >= profile.Present * 0.6
-            && profile.GivenNamed >= profile.Present * 0.1
-        )
+        if (profile.NameShaped >= profile.Present * 0.6 && profile.GivenNamed >= profile.Present * 0.1)
         {
             return Answer(
                 profile,

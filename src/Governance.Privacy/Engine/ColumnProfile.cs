@@ -1,9 +1,12 @@
+using System.Buffers;
 using System.Globalization;
+using System.Runtime.InteropServices;
 using Governance.Privacy.Contracts;
 
 namespace Governance.Privacy.Engine;
 
 /// <summary>Counts of one identifier kind in one column.</summary>
+[StructLayout(LayoutKind.Auto)]
 internal struct KindTally
 {
     /// <summary>Values that are one, as a whole, by format or context.</summary>
@@ -22,6 +25,7 @@ internal struct KindTally
 /// <summary>Everything that is counted about one column in one pass over every row. Holds values only while it counts.</summary>
 internal sealed class ColumnProfile(string name, PrivacyPolicy policy)
 {
+    private static readonly SearchValues<char> PhoneChars = SearchValues.Create("0123456789+-() ./");
     private const int UniqueCap = 1 << 20;
 
     private readonly long[] _shapes = new long[Enum.GetValues<Shape>().Length];
@@ -215,7 +219,7 @@ internal sealed class ColumnProfile(string name, PrivacyPolicy policy)
 
     private void CountPhone(ReadOnlySpan<char> value)
     {
-        if (value.Length is < 7 or > 24 || value.IndexOfAnyExcept("0123456789+-() ./") >= 0)
+        if (value.Length is < 7 or > 24 || value.ContainsAnyExcept(PhoneChars))
         {
             return;
         }

@@ -76,10 +76,14 @@ internal static class DatasetJudge
                 failed.Add($"{where} holds {column.What} in clear: {count} ({column.Evidence}).");
                 break;
             case States.Hashed:
-                failed.Add($"{where} holds hashes of {column.What}, which can be guessed: {count} ({column.Evidence}).");
+                failed.Add(
+                    $"{where} holds hashes of {column.What}, which can be guessed: {count} ({column.Evidence})."
+                );
                 break;
             case States.Token or States.KeyedHash:
-                notes.Add($"{where} holds keyed {column.What}: pseudonymous for whoever holds the key ({column.Evidence}).");
+                notes.Add(
+                    $"{where} holds keyed {column.What}: pseudonymous for whoever holds the key ({column.Evidence})."
+                );
                 break;
             default:
                 break;
@@ -102,7 +106,9 @@ internal static class DatasetJudge
 
         if (measure is null || !measure.QuasiIdentifiers.SequenceEqual(set.Quasi, StringComparer.Ordinal))
         {
-            open.Add($"Dataset '{dataset}' is not measured over its quasi-identifiers ({string.Join(", ", set.Quasi)}).");
+            open.Add(
+                $"Dataset '{dataset}' is not measured over its quasi-identifiers ({string.Join(", ", set.Quasi)})."
+            );
             return;
         }
 

@@ -68,7 +68,11 @@ internal static class Declarations
         ];
 
     /// <summary>Refuses what a declaration may not say. Codes <c>privacy.*</c>.</summary>
-    public static Failure? Check(DatasetDeclaration declaration, IReadOnlyList<ColumnFinding> columns, PrivacyPolicy policy)
+    public static Failure? Check(
+        DatasetDeclaration declaration,
+        IReadOnlyList<ColumnFinding> columns,
+        PrivacyPolicy policy
+    )
     {
         var names = columns.Select(column => column.Name).ToHashSet(StringComparer.Ordinal);
         var mentioned = declaration
@@ -77,7 +81,10 @@ internal static class Declarations
             .ToList();
         if (mentioned.Count > MaxEntries || !mentioned.TrueForAll(names.Contains))
         {
-            return Failure.Invalid("privacy.unknown_column", "The declaration names a column that the dataset does not have.");
+            return Failure.Invalid(
+                "privacy.unknown_column",
+                "The declaration names a column that the dataset does not have."
+            );
         }
 
         if (declaration.Columns.Values.Any(text => !TryParse(text, policy, out _, out _, out _)))
@@ -94,7 +101,8 @@ internal static class Declarations
         }
 
         return
-            declaration.QuasiIdentifiers?.Distinct(StringComparer.Ordinal).Count() != declaration.QuasiIdentifiers?.Count
+            declaration.QuasiIdentifiers?.Distinct(StringComparer.Ordinal).Count()
+                != declaration.QuasiIdentifiers?.Count
             || (declaration.LegalBasis?.Length ?? 0) > MaxText
             || (declaration.Purpose?.Length ?? 0) > MaxText
             ? Failure.Invalid("privacy.bad_declaration", "A column is named twice, or a text is over 200 characters.")

@@ -12,7 +12,11 @@ internal sealed record TableProfile(IReadOnlyList<ColumnFinding> Columns, long R
 internal static class TableScanner
 {
     /// <summary>Profiles and classifies every column.</summary>
-    public static Result<TableProfile> Profile(CsvTable table, PrivacyPolicy policy, CancellationToken cancellationToken)
+    public static Result<TableProfile> Profile(
+        CsvTable table,
+        PrivacyPolicy policy,
+        CancellationToken cancellationToken
+    )
     {
         var columns = table.Columns.Select(name => new ColumnProfile(name, policy)).ToArray();
         var first = new List<string[]>();
@@ -32,9 +36,7 @@ internal static class TableScanner
             cancellationToken
         );
         return read.Map(rows => new TableProfile(
-            [
-                .. columns.Select((column, i) => ColumnClassifier.Classify(column, policy, SourceOf(i))),
-            ],
+            [.. columns.Select((column, i) => ColumnClassifier.Classify(column, policy, SourceOf(i)))],
             rows
         ));
 
@@ -55,13 +57,18 @@ internal static class TableScanner
         CancellationToken cancellationToken
     )
     {
-        var ordinals = table.Columns.Select((name, i) => (name, i)).ToDictionary(pair => pair.name, pair => pair.i, StringComparer.Ordinal);
+        var ordinals = table
+            .Columns.Select((name, i) => (name, i))
+            .ToDictionary(pair => pair.name, pair => pair.i, StringComparer.Ordinal);
         if (set.Quasi.Concat(set.Sensitive).Any(name => !ordinals.ContainsKey(name)))
         {
             return Failure.Invalid("privacy.unknown_column", "The table has no column of that name.");
         }
 
-        var measure = new Anonymity([.. set.Quasi.Select(name => ordinals[name])], [.. set.Sensitive.Select(name => ordinals[name])]);
+        var measure = new Anonymity(
+            [.. set.Quasi.Select(name => ordinals[name])],
+            [.. set.Sensitive.Select(name => ordinals[name])]
+        );
         var read = table.Read(reader => measure.Add(i => reader.GetFieldSpan(i)), cancellationToken);
         return read.Map(rows => new AnonymityMeasure(
             set.Quasi,

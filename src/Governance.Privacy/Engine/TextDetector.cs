@@ -136,7 +136,20 @@ internal static partial class TextDetector
 
         // Icons and packages: `icon@2x.png`, `types@node.js`.
         return top.Length is >= 2 and <= 24
-            && top is not ("png" or "jpg" or "jpeg" or "gif" or "svg" or "webp" or "ico" or "js" or "ts" or "css" or "json");
+            && top
+                is not (
+                    "png"
+                    or "jpg"
+                    or "jpeg"
+                    or "gif"
+                    or "svg"
+                    or "webp"
+                    or "ico"
+                    or "js"
+                    or "ts"
+                    or "css"
+                    or "json"
+                );
     }
 
     private static void Numbers(string text, List<TextFinding> found, int digits)
@@ -244,7 +257,16 @@ internal static partial class TextDetector
             }
 
             void Add(string kind, bool valid, string[] words) =>
-                found.Add(new TextFinding(start, end, kind, !valid ? 0 : HasContext(text, start, words) ? 0.9 : 0.5));
+                found.Add(
+                    new TextFinding(
+                        start,
+                        end,
+                        kind,
+                        !valid ? 0
+                            : HasContext(text, start, words) ? 0.9
+                            : 0.5
+                    )
+                );
         }
     }
 
@@ -380,12 +402,7 @@ internal static partial class TextDetector
             if (labelled || GivenNames.Contains(span[..span.IndexOf(' ')]))
             {
                 found.Add(
-                    new TextFinding(
-                        match.Index,
-                        match.Index + match.Length,
-                        Kinds.PersonName,
-                        labelled ? 0.75 : Strong
-                    )
+                    new TextFinding(match.Index, match.Index + match.Length, Kinds.PersonName, labelled ? 0.75 : Strong)
                 );
             }
         }
@@ -456,91 +473,223 @@ internal static partial class TextDetector
 
     private static readonly string[] CpfWords = ["cpf", "contribuinte"];
     private static readonly string[] CnpjWords = ["cnpj"];
-    private static readonly string[] SsnWords = ["ssn", "social security", "social security number", "sozialversicherung"];
+    private static readonly string[] SsnWords =
+    [
+        "ssn",
+        "social security",
+        "social security number",
+        "sozialversicherung",
+    ];
 
     private static readonly string[] CardWords =
     [
-        "card", "card_number", "credit", "visa", "mastercard", "amex", "cartão", "cartao", "tarjeta", "karte", "kreditkarte", "carta", "carte", "paid with", "cc",
+        "card",
+        "card_number",
+        "credit",
+        "visa",
+        "mastercard",
+        "amex",
+        "cartão",
+        "cartao",
+        "tarjeta",
+        "karte",
+        "kreditkarte",
+        "carta",
+        "carte",
+        "paid with",
+        "cc",
     ];
 
-    private static readonly string[] VersionWords = ["v", "version", "versão", "versao", "versión", "versione", "release", "build"];
-    private static readonly string[] IpWords = ["ip", "client ip", "host", "addr", "address", "ipv4", "endereço ip", "from"];
+    private static readonly string[] VersionWords =
+    [
+        "v",
+        "version",
+        "versão",
+        "versao",
+        "versión",
+        "versione",
+        "release",
+        "build",
+    ];
+    private static readonly string[] IpWords =
+    [
+        "ip",
+        "client ip",
+        "host",
+        "addr",
+        "address",
+        "ipv4",
+        "endereço ip",
+        "from",
+    ];
 
     private static readonly string[] PhoneWords =
     [
-        "phone", "telephone", "tel", "tél", "téléphone", "mobile", "cell", "fax", "call me on", "call", "telefon", "handy", "rückruf", "telefone", "fone",
-        "celular", "whatsapp", "contato", "teléfono", "telefono", "móvil", "movil", "cellulare", "numéro", "appelez",
+        "phone",
+        "telephone",
+        "tel",
+        "tél",
+        "téléphone",
+        "mobile",
+        "cell",
+        "fax",
+        "call me on",
+        "call",
+        "telefon",
+        "handy",
+        "rückruf",
+        "telefone",
+        "fone",
+        "celular",
+        "whatsapp",
+        "contato",
+        "teléfono",
+        "telefono",
+        "móvil",
+        "movil",
+        "cellulare",
+        "numéro",
+        "appelez",
     ];
 
     private static readonly string[] BirthWords =
     [
-        "dob", "date of birth", "birth date", "birth_date", "birthdate", "birthday", "born", "born on", "data de nascimento", "nascimento", "nascido em",
-        "nascida em", "nasc", "geboren", "geboren am", "geburtsdatum", "fecha de nacimiento", "nacimiento", "nacido el", "nacida el", "date de naissance",
-        "naissance", "né le", "née le", "data di nascita", "nascita", "nato il", "nata il",
+        "dob",
+        "date of birth",
+        "birth date",
+        "birth_date",
+        "birthdate",
+        "birthday",
+        "born",
+        "born on",
+        "data de nascimento",
+        "nascimento",
+        "nascido em",
+        "nascida em",
+        "nasc",
+        "geboren",
+        "geboren am",
+        "geburtsdatum",
+        "fecha de nacimiento",
+        "nacimiento",
+        "nacido el",
+        "nacida el",
+        "date de naissance",
+        "naissance",
+        "né le",
+        "née le",
+        "data di nascita",
+        "nascita",
+        "nato il",
+        "nata il",
     ];
 
     private static readonly string[] NameWords =
     [
-        "full_name", "full name", "first_name", "customer_name", "patient_name", "patient", "my name is", "i am called", "meu nome é", "me chamo", "nome",
-        "paciente", "cliente", "me llamo", "mi nombre es", "nombre", "ich heiße", "mein name ist", "patientin", "je m'appelle", "mi chiamo", "paziente",
+        "full_name",
+        "full name",
+        "first_name",
+        "customer_name",
+        "patient_name",
+        "patient",
+        "my name is",
+        "i am called",
+        "meu nome é",
+        "me chamo",
+        "nome",
+        "paciente",
+        "cliente",
+        "me llamo",
+        "mi nombre es",
+        "nombre",
+        "ich heiße",
+        "mein name ist",
+        "patientin",
+        "je m'appelle",
+        "mi chiamo",
+        "paziente",
     ];
 
-    [GeneratedRegex(@"(?<!\d)\d{3}([. ])\d{3}\1\d{3}[-. ]\d{2}(?!\d)", RegexOptions.CultureInvariant, Timeout)]
+    [GeneratedRegex(
+        @"(?<!\d)\d{3}(?<s>[. ])\d{3}\k<s>\d{3}[-. ]\d{2}(?!\d)",
+        RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture,
+        Timeout
+    )]
     private static partial Regex CpfPattern();
 
     [GeneratedRegex(
         @"[0-9A-Z]{2}\.[0-9A-Z]{3}\.[0-9A-Z]{3}/[0-9A-Z]{4}-\d{2}(?!\d)",
-        RegexOptions.CultureInvariant,
+        RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture,
         Timeout
     )]
     private static partial Regex CnpjPattern();
 
-    [GeneratedRegex(@"(?<![0-9A-Z])[0-9A-Z]{12}\d{2}(?![0-9A-Z])", RegexOptions.CultureInvariant, Timeout)]
+    [GeneratedRegex(
+        @"(?<![0-9A-Z])[0-9A-Z]{12}\d{2}(?![0-9A-Z])",
+        RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture,
+        Timeout
+    )]
     private static partial Regex BareCnpjPattern();
 
     [GeneratedRegex(
-        @"(?<!\d)(?:\d{4}([ -])\d{4}\1\d{4}\1\d{4}(?:\1\d{3})?|3\d{3}([ -])\d{6}\2\d{4,5})(?!\d)",
-        RegexOptions.CultureInvariant,
+        @"(?<!\d)(?:\d{4}(?<s>[ -])\d{4}\k<s>\d{4}\k<s>\d{4}(?:\k<s>\d{3})?|3\d{3}(?<t>[ -])\d{6}\k<t>\d{4,5})(?!\d)",
+        RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture,
         Timeout
     )]
     private static partial Regex CardPattern();
 
-    [GeneratedRegex(@"[A-Z]{2}\d{2}[ -]?(?:[A-Z0-9]{1,4}[ -]?){2,7}[A-Z0-9]{1,4}", RegexOptions.CultureInvariant, Timeout)]
+    [GeneratedRegex(
+        @"[A-Z]{2}\d{2}[ -]?(?:[A-Z0-9]{1,4}[ -]?){2,7}[A-Z0-9]{1,4}",
+        RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture,
+        Timeout
+    )]
     private static partial Regex IbanPattern();
 
-    [GeneratedRegex(@"(?<![\d-])\d{3}([- ])\d{2}\1\d{4}(?![\d-])", RegexOptions.CultureInvariant, Timeout)]
+    [GeneratedRegex(
+        @"(?<![\d-])\d{3}(?<s>[- ])\d{2}\k<s>\d{4}(?![\d-])",
+        RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture,
+        Timeout
+    )]
     private static partial Regex SsnPattern();
 
-    [GeneratedRegex(@"(?<!\d)\d{9,19}(?!\d)", RegexOptions.CultureInvariant, Timeout)]
+    [GeneratedRegex(@"(?<!\d)\d{9,19}(?!\d)", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, Timeout)]
     private static partial Regex DigitsPattern();
 
-    [GeneratedRegex(@"(?<!\d)\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}(?!\d)", RegexOptions.CultureInvariant, Timeout)]
+    [GeneratedRegex(
+        @"(?<!\d)\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}(?!\d)",
+        RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture,
+        Timeout
+    )]
     private static partial Regex IpV4Pattern();
 
-    [GeneratedRegex(@"[0-9A-Fa-f:]{6,39}", RegexOptions.CultureInvariant, Timeout)]
+    [GeneratedRegex(@"[0-9A-Fa-f:]{6,39}", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, Timeout)]
     private static partial Regex IpV6Pattern();
 
     // A separator or a bracket is required between groups, so that a run of digits splits in one way only.
-    [GeneratedRegex(@"(?<![\d+])\+?\(?\d{1,15}\)?(?:[ .\-/]{0,2}\(\d{1,4}\)|[ .\-/]{1,2}\d{1,9}|(?<=\))\d{1,9}){0,6}(?!\d)", RegexOptions.CultureInvariant, Timeout)]
+    [GeneratedRegex(
+        @"(?<![\d+])\+?\(?\d{1,15}\)?(?:[ .\-/]{0,2}\(\d{1,4}\)|[ .\-/]{1,2}\d{1,9}|(?<=\))\d{1,9}){0,6}(?!\d)",
+        RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture,
+        Timeout
+    )]
     private static partial Regex PhonePattern();
 
     [GeneratedRegex(
-        @"^(?:\(\d{2,3}\) ?9?\d{3,4}-?\d{4}|\d{3}-\d{3}-\d{4}|\d{3}\.\d{3}\.\d{4}|\d{2} 9\d{4}-\d{4}|0\d([. ])\d{2}\1\d{2}\1\d{2}\1\d{2})$",
-        RegexOptions.CultureInvariant,
+        @"^(?:\(\d{2,3}\) ?9?\d{3,4}-?\d{4}|\d{3}-\d{3}-\d{4}|\d{3}\.\d{3}\.\d{4}|\d{2} 9\d{4}-\d{4}|0\d(?<s>[. ])\d{2}\k<s>\d{2}\k<s>\d{2}\k<s>\d{2})$",
+        RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture,
         Timeout
     )]
     private static partial Regex NationalPhonePattern();
 
     [GeneratedRegex(
         @"(?<!\d)(?:(?:19|20)\d{2}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](?:19|20)?\d{2}|\d{1,2}\.? (?:de |di )?\p{L}{3,10}\.? (?:de |di )?(?:19|20)\d{2}|\p{L}{3,10} \d{1,2},? (?:19|20)\d{2})(?!\d)",
-        RegexOptions.CultureInvariant,
+        RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture,
         Timeout
     )]
     private static partial Regex DatePattern();
 
     [GeneratedRegex(
         @"(?<![\p{L}\d_])\p{Lu}(?:\p{Ll}{1,19}|\.)(?: (?:d[aeo]s?|di|del|della|von|van|der|la|le))?(?: \p{Lu}[\p{L}'’]{1,19}(?:-\p{Lu}[\p{L}'’]{1,19})?){1,4}(?![\p{L}\d_])",
-        RegexOptions.CultureInvariant,
+        RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture,
         Timeout
     )]
     private static partial Regex NamePattern();

@@ -37,7 +37,9 @@ internal sealed class ScanJob(
         var id = Guid.ParseExact(payload, "N");
         var policy = await policies.NowAsync(cancellationToken);
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        var row = await db.Set<DatasetRow>().AsNoTracking().FirstOrDefaultAsync(item => item.Id == id, cancellationToken);
+        var row = await db.Set<DatasetRow>()
+            .AsNoTracking()
+            .FirstOrDefaultAsync(item => item.Id == id, cancellationToken);
         if (row is null || (row.ScanState == ScanStates.Scanned && row.RulesVersion == policy.Version))
         {
             return;
@@ -184,7 +186,9 @@ internal sealed class ScanJob(
                     ["findings"] = new JsonArray([
                         .. scan
                             .Columns.Where(column => column.What != Kinds.None)
-                            .Select(column => (JsonNode)$"{column.Name}: {column.What} {column.State} {column.Matches}"),
+                            .Select(column =>
+                                (JsonNode)$"{column.Name}: {column.What} {column.State} {column.Matches}"
+                            ),
                     ]),
                 },
             },
@@ -287,12 +291,7 @@ internal sealed class ScanJob(
         ]);
         await session.Db.SaveChangesAsync(cancellationToken);
         await session.LogAsync(
-            new LogEntry(
-                "privacy.scan_failed",
-                Actor.System,
-                Urn.Dataset(Digest.Parse(row.Sha256)),
-                LogOutcome.Done
-            )
+            new LogEntry("privacy.scan_failed", Actor.System, Urn.Dataset(Digest.Parse(row.Sha256)), LogOutcome.Done)
             {
                 Details = new JsonObject { ["code"] = failure.Code },
             },

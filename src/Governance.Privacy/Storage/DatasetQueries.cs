@@ -94,7 +94,11 @@ internal static class DatasetQueries
                         .FirstOrDefault();
                     if (found is not null && (!answer.TryGetValue(column, out var known) || known.Method is null))
                     {
-                        answer[column] = new Provenance(Final(found), parent.Sha256[..12], methods.GetValueOrDefault(column));
+                        answer[column] = new Provenance(
+                            Final(found),
+                            parent.Sha256[..12],
+                            methods.GetValueOrDefault(column)
+                        );
                     }
                 }
             }

@@ -93,15 +93,13 @@ internal sealed class EncryptingStream : Stream
         _temporary = path + ".tmp";
         _id = id.ToByteArray();
         _aes = new AesGcm(_key, ChunkFormat.TagSize);
-        _file = new FileStream(
-            _temporary,
-            new FileStreamOptions
-            {
-                Mode = FileMode.CreateNew,
-                Access = FileAccess.Write,
-                UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
-            }
-        );
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
+        if (!OperatingSystem.IsWindows())
+        {
+            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        }
+
+        _file = new FileStream(_temporary, options);
     }
 
     /// <summary>Plain bytes so far.</summary>

@@ -15,7 +15,7 @@ namespace Governance.Privacy.UploadDataset;
 /// Streams a dataset in. The same bytes by the same owner are the same dataset; by another owner they are another copy with
 /// its own key, scan and declarations, and nothing tells that the first one exists.
 /// </summary>
-internal sealed class UploadDataset(
+internal sealed class UploadHandler(
     IAccess access,
     IWriter writer,
     DatasetVault vault,
@@ -172,12 +172,7 @@ internal sealed class UploadDataset(
         CancellationToken cancellationToken
     ) =>
         session.LogAsync(
-            new LogEntry(
-                "privacy.dataset_uploaded",
-                actor,
-                Urn.Dataset(Digest.Parse(row.Sha256)),
-                LogOutcome.Done
-            )
+            new LogEntry("privacy.dataset_uploaded", actor, Urn.Dataset(Digest.Parse(row.Sha256)), LogOutcome.Done)
             {
                 Details = new JsonObject
                 {

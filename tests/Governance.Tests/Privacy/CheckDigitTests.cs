@@ -27,7 +27,8 @@ public sealed class CheckDigitTests
     [InlineData("4111111111111112", false)]
     [InlineData("1234567812345670", false)]
     [InlineData("353811111111110", false)]
-    public void Card_needs_an_issuer_and_luhn(string digits, bool valid) => Assert.Equal(valid, CheckDigits.Card(digits));
+    public void Card_needs_an_issuer_and_luhn(string digits, bool valid) =>
+        Assert.Equal(valid, CheckDigits.Card(digits));
 
     [Theory]
     [InlineData("DE89370400440532013000", true)]
@@ -48,14 +49,17 @@ public sealed class CheckDigitTests
     [InlineData("536900000", false)]
     [InlineData("078051120", false)]
     [InlineData("078051121", true)]
-    public void Ssn_refuses_what_was_never_issued(string digits, bool valid) => Assert.Equal(valid, CheckDigits.Ssn(digits));
+    public void Ssn_refuses_what_was_never_issued(string digits, bool valid) =>
+        Assert.Equal(valid, CheckDigits.Ssn(digits));
 
     [Fact]
     public void Random_numbers_pass_the_cpf_check_about_once_in_a_hundred()
     {
         var random = new Random(7);
 
-        var passed = Enumerable.Range(0, 100_000).Count(_ => CheckDigits.Cpf(random.NextInt64(100_000_000_000).ToString("D11")));
+        var passed = Enumerable
+            .Range(0, 100_000)
+            .Count(_ => CheckDigits.Cpf(random.NextInt64(100_000_000_000).ToString("D11")));
 
         Assert.InRange(passed, 800, 1_200);
     }

@@ -94,7 +94,10 @@ public sealed class DatasetsTests : IAsyncLifetime
 
         Assert.Equal(("PENDING", PrivacyOutcome.Incomplete), (view.ScanState, view.Verdict.Outcome));
         Assert.Equal(Digest.Of(InventedPersons.Csv(100, 1)), view.Sha256);
-        Assert.Equal(("SCANNED", 100L, PrivacyOutcome.Fail), (scanned!.ScanState, scanned.Rows, scanned.Verdict.Outcome));
+        Assert.Equal(
+            ("SCANNED", 100L, PrivacyOutcome.Fail),
+            (scanned!.ScanState, scanned.Rows, scanned.Verdict.Outcome)
+        );
         Assert.True(scanned.Retained);
         Assert.Contains(view.Sha256, _watch.Changed);
         Assert.Equal(["privacy.dataset_uploaded", "privacy.scanned"], _db.Log.Entries.Select(entry => entry.Kind));
@@ -429,7 +432,11 @@ public sealed class DatasetsTests : IAsyncLifetime
     [Fact]
     public async Task Without_retention_the_bytes_go_and_the_findings_stay()
     {
-        await using var db = await StartAsync(new PrivacyOptions(), _watch, text => text.Replace("retain: true", "retain: false", StringComparison.Ordinal));
+        await using var db = await StartAsync(
+            new PrivacyOptions(),
+            _watch,
+            text => text.Replace("retain: true", "retain: false", StringComparison.Ordinal)
+        );
         var datasets = db.Get<IDatasets>();
         var csv = "sex,ref\nF,AB-19-ZZ99\n"u8.ToArray();
         var view = (await datasets.UploadAsync(Scientist, "x", "csv", new MemoryStream(csv), Token)).Value;
@@ -490,7 +497,10 @@ public sealed class DatasetsTests : IAsyncLifetime
     private async Task<TestDatabase> StartAsync(PrivacyOptions options, IDatasetWatch watch, Func<string, string>? edit)
     {
         var source = edit is null ? _policy : new TextSource();
-        source.Text = await File.ReadAllTextAsync(Path.Combine(TestDatabase.PoliciesDirectory(), "privacy.yaml"), Token);
+        source.Text = await File.ReadAllTextAsync(
+            Path.Combine(TestDatabase.PoliciesDirectory(), "privacy.yaml"),
+            Token
+        );
         source.Text = edit?.Invoke(source.Text) ?? source.Text;
         return await TestDatabase.StartAsync(services =>
             services

@@ -17,7 +17,11 @@ internal static class Tables
     public static string Column(string name, int rows, Func<int, string> value) =>
         name + "\n" + string.Concat(Enumerable.Range(0, rows).Select(i => value(i) + "\n"));
 
-    public static Governance.Kernel.Result<DatasetScan> Scan(byte[] bytes, TableLimits? limits = null, EffectiveDeclaration? declared = null) =>
+    public static Governance.Kernel.Result<DatasetScan> Scan(
+        byte[] bytes,
+        TableLimits? limits = null,
+        EffectiveDeclaration? declared = null
+    ) =>
         DatasetScan.Run(
             () => new MemoryStream(bytes),
             limits ?? TableLimits.Default,
@@ -142,7 +146,13 @@ public sealed class ColumnClassifierTests
         string[] valid = ["52998224725", "11144477735", "39053344705", "93541134780"];
 
         var persons = Tables.Only(Tables.Column("x", 400, i => valid[i % 4]));
-        var numbers = Tables.Only(Tables.Column("x", 4000, _ => random.NextInt64(10_000_000_000, 99_999_999_999).ToString(CultureInfo.InvariantCulture)));
+        var numbers = Tables.Only(
+            Tables.Column(
+                "x",
+                4000,
+                _ => random.NextInt64(10_000_000_000, 99_999_999_999).ToString(CultureInfo.InvariantCulture)
+            )
+        );
 
         Assert.Equal("BR_CPF", persons.What);
         Assert.StartsWith("check digits 400/400 (chance 1 %)", persons.Evidence, StringComparison.Ordinal);
@@ -189,7 +199,10 @@ public sealed class ColumnClassifierTests
         var csv = Tables.Column(
             "comment",
             100_000,
-            i => i % 10_417 == 5 ? "please call ana@example.org about the late order" : $"the order number {i % 90} came late again"
+            i =>
+                i % 10_417 == 5
+                    ? "please call ana@example.org about the late order"
+                    : $"the order number {i % 90} came late again"
         );
 
         var column = Tables.Only(csv);
@@ -202,7 +215,10 @@ public sealed class ColumnClassifierTests
     {
         var scan = Tables.Scan(Encoding.UTF8.GetString(InventedPersons.Csv(200, 3)));
 
-        var text = string.Join('\n', scan.Columns.Select(column => column.ToString()).Concat(scan.Judge("d", Tables.Policy).Reasons));
+        var text = string.Join(
+            '\n',
+            scan.Columns.Select(column => column.ToString()).Concat(scan.Judge("d", Tables.Policy).Reasons)
+        );
 
         Assert.DoesNotContain("@example.org", text, StringComparison.Ordinal);
         Assert.DoesNotMatch(@"\d{3}\.\d{3}\.\d{3}-\d{2}", text);
@@ -253,7 +269,8 @@ public sealed class DatasetJudgeTests
     [Fact]
     public void Plain_measures_and_categories_pass()
     {
-        var csv = "length,kind\n" + string.Concat(Enumerable.Range(0, 60).Select(i => $"{i / 7.0:0.00},{"abc"[i % 3]}\n"));
+        var csv =
+            "length,kind\n" + string.Concat(Enumerable.Range(0, 60).Select(i => $"{i / 7.0:0.00},{"abc"[i % 3]}\n"));
 
         Assert.Equal(PrivacyOutcome.Pass, Judge(csv).Outcome);
     }
@@ -264,7 +281,11 @@ public sealed class DatasetJudgeTests
         var verdict = Judge("contact\na@example.org\nb@example.org\n");
 
         Assert.Equal(PrivacyOutcome.Fail, verdict.Outcome);
-        Assert.Contains("Dataset 't', column 'contact' holds EMAIL in clear: 2 of 2 values", verdict.Reasons[0], StringComparison.Ordinal);
+        Assert.Contains(
+            "Dataset 't', column 'contact' holds EMAIL in clear: 2 of 2 values",
+            verdict.Reasons[0],
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]
@@ -278,7 +299,10 @@ public sealed class DatasetJudgeTests
     public void Unknown_column_is_incomplete_until_declared()
     {
         var csv = Tables.Column("ref", 20, i => $"AB-{i}9-ZZ99");
-        var declared = EffectiveDeclaration.Empty with { Columns = new Dictionary<string, string> { ["ref"] = "NONE" } };
+        var declared = EffectiveDeclaration.Empty with
+        {
+            Columns = new Dictionary<string, string> { ["ref"] = "NONE" },
+        };
 
         Assert.Equal(PrivacyOutcome.Incomplete, Judge(csv).Outcome);
         Assert.Contains("'ref'", Judge(csv).Reasons[0], StringComparison.Ordinal);
@@ -295,7 +319,10 @@ public sealed class DatasetJudgeTests
     [Fact]
     public void Declaration_cannot_talk_away_what_a_detector_found()
     {
-        var declared = EffectiveDeclaration.Empty with { Columns = new Dictionary<string, string> { ["contact"] = "NONE" } };
+        var declared = EffectiveDeclaration.Empty with
+        {
+            Columns = new Dictionary<string, string> { ["contact"] = "NONE" },
+        };
 
         Assert.Equal(PrivacyOutcome.Fail, Judge("contact\na@example.org\nb@example.org\n", declared).Outcome);
     }
@@ -348,8 +375,8 @@ public sealed class AnonymiserTests
     [InlineData("mask", "", "abcdefgh", "****")]
     [InlineData("mask", "4", "abcdefgh", "****")]
     [InlineData("generalise", "10", "37", "30-39")]
-    [InlineData("generalise", "10", "37.5", "[30,40)")]
-    [InlineData("generalise", "10", "-3", "[-10,0)")]
+    [InlineData("generalise", "10", "37.5", "30-39")]
+    [InlineData("generalise", "10", "-3", "\"[-10,0)\"")]
     [InlineData("generalise", "10", "Ana Lima", "")]
     [InlineData("generalise", "year", "1979-08-12", "1979")]
     [InlineData("generalise", "year", "12/08/1979", "1979")]
@@ -361,12 +388,17 @@ public sealed class AnonymiserTests
     public void Treatment_of_one_value(string method, string parameter, string value, string expected)
     {
         var csv = "v\n\"" + value.Replace("\"", "\"\"", StringComparison.Ordinal) + "\"\n";
-        var table = CsvTable.Open(() => new MemoryStream(Encoding.UTF8.GetBytes(csv)), TableLimits.Default, default).Value;
+        var table = CsvTable
+            .Open(() => new MemoryStream(Encoding.UTF8.GetBytes(csv)), TableLimits.Default, default)
+            .Value;
         using var output = new MemoryStream();
 
         Anonymiser.Plan(["v"], [new("v", method, parameter)], new byte[32]).Value.Write(table, output, default);
 
-        Assert.Equal("v\n" + (expected.Length == 0 ? "\"\"" : expected) + "\n", Encoding.UTF8.GetString(output.ToArray()));
+        Assert.Equal(
+            "v\n" + (expected.Length == 0 ? "\"\"" : expected) + "\n",
+            Encoding.UTF8.GetString(output.ToArray())
+        );
     }
 
     [Fact]
@@ -374,7 +406,9 @@ public sealed class AnonymiserTests
     {
         static string Token(byte[] key)
         {
-            var table = CsvTable.Open(() => new MemoryStream("v\nx\nx\n"u8.ToArray()), TableLimits.Default, default).Value;
+            var table = CsvTable
+                .Open(() => new MemoryStream("v\nx\nx\n"u8.ToArray()), TableLimits.Default, default)
+                .Value;
             using var output = new MemoryStream();
             Anonymiser.Plan(["v"], [new("v", "tokenise", "")], key).Value.Write(table, output, default);
             return Encoding.UTF8.GetString(output.ToArray());
