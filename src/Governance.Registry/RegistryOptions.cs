@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Microsoft.Extensions.Options;
 
 namespace Governance.Registry;
 
@@ -21,3 +22,6 @@ public sealed class RegistryOptions
     [Range(100, 1_000_000)]
     public int MaxRowsPerSearch { get; set; } = 20_000;
 }
+
+[OptionsValidator]
+internal sealed partial class RegistryOptionsValidator : IValidateOptions<RegistryOptions>;

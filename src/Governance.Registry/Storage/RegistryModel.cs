@@ -68,10 +68,10 @@ internal sealed class RegistryModel : IModelContribution
         model.Entity<VersionRow>(e =>
         {
             e.ToTable("registry_versions").HasKey(row => new { row.ModelId, row.Number });
-            e.Ignore(row => row.ObjectId);
             e.Property(row => row.Status).HasConversion<string>();
             e.Property(row => row.Revision).IsConcurrencyToken();
             e.HasIndex(row => row.Container);
+            e.HasIndex(row => new { row.ModelId, row.Stage });
             e.HasIndex(row => row.RunId);
             e.HasIndex(row => row.ManifestDigest);
             e.HasIndex(row => row.UpdatedMs);

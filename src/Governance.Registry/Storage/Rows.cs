@@ -161,7 +161,8 @@ internal sealed class VersionRow
     /// <summary>Concurrency token.</summary>
     public int Revision { get; set; }
 
-    public string ObjectId => LabelIds.Version(ModelId, Number);
+    /// <summary>What its tags are stored under, <see cref="LabelIds.Version"/>.</summary>
+    public string ObjectId { get; set; } = "";
 
     public void Touch(DateTimeOffset now)
     {
