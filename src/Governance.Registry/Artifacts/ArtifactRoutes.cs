@@ -217,12 +217,12 @@ internal static class ArtifactRoutes
             .Take(call.Ports.Options.Value.MaxRowsPerSearch)
             .ToListAsync(call.Token);
         return rows.Where(row => row.Path.StartsWith(start, StringComparison.Ordinal))
-            .Select(row => (Rest: row.Path[start.Length..], row.Size))
-            .GroupBy(file => file.Rest.Split('/')[0], StringComparer.Ordinal)
+            .Select(row => (Name: row.Path[start.Length..], row.Size))
+            .GroupBy(file => file.Name.Split('/')[0], StringComparer.Ordinal)
             .OrderBy(group => group.Key, StringComparer.Ordinal)
             .Select(group =>
             {
-                var isFile = group.First().Rest.Length == group.Key.Length;
+                var isFile = group.First().Name.Length == group.Key.Length;
                 return new JsonObject
                 {
                     ["path"] = fullPaths ? start + group.Key : group.Key,
@@ -280,7 +280,7 @@ internal static class ArtifactRoutes
         await using var content = opened.Value;
         if (served is not null)
         {
-            await call.Ports.Writer.LogAsync(ReadEntry(call, served, file, LogOutcome.Begun), call.Token);
+            await context.BeginSensitiveReadAsync(call.Ports.Writer, ReadEntry(call, served, file));
         }
 
         var response = context.Response;
@@ -301,16 +301,11 @@ internal static class ArtifactRoutes
             return (JsonObject?)null;
         }
 
-        if (served is not null)
-        {
-            await call.Ports.Writer.LogAsync(ReadEntry(call, served, file, LogOutcome.Done), CancellationToken.None);
-        }
-
         return (JsonObject?)null;
     }
 
-    private static LogEntry ReadEntry(Call call, Holder served, ArtifactRow file, LogOutcome outcome) =>
-        new("registry.artifact_read", call.Actor, Platform.Graph.Urn.Version(served.Version), outcome)
+    private static LogEntry ReadEntry(Call call, Holder served, ArtifactRow file) =>
+        new("registry.artifact_read", call.Actor, Platform.Graph.Urn.Version(served.Version), LogOutcome.Begun)
         {
             Details = new JsonObject { ["sha256"] = file.Digest, ["size"] = file.Size },
         };

@@ -230,7 +230,7 @@ internal static class LoggedModelRoutes
             row.UpdatedMs = session.Now.ToUnixTimeMilliseconds();
             await session.Db.SaveChangesAsync(call.Token);
             await call.LogAsync(session, kind, Urn.LoggedModel(row.ModelId));
-            return answer ? await AnswerAsync(call, session.Db, row) : [];
+            return answer ? await AnswerAsync(call, session.Db, row) : new JsonObject();
         });
 
     private static async Task<Result<JsonObject>> AnswerAsync(Call call, GovernanceDb db, LoggedModelRow row)

@@ -399,7 +399,7 @@ internal static class RunRoutes
 
             await session.Db.SaveChangesAsync(call.Token);
             await call.LogAsync(session, kind, Urn.Run(run.RunId), details);
-            return answer is null ? [] : answer(run);
+            return answer is null ? new JsonObject() : answer(run);
         });
     }
 }

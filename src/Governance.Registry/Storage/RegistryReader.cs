@@ -140,8 +140,24 @@ internal sealed class RegistryReader(IDbContextFactory<GovernanceDb> databases, 
 
     public async Task<IArtifactSource?> OpenAsync(ModelVersionRef version, CancellationToken cancellationToken) =>
         await ManifestOfAsync(version, cancellationToken) is { } manifest
-            ? new StoredArtifacts(manifest, blobs)
+            ? new BlobArtifacts(manifest, blobs)
             : null;
+
+    public async Task<IReadOnlyList<VersionView>> StageHoldersAsync(string model, CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        var rows = await VersionStore
+            .Project(
+                db,
+                VersionStore
+                    .Active(db)
+                    .Where(join =>
+                        join.Model.Name == model && join.Version.Stage != "None" && join.Version.Stage != "Archived"
+                    )
+            )
+            .ToListAsync(cancellationToken);
+        return [.. rows.OrderBy(row => row.Row.Number).Select(row => row.ToView())];
+    }
 
     public async Task<IReadOnlyList<ModelVersionRef>> VersionsTrainedOnAsync(
         Digest dataset,
@@ -249,17 +265,5 @@ internal sealed class RegistryReader(IDbContextFactory<GovernanceDb> databases, 
         return Convert.TryFromBase64String(token ?? "", bytes, out var length)
             ? Encoding.UTF8.GetString(bytes, 0, length)
             : "";
-    }
-}
-
-/// <summary>The frozen files of a version, verified while read.</summary>
-internal sealed class StoredArtifacts(Manifest manifest, IBlobStore blobs) : IArtifactSource
-{
-    public Manifest Manifest { get; } = manifest;
-
-    public async Task<Stream> OpenAsync(ManifestFile file, CancellationToken cancellationToken)
-    {
-        var opened = await blobs.OpenAsync(file.Digest, cancellationToken);
-        return opened.Ok ? opened.Value : throw new BlobCorruptException(file.Digest);
     }
 }

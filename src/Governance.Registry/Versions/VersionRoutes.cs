@@ -177,7 +177,12 @@ internal static class VersionRoutes
 
             var row = await session.Db.Set<VersionRow>().SingleAsync(v => v.ObjectId == version.Value.Row.ObjectId, call.Token);
             await change(session, row);
-            row.Touch(session.Now);
+            // As in MLflow, tags leave the time of the last update alone.
+            if (answer)
+            {
+                row.Touch(session.Now);
+            }
+
             await session.Db.SaveChangesAsync(call.Token);
             await call.LogAsync(session, kind, Urn.Version(reference));
             return answer

@@ -11,6 +11,8 @@ namespace Governance.Registry.Wire;
 /// <summary>One request: who asks, with which rights and arguments, and what it may use.</summary>
 internal sealed class Call(RegistryPorts ports, Rights rights, Args args, CancellationToken cancellationToken)
 {
+    private CancellationToken? _unit;
+
     public RegistryPorts Ports { get; } = ports;
 
     public Actor Actor => Rights.Actor;
@@ -25,7 +27,8 @@ internal sealed class Call(RegistryPorts ports, Rights rights, Args args, Cancel
     /// <summary>The tag key in the path, or empty.</summary>
     public string RouteKey { get; init; } = "";
 
-    public CancellationToken Token { get; } = cancellationToken;
+    /// <summary>Cancels with the request; inside a unit of change also with the unit's time limit.</summary>
+    public CancellationToken Token => _unit ?? cancellationToken;
 
     /// <summary>The permission that was missing, if one was; the dispatcher then logs the refusal even when it answers 404.</summary>
     public (Permission Permission, AccessTarget Target)? Refused { get; private set; }
@@ -33,7 +36,21 @@ internal sealed class Call(RegistryPorts ports, Rights rights, Args args, Cancel
     public async Task<GovernanceDb> OpenAsync() => await Ports.Databases.CreateDbContextAsync(Token);
 
     public Task<Result<JsonObject>> WriteAsync(Func<WriteSession, Task<Result<JsonObject>>> work) =>
-        Ports.Writer.WriteAsync((session, _) => work(session), Token);
+        Ports.Writer.WriteAsync(
+            async (session, token) =>
+            {
+                _unit = token;
+                try
+                {
+                    return await work(session);
+                }
+                finally
+                {
+                    _unit = null;
+                }
+            },
+            Token
+        );
 
     /// <summary>Whether the caller may; remembers a refusal.</summary>
     public bool May(Permission permission, AccessTarget target)
