@@ -112,13 +112,26 @@ internal static class ArtifactRoutes
         }
 
         var decoded = Uri.UnescapeDataString(path[(at + Marker.Length)..]);
-        // Bytes that are no UTF-8 stay escaped or become replacement characters: neither is a name.
-        if (!ArtifactPath.TryParse(decoded, out _) || decoded.Contains('\uFFFD', StringComparison.Ordinal))
+        // What still looks escaped was escaped twice, or its bytes are no UTF-8: neither is a name.
+        if (!ArtifactPath.TryParse(decoded, out _) || IsEscaped(decoded))
         {
             return BadPath;
         }
 
         return ArtifactAddress.TryParse(decoded) is { } address ? address : NoArtifact;
+    }
+
+    private static bool IsEscaped(string text)
+    {
+        for (var i = 0; i + 2 < text.Length; i++)
+        {
+            if (Uri.IsHexEncoding(text, i))
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     private sealed record Place(ArtifactAddress Address, AccessTarget Target, bool Readable, bool Active);

@@ -110,7 +110,16 @@ internal sealed class Mover(IDecisionLedger ledger) : IMover
             return failure;
         }
 
-        row.Touch(step.Session.Now);
+        // As in MLflow, an alias is the model's affair: the version's own time stays.
+        if (move.Kind is MoveKind.SetAlias or MoveKind.DeleteAlias)
+        {
+            row.Revision++;
+        }
+        else
+        {
+            row.Touch(step.Session.Now);
+        }
+
         found.Model.UpdatedMs = step.Session.Now.ToUnixTimeMilliseconds();
         await step.Db.SaveChangesAsync(step.Token);
         step.Details["subject"] = row.EvidenceSubject;

@@ -42,7 +42,7 @@ internal sealed record RunDetail(
             .Where(m => m.IsOutput)
             .Select(m => new JsonObject { ["model_id"] = m.ModelId, ["step"] = m.Step })
             .ToJsonArray();
-        return body.With("outputs", outputs.Count == 0 ? null : new JsonObject { ["model_outputs"] = outputs });
+        return body.With("outputs", new JsonObject().With("model_outputs", outputs));
     }
 
     private static JsonObject Input(InputRow row) =>

@@ -1,7 +1,9 @@
+using System.Runtime.CompilerServices;
 using Governance.Kernel;
 using Governance.Platform.Database;
 using Governance.Registry.Contracts;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Metadata;
 
 namespace Governance.Registry.Storage;
 
@@ -49,8 +51,13 @@ internal sealed class VersionData
 /// <summary>Queries over versions that are not deleted.</summary>
 internal static class VersionStore
 {
-    // The hottest read: one compiled statement.
-    private static readonly Func<GovernanceDb, string, int, IAsyncEnumerable<VersionData>> ByRef =
+    // The hottest read: one compiled statement per database model (the writer has its own).
+    private static readonly ConditionalWeakTable<
+        IModel,
+        Func<GovernanceDb, string, int, IAsyncEnumerable<VersionData>>
+    > Compiled = [];
+
+    private static Func<GovernanceDb, string, int, IAsyncEnumerable<VersionData>> Compile(IModel model) =>
         EF.CompileAsyncQuery(
             (GovernanceDb db, string name, int number) =>
                 (
@@ -83,7 +90,9 @@ internal static class VersionStore
     )
     {
         await foreach (
-            var found in ByRef(db, version.Model, version.Version).WithCancellation(cancellationToken)
+            var found in Compiled
+                .GetValue(db.Model, Compile)(db, version.Model, version.Version)
+                .WithCancellation(cancellationToken)
         )
         {
             return found;

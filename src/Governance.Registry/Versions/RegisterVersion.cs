@@ -168,6 +168,11 @@ internal static class RegisterVersion
         session.Db.Add(version);
         await Labels.SetAsync(session.Db, LabelScope.VersionTag, version.ObjectId, request.Tags, call.Token);
         await StoreManifestAsync(call, session.Db, origin.Manifest);
+        if (origin.LoggedModel is { } logged && origin.CopyOf is null)
+        {
+            await TagLoggedModelAsync(call, session.Db, logged, model.Name, version.Number);
+        }
+
         await session.Db.SaveChangesAsync(call.Token);
         await LogAndLinkAsync(call, session, new ModelVersionRef(model.Name, version.Number), version, origin);
         var data = await VersionStore.FindAsync(
@@ -363,6 +368,28 @@ internal static class RegisterVersion
                     Digest = file.Digest.Hex,
                 })
             );
+        }
+    }
+
+    // 3.x clients read from this tag which versions a logged model became.
+    private static async Task TagLoggedModelAsync(
+        Call call,
+        GovernanceDb db,
+        LoggedModelRow logged,
+        string model,
+        int number
+    )
+    {
+        const string key = "mlflow.modelVersions";
+        var row = await db.Set<LabelRow>().FindAsync([LabelScope.LoggedModelTag, logged.ModelId, key], call.Token);
+        var versions =
+            row is null ? []
+            : CanonicalJson.TryParse(Encoding.UTF8.GetBytes(row.Value)) as JsonArray ?? [];
+        versions.Add(new JsonObject { ["name"] = model, ["version"] = number });
+        var value = versions.ToJsonString();
+        if (value.Length <= 100_000)
+        {
+            await Labels.SetAsync(db, LabelScope.LoggedModelTag, logged.ModelId, [(key, value)], call.Token);
         }
     }
 
