@@ -1,4 +1,6 @@
 using Governance.Kernel;
+using Governance.Platform.Database;
+using Governance.Registry.Contracts;
 
 namespace Governance.Evidence.Contracts;
 
@@ -103,6 +105,11 @@ public interface IEvidence
         IReadOnlyCollection<ModelVersionRef> versions,
         CancellationToken cancellationToken
     );
+
+    /// <summary>
+    /// The evidence digest as the transaction sees it, for the compare-and-swap of a move: it differs as soon as anything changed.
+    /// </summary>
+    Task<Digest> DigestAsync(WriteSession session, VersionView version, CancellationToken cancellationToken);
 
     /// <summary>The stored document of a kind (scan report JSON, CycloneDX, bundle, privacy report), or null.</summary>
     Task<byte[]?> DocumentAsync(ModelVersionRef version, EvidenceKind kind, CancellationToken cancellationToken);

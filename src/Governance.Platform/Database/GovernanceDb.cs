@@ -1,5 +1,8 @@
+using Governance.Kernel;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Governance.Platform.Database;
 
@@ -15,11 +18,36 @@ public interface IModelContribution
 public sealed class GovernanceDb(DbContextOptions<GovernanceDb> options) : DbContext(options)
 {
     /// <inheritdoc />
+    protected override void ConfigureConventions(ModelConfigurationBuilder configurationBuilder)
+    {
+        // One representation on every database, comparable and sortable: UTC milliseconds; digests as their hex text.
+        configurationBuilder.Properties<DateTimeOffset>().HaveConversion<UtcMilliseconds>();
+        configurationBuilder.Properties<Digest>().HaveConversion<DigestText>().HaveMaxLength(64);
+    }
+
+    /// <inheritdoc />
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
-        foreach (var contribution in this.GetService<IEnumerable<IModelContribution>>())
+        foreach (var contribution in ContributionsOf(this))
         {
             contribution.Configure(modelBuilder);
         }
     }
+
+    // EF's own provider answers any IEnumerable with an empty one, so the application's is asked by name.
+    internal static IEnumerable<IModelContribution> ContributionsOf(DbContext context) =>
+        context
+            .GetService<IDbContextOptions>()
+            .FindExtension<CoreOptionsExtension>()!
+            .ApplicationServiceProvider!.GetServices<IModelContribution>();
 }
+
+/// <summary>Times as whole UTC milliseconds since 1970.</summary>
+internal sealed class UtcMilliseconds()
+    : ValueConverter<DateTimeOffset, long>(
+        time => time.ToUnixTimeMilliseconds(),
+        milliseconds => DateTimeOffset.FromUnixTimeMilliseconds(milliseconds)
+    );
+
+/// <summary>Digests as 64 lower-case hex characters.</summary>
+internal sealed class DigestText() : ValueConverter<Digest, string>(digest => digest.Hex, text => Digest.Parse(text));

@@ -215,6 +215,9 @@ public interface IRegistryReader
     /// <summary>The frozen files of a version, readable and verified; null when the version is unknown.</summary>
     Task<Platform.Blobs.IArtifactSource?> OpenAsync(ModelVersionRef version, CancellationToken cancellationToken);
 
+    /// <summary>Versions of a model that are in a stage other than None and Archived, ascending by number.</summary>
+    Task<IReadOnlyList<VersionView>> StageHoldersAsync(string model, CancellationToken cancellationToken);
+
     /// <summary>Versions whose run used this dataset content.</summary>
     Task<IReadOnlyList<ModelVersionRef>> VersionsTrainedOnAsync(Digest dataset, CancellationToken cancellationToken);
 }

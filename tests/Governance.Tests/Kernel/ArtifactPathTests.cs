@@ -32,7 +32,6 @@ public class ArtifactPathTests
     [InlineData("a\u202eb")]
     [InlineData("trailing.")]
     [InlineData("trailing ")]
-    [InlineData("\ud800")]
     [InlineData(null)]
     public void Tricks_are_refused(string? text) => Assert.False(ArtifactPath.TryParse(text, out _));
 

@@ -27,16 +27,23 @@ public class CanonicalJsonTests
     [Fact]
     public void Members_are_sorted_by_UTF16_code_units()
     {
-        var node = JsonNode.Parse("{\"\\u20ac\":1,\"\\r\":2,\"\\ufb33\":3,\"1\":4,\"\\ud83d\\ude00\":5,\"\\u0080\":6,\"\\u00f6\":7}");
+        var node = JsonNode.Parse(
+            "{\"\\u20ac\":1,\"\\r\":2,\"\\ufb33\":3,\"1\":4,\"\\ud83d\\ude00\":5,\"\\u0080\":6,\"\\u00f6\":7}"
+        );
 
-        Assert.Equal("{\"\\r\":2,\"1\":4,\"\u0080\":6,\"ö\":7,\"€\":1,\"😀\":5,\"\ufb33\":3}", CanonicalJson.SerializeToString(node));
+        Assert.Equal(
+            "{\"\\r\":2,\"1\":4,\"\u0080\":6,\"ö\":7,\"€\":1,\"😀\":5,\"\ufb33\":3}",
+            CanonicalJson.SerializeToString(node)
+        );
     }
 
     [Fact]
     public void Strings_escape_only_what_they_must() =>
         Assert.Equal(
             "{\"a\":\"€$\\u000f\\nA'B\\\"\\\\\\\\\\\"/\"}",
-            CanonicalJson.SerializeToString(JsonNode.Parse("{\"a\":\"\\u20ac$\\u000F\\u000aA'\\u0042\\u0022\\u005c\\\\\\\"\\/\"}"))
+            CanonicalJson.SerializeToString(
+                JsonNode.Parse("{\"a\":\"\\u20ac$\\u000F\\u000aA'\\u0042\\u0022\\u005c\\\\\\\"\\/\"}")
+            )
         );
 
     [Theory]

@@ -1,0 +1,231 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Governance.Evidence.Contracts;
+using Governance.Evidence.Read;
+using Governance.Evidence.Storage;
+using Governance.Kernel;
+using Governance.Platform.Blobs;
+using Governance.Platform.Database;
+using Governance.Platform.Graph;
+using Governance.Platform.Jobs;
+using Governance.Platform.Logging;
+using Governance.Registry.Contracts;
+using Microsoft.EntityFrameworkCore;
+
+namespace Governance.Evidence.Produce;
+
+/// <summary>What an evidence job examines; a job whose subject is no longer the version's does nothing.</summary>
+/// <param name="Model">Model name.</param>
+/// <param name="Version">Version number.</param>
+/// <param name="Subject">Evidence subject when the job was made.</param>
+internal sealed record EvidenceJob(string Model, int Version, Digest Subject)
+{
+    public JobRequest Request(EvidenceKind kind) =>
+        new(
+            KindOf(kind),
+            $"{Model}/{Version}/{Subject}",
+            JsonSerializer.Serialize(this, EvidenceJson.Default.EvidenceJob)
+        );
+
+    public static string KindOf(EvidenceKind kind) => $"evidence.{kind.ToString().ToLowerInvariant()}";
+
+    public static EvidenceJob Of(VersionView version) =>
+        new(version.Ref.Model, version.Ref.Version, version.EvidenceSubject);
+}
+
+/// <summary>What a producer found.</summary>
+internal sealed record Produced(EvidenceOutcome Outcome, string RulesVersion, string Class, string Summary)
+{
+    public IReadOnlyList<string> Reasons { get; init; } = [];
+
+    /// <summary>The document to store, or null.</summary>
+    public byte[]? Document { get; init; }
+}
+
+/// <summary>Produces one kind of evidence; slow work, outside any transaction.</summary>
+internal interface IEvidenceProducer
+{
+    EvidenceKind Kind { get; }
+
+    Task<Produced> ProduceAsync(VersionView version, CancellationToken cancellationToken);
+}
+
+/// <summary>
+/// The durable job around a producer: examine, store the document, then commit row, log entry and the version's new status in
+/// one unit. Running it again for the same subject adds the same statement and changes nothing else.
+/// </summary>
+internal sealed class EvidenceJobHandler(
+    IEvidenceProducer producer,
+    IRegistryReader registry,
+    IVersionStatus status,
+    IBlobStore blobs,
+    IWriter writer
+) : IJobHandler
+{
+    private const long MaxDocument = 64 << 20;
+
+    public string Kind => EvidenceJob.KindOf(producer.Kind);
+
+    public async Task RunAsync(string payload, CancellationToken cancellationToken)
+    {
+        if (await CurrentAsync(payload, cancellationToken) is { } version)
+        {
+            await RecordAsync(version, await producer.ProduceAsync(version, cancellationToken), cancellationToken);
+        }
+    }
+
+    public async Task GiveUpAsync(string payload, CancellationToken cancellationToken)
+    {
+        if (await CurrentAsync(payload, cancellationToken) is { } version)
+        {
+            var produced = new Produced(
+                EvidenceOutcome.Error,
+                "",
+                "error",
+                $"The {producer.Kind} evidence could not be produced."
+            );
+            await RecordAsync(version, produced, cancellationToken);
+        }
+    }
+
+    private async Task<VersionView?> CurrentAsync(string payload, CancellationToken cancellationToken)
+    {
+        var job = JsonSerializer.Deserialize(payload, EvidenceJson.Default.EvidenceJob)!;
+        var version = await registry.FindVersionAsync(new ModelVersionRef(job.Model, job.Version), cancellationToken);
+        return version is not null && version.EvidenceSubject == job.Subject ? version : null;
+    }
+
+    private async Task RecordAsync(VersionView version, Produced produced, CancellationToken cancellationToken)
+    {
+        StoredBlob? document = null;
+        if (produced.Document is { } bytes)
+        {
+            document = (
+                await blobs.PutAsync(new MemoryStream(bytes, writable: false), MaxDocument, cancellationToken)
+            ).Value;
+        }
+
+        var result = await writer.WriteAsync<Unit>(
+            async (session, token) =>
+            {
+                if (document is not null)
+                {
+                    await blobs.AttachAsync(session, document, token);
+                }
+
+                await AddAsync(session, version, produced, document?.Digest, token);
+                return await SettleAsync(session, version, produced, token);
+            },
+            cancellationToken
+        );
+        if (!result.Ok)
+        {
+            throw new InvalidOperationException(result.Failure.Code);
+        }
+    }
+
+    private async Task AddAsync(
+        WriteSession session,
+        VersionView version,
+        Produced produced,
+        Digest? document,
+        CancellationToken cancellationToken
+    )
+    {
+        var subject = Subjects.Of(producer.Kind, version);
+        var entry = await session.LogAsync(
+            new LogEntry("evidence.produced", Actor.System, Urn.Version(version.Ref), LogOutcome.Done)
+            {
+                Details = new JsonObject
+                {
+                    ["class"] = produced.Class,
+                    ["document"] = document?.Hex,
+                    ["kind"] = producer.Kind.ToString().ToLowerInvariant(),
+                    ["outcome"] = produced.Outcome.ToString().ToLowerInvariant(),
+                    ["rules"] = produced.RulesVersion,
+                    ["subject"] = subject.Hex,
+                },
+            },
+            cancellationToken
+        );
+        var request = EvidenceJob.Of(version).Request(producer.Kind);
+        // A newer job waits: what was examined changed while this one ran, so its result must not count for a moment.
+        var overtaken = await session
+            .Db.Set<JobRow>()
+            .AnyAsync(
+                job => job.Kind == request.Kind && job.Key == request.Key && job.State == JobState.Waiting,
+                cancellationToken
+            );
+        session.Db.Add(
+            new EvidenceRow
+            {
+                ModelId = version.ModelId,
+                Version = version.Ref.Version,
+                Kind = producer.Kind,
+                Subject = subject,
+                Outcome = produced.Outcome,
+                RulesVersion = produced.RulesVersion,
+                Class = produced.Class,
+                Summary = produced.Summary,
+                Reasons = JsonSerializer.Serialize(produced.Reasons, EvidenceJson.Default.IReadOnlyListString),
+                Document = document,
+                ProducedAt = session.Now,
+                EntryId = entry,
+                Stale = overtaken,
+            }
+        );
+        await session.Db.SaveChangesAsync(cancellationToken);
+    }
+
+    private async Task<Result<Unit>> SettleAsync(
+        WriteSession session,
+        VersionView version,
+        Produced produced,
+        CancellationToken cancellationToken
+    )
+    {
+        var refused =
+            produced.Outcome == EvidenceOutcome.Error
+            || (produced.Outcome == EvidenceOutcome.Failed && producer.Kind != EvidenceKind.Privacy);
+        if (refused)
+        {
+            var reason = string.Join(' ', [produced.Summary, .. produced.Reasons.Take(5)]);
+            return version.Status == VersionStatus.PendingRegistration
+                ? await status.FailAsync(session, version.Ref, reason, cancellationToken)
+                : await status.QuarantineAsync(session, version.Ref, reason, cancellationToken);
+        }
+
+        if (producer.Kind == EvidenceKind.Scan)
+        {
+            // Only what the scan let through is ever signed.
+            await session.EnqueueAsync(EvidenceJob.Of(version).Request(EvidenceKind.Signature), cancellationToken);
+        }
+
+        return
+            version.Status == VersionStatus.PendingRegistration
+            && await IsCompleteAsync(session, version, cancellationToken)
+            ? await status.CompleteAsync(session, version.Ref, version.EvidenceSubject, cancellationToken)
+            : default(Unit);
+    }
+
+    private static async Task<bool> IsCompleteAsync(
+        WriteSession session,
+        VersionView version,
+        CancellationToken cancellationToken
+    )
+    {
+        var kinds = await session
+            .Db.Set<EvidenceRow>()
+            .Where(row =>
+                row.ModelId == version.ModelId
+                && row.Version == version.Ref.Version
+                && !row.Stale
+                && (row.Subject == version.ManifestDigest || row.Subject == version.EvidenceSubject)
+                && row.Outcome != EvidenceOutcome.Error
+            )
+            .Select(row => row.Kind)
+            .Distinct()
+            .CountAsync(cancellationToken);
+        return kinds == Enum.GetValues<EvidenceKind>().Length;
+    }
+}

@@ -1,0 +1,119 @@
+using Governance.Kernel;
+
+namespace Governance.Platform.Blobs;
+
+/// <summary>Files of a manifest, read from the blob store.</summary>
+/// <param name="manifest">The frozen list.</param>
+/// <param name="blobs">Where the bytes are.</param>
+public sealed class BlobArtifacts(Manifest manifest, IBlobStore blobs) : IArtifactSource
+{
+    /// <inheritdoc />
+    public Manifest Manifest => manifest;
+
+    /// <inheritdoc />
+    public async Task<Stream> OpenAsync(ManifestFile file, CancellationToken cancellationToken)
+    {
+        var stream = await blobs.OpenAsync(file.Digest, cancellationToken);
+        return stream.Ok ? stream.Value : throw new BlobCorruptException(file.Digest);
+    }
+}
+
+/// <summary>Files of a folder on disk, hashed when opened. Symbolic links and special files are refused.</summary>
+public sealed class FolderArtifacts : IArtifactSource
+{
+    private readonly string _root;
+
+    private FolderArtifacts(string root, Manifest manifest)
+    {
+        _root = root;
+        Manifest = manifest;
+    }
+
+    /// <inheritdoc />
+    public Manifest Manifest { get; }
+
+    /// <summary>
+    /// Hashes every file of a folder, or one single file. <paramref name="ignored"/> are relative top-level paths left out.
+    /// Codes: <c>folder.not_found</c>, <c>folder.link</c>, <c>manifest.*</c>.
+    /// </summary>
+    public static async Task<Result<FolderArtifacts>> OpenAsync(
+        string path,
+        IReadOnlySet<string> ignored,
+        CancellationToken cancellationToken
+    )
+    {
+        var full = Path.GetFullPath(path);
+        if (File.Exists(full))
+        {
+            var single = new FileInfo(full);
+            var one = Manifest.Create([await HashAsync(single, single.Name, cancellationToken)]);
+            return one.Map(manifest => new FolderArtifacts(single.DirectoryName!, manifest));
+        }
+
+        if (!Directory.Exists(full))
+        {
+            return Failure.NotFound("folder.not_found", "No such file or folder.");
+        }
+
+        var files = new List<ManifestFile>();
+        var pending = new Stack<DirectoryInfo>([new DirectoryInfo(full)]);
+        while (pending.TryPop(out var directory))
+        {
+            foreach (var entry in directory.EnumerateFileSystemInfos())
+            {
+                var relative = Path.GetRelativePath(full, entry.FullName).Replace(Path.DirectorySeparatorChar, '/');
+                if (ignored.Contains(relative))
+                {
+                    continue;
+                }
+
+                if (entry.LinkTarget is not null)
+                {
+                    return Failure.Invalid("folder.link", "The folder holds a symbolic link; links are not followed.");
+                }
+
+                if (entry is DirectoryInfo child)
+                {
+                    pending.Push(child);
+                }
+                else
+                {
+                    files.Add(await HashAsync((FileInfo)entry, relative, cancellationToken));
+                }
+            }
+        }
+
+        return Manifest.Create(files).Map(manifest => new FolderArtifacts(full, manifest));
+    }
+
+    /// <inheritdoc />
+    public Task<Stream> OpenAsync(ManifestFile file, CancellationToken cancellationToken) =>
+        Task.FromResult<Stream>(
+            new FileStream(
+                Path.Combine(_root, file.Path),
+                FileMode.Open,
+                FileAccess.Read,
+                FileShare.Read,
+                1 << 16,
+                FileOptions.Asynchronous
+            )
+        );
+
+    private static async Task<ManifestFile> HashAsync(
+        FileInfo file,
+        string relative,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var stream = new FileStream(
+            file.FullName,
+            FileMode.Open,
+            FileAccess.Read,
+            FileShare.Read,
+            1 << 16,
+            FileOptions.Asynchronous | FileOptions.SequentialScan
+        );
+        var digest = await Digest.OfAsync(stream, cancellationToken);
+        return new ManifestFile(relative, stream.Length, digest);
+    }
+}

@@ -1,0 +1,184 @@
+using System.Collections.Frozen;
+using Governance.Kernel;
+using Governance.Platform.Database;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Governance.Platform.Jobs;
+
+/// <summary>Runs durable jobs: claim, work, delete; a failed attempt waits 2^n seconds; the last one gives up visibly.</summary>
+internal sealed partial class JobWorker(
+    IWriter writer,
+    IDbContextFactory<GovernanceDb> databases,
+    IEnumerable<IJobHandler> handlers,
+    JobOptions options,
+    TimeProvider clock,
+    ILogger<JobWorker> logger
+) : BackgroundService
+{
+    private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(500);
+    private readonly FrozenDictionary<string, IJobHandler> _handlers = handlers.ToFrozenDictionary(handler =>
+        handler.Kind
+    );
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        await ReclaimAsync(stoppingToken);
+        await Task.WhenAll(Enumerable.Range(0, options.Workers).Select(_ => WorkAsync(stoppingToken)));
+    }
+
+    // One gateway owns a SQLite database: whatever is marked running at its start belongs to a dead process.
+    private Task ReclaimAsync(CancellationToken cancellationToken) =>
+        writer.WriteAsync<Unit>(
+            async (session, token) =>
+            {
+                await session
+                    .Db.Set<JobRow>()
+                    .Where(job => job.State == JobState.Running)
+                    .ExecuteUpdateAsync(set => set.SetProperty(job => job.State, JobState.Waiting), token);
+                return default(Unit);
+            },
+            cancellationToken
+        );
+
+    private async Task WorkAsync(CancellationToken cancellationToken)
+    {
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            try
+            {
+                if (await ClaimAsync(cancellationToken) is { } job)
+                {
+                    await RunAsync(job, cancellationToken);
+                }
+                else
+                {
+                    await JobSignal.WaitAsync(Poll, cancellationToken);
+                }
+            }
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception exception)
+            {
+                WorkerFailed(logger, exception.GetType().Name);
+                await Task.Delay(Poll, clock, cancellationToken);
+            }
+        }
+    }
+
+    private async Task<JobRow?> ClaimAsync(CancellationToken cancellationToken)
+    {
+        var now = clock.GetUtcNow();
+        await using (var db = await databases.CreateDbContextAsync(cancellationToken))
+        {
+            // A look without the write lock: an idle gateway does not write.
+            if (
+                !await db.Set<JobRow>()
+                    .AnyAsync(job => job.State == JobState.Waiting && job.DueAt <= now, cancellationToken)
+            )
+            {
+                return null;
+            }
+        }
+
+        var claimed = await writer.WriteAsync<JobRow?>(
+            async (session, token) =>
+            {
+                var job = await session
+                    .Db.Set<JobRow>()
+                    .Where(row => row.State == JobState.Waiting && row.DueAt <= session.Now)
+                    .OrderBy(row => row.DueAt)
+                    .ThenBy(row => row.Id)
+                    .FirstOrDefaultAsync(token);
+                if (job is not null)
+                {
+                    job.State = JobState.Running;
+                    job.Attempts++;
+                }
+
+                return job;
+            },
+            cancellationToken
+        );
+        return claimed.Value;
+    }
+
+    private async Task RunAsync(JobRow job, CancellationToken cancellationToken)
+    {
+        try
+        {
+            if (!_handlers.TryGetValue(job.Kind, out var handler))
+            {
+                throw new InvalidOperationException($"No handler for job kind {job.Kind}.");
+            }
+
+            using var limited = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            limited.CancelAfter(TimeSpan.FromSeconds(options.TimeoutSeconds));
+            await handler.RunAsync(job.Payload, limited.Token);
+            await ChangeAsync(job, (row, session) => session.Db.Remove(row), cancellationToken);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            throw;
+        }
+        catch (Exception exception)
+        {
+            JobFailed(logger, job.Kind, job.Id, job.Attempts, exception.GetType().Name, exception.StackTrace ?? "");
+            await RetryAsync(job, exception, cancellationToken);
+        }
+    }
+
+    private async Task RetryAsync(JobRow job, Exception exception, CancellationToken cancellationToken)
+    {
+        var last = job.Attempts >= options.MaxAttempts;
+        if (last && _handlers.TryGetValue(job.Kind, out var handler))
+        {
+            await handler.GiveUpAsync(job.Payload, cancellationToken);
+        }
+
+        await ChangeAsync(
+            job,
+            (row, session) =>
+            {
+                row.State = last ? JobState.Dead : JobState.Waiting;
+                row.DueAt = session.Now + TimeSpan.FromSeconds(Math.Pow(2, row.Attempts - 1));
+                row.LastError = exception.GetType().Name;
+            },
+            cancellationToken
+        );
+    }
+
+    private Task ChangeAsync(JobRow job, Action<JobRow, WriteSession> change, CancellationToken cancellationToken) =>
+        writer.WriteAsync<Unit>(
+            async (session, token) =>
+            {
+                if (await session.Db.Set<JobRow>().FindAsync([job.Id], token) is { } row)
+                {
+                    change(row, session);
+                }
+
+                return default(Unit);
+            },
+            cancellationToken
+        );
+
+    [LoggerMessage(1000, LogLevel.Error, "A job worker failed outside a job: {ExceptionType}")]
+    private static partial void WorkerFailed(ILogger logger, string exceptionType);
+
+    [LoggerMessage(
+        1001,
+        LogLevel.Warning,
+        "Job {Kind} {JobId} failed on attempt {Attempt}: {ExceptionType} {StackTrace}"
+    )]
+    private static partial void JobFailed(
+        ILogger logger,
+        string kind,
+        Guid jobId,
+        int attempt,
+        string exceptionType,
+        string stackTrace
+    );
+}

@@ -1,0 +1,55 @@
+using Governance.Platform.Blobs;
+using Governance.Platform.Database;
+using Governance.Platform.Jobs;
+using Governance.Platform.Keys;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+
+namespace Governance.Platform;
+
+/// <summary>Wires the platform: database, writer, blobs, jobs, key wrap. The host provides <see cref="PlatformOptions"/>.</summary>
+public static class PlatformModule
+{
+    /// <summary>Adds the platform's services. The ports for log and graph are added by their modules.</summary>
+    public static IServiceCollection AddPlatform(this IServiceCollection services)
+    {
+        services.TryAddSingleton(TimeProvider.System);
+        services.TryAddSingleton<JobOptions>();
+        services.TryAddSingleton<SqliteConnections>();
+        services.TryAddSingleton<IWriter, SqliteWriter>();
+        services.TryAddSingleton<IBlobStore, DiskBlobStore>();
+        services.TryAddSingleton<IKeyWrap, FileKeyWrap>();
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IModelContribution, PlatformModel>());
+        services.AddHostedService<JobWorker>();
+        services.AddPooledDbContextFactory<GovernanceDb>(
+            (provider, builder) => provider.GetRequiredService<SqliteConnections>().Configure(builder)
+        );
+        services.TryAddScoped(provider =>
+            provider.GetRequiredService<IDbContextFactory<GovernanceDb>>().CreateDbContext()
+        );
+        return services;
+    }
+}
+
+/// <summary>The platform's own tables.</summary>
+internal sealed class PlatformModel : IModelContribution
+{
+    public void Configure(ModelBuilder model)
+    {
+        model.Entity<JobRow>(job =>
+        {
+            job.ToTable("platform_job");
+            job.HasKey(row => row.Id);
+            job.Property(row => row.Kind).HasMaxLength(100);
+            job.Property(row => row.Key).HasMaxLength(400);
+            job.HasIndex(row => new { row.State, row.DueAt });
+            job.HasIndex(row => new { row.Kind, row.Key });
+        });
+        model.Entity<BlobRow>(blob =>
+        {
+            blob.ToTable("platform_blob");
+            blob.HasKey(row => row.Digest);
+        });
+    }
+}

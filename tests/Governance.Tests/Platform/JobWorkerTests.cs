@@ -1,0 +1,99 @@
+using System.Collections.Concurrent;
+using Governance.Kernel;
+using Governance.Platform.Jobs;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Governance.Tests.Platform;
+
+public class JobWorkerTests
+{
+    private static readonly CancellationToken Now = TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_job_runs_once_and_is_gone()
+    {
+        var handler = new Handler(failures: 0);
+        await using var database = await StartAsync(handler, maxAttempts: 3);
+
+        await EnqueueAsync(database, "a");
+        await handler.Ran(1);
+
+        await UntilAsync(async () =>
+        {
+            await using var db = database.Read();
+            return !await db.Set<JobRow>().AnyAsync(Now);
+        });
+        Assert.Equal(["a"], handler.Payloads);
+    }
+
+    [Fact]
+    public async Task A_job_that_always_fails_gives_up_visibly()
+    {
+        var handler = new Handler(failures: 99);
+        await using var database = await StartAsync(handler, maxAttempts: 2);
+
+        await EnqueueAsync(database, "a");
+        await handler.GivenUp.Task.WaitAsync(TimeSpan.FromSeconds(20), Now);
+
+        await UntilAsync(async () =>
+        {
+            await using var db = database.Read();
+            return await db.Set<JobRow>()
+                .AnyAsync(job => job.State == JobState.Dead && job.LastError == "IOException", Now);
+        });
+        Assert.Equal(2, handler.Payloads.Count);
+    }
+
+    private static Task<TestDatabase> StartAsync(Handler handler, int maxAttempts) =>
+        TestDatabase.StartAsync(
+            services =>
+                services.AddSingleton<IJobHandler>(handler).AddSingleton(new JobOptions { MaxAttempts = maxAttempts }),
+            startHosted: true
+        );
+
+    private static Task EnqueueAsync(TestDatabase database, string payload) =>
+        database.Writer.WriteAsync<Unit>(
+            async (session, token) =>
+            {
+                await session.EnqueueAsync(new JobRequest("test.job", payload, payload), token);
+                return default(Unit);
+            },
+            Now
+        );
+
+    private static async Task UntilAsync(Func<Task<bool>> condition)
+    {
+        for (var i = 0; i < 200 && !await condition(); i++)
+        {
+            await Task.Delay(50, Now);
+        }
+
+        Assert.True(await condition());
+    }
+
+    private sealed class Handler(int failures) : IJobHandler
+    {
+        private readonly ConcurrentQueue<string> _payloads = new();
+
+        public string Kind => "test.job";
+
+        public IReadOnlyCollection<string> Payloads => _payloads;
+
+        public TaskCompletionSource GivenUp { get; } = new();
+
+        public Task RunAsync(string payload, CancellationToken cancellationToken)
+        {
+            _payloads.Enqueue(payload);
+            return _payloads.Count <= failures ? throw new IOException("planted") : Task.CompletedTask;
+        }
+
+        public Task GiveUpAsync(string payload, CancellationToken cancellationToken)
+        {
+            GivenUp.TrySetResult();
+            return Task.CompletedTask;
+        }
+
+        public Task Ran(int count) => UntilAsync(() => Task.FromResult(_payloads.Count >= count));
+    }
+}
