@@ -28,7 +28,11 @@ public static class GraphQlModule
                 .AddSystemTextJson()
                 .AddErrorInfoProvider(new QuietErrors())
                 .AddAutoSchema<Query>(schema => schema.WithMutation<Mutation>())
-                .ConfigureSchema(schema => schema.RegisterVisitor(new PermissionInventory()))
+                .ConfigureSchema(schema =>
+                {
+                    schema.RegisterVisitor(new PermissionInventory());
+                    schema.RegisterVisitor(new TidyDescriptions());
+                })
         );
         services.AddSingleton<DocumentCache>();
         services.AddSingleton<GraphQlExecution>();

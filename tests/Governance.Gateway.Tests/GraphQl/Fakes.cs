@@ -338,6 +338,9 @@ internal sealed class FakeRegistry(World world) : IRegistryReader, IMoveGate
     public Task<IArtifactSource?> OpenAsync(ModelVersionRef version, CancellationToken cancellationToken) =>
         throw new NotSupportedException();
 
+    public Task<IReadOnlyList<VersionView>> StageHoldersAsync(string model, CancellationToken cancellationToken) =>
+        throw new NotSupportedException();
+
     public Task<IReadOnlyList<ModelVersionRef>> VersionsTrainedOnAsync(Digest dataset, CancellationToken cancellationToken)
     {
         world.Called("trained on");
@@ -398,6 +401,9 @@ internal sealed class FakeEvidence(World world) : IEvidence
             )
         );
     }
+
+    public Task<Digest> DigestAsync(WriteSession session, VersionView version, CancellationToken cancellationToken) =>
+        throw new NotSupportedException();
 
     public Task<byte[]?> DocumentAsync(
         ModelVersionRef version,
