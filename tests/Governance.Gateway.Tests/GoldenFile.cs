@@ -8,7 +8,10 @@ internal static class GoldenFile
     public static void Matches(string name, string actual, [CallerFilePath] string caller = "")
     {
         var path = Path.Combine(Directory(caller), name);
-        if (Environment.GetEnvironmentVariable("UPDATE_GOLDEN") == "1" && Environment.GetEnvironmentVariable("CI") is null)
+        if (
+            Environment.GetEnvironmentVariable("UPDATE_GOLDEN") == "1"
+            && Environment.GetEnvironmentVariable("CI") is null
+        )
         {
             File.WriteAllText(path, actual);
         }

@@ -1,12 +1,12 @@
+using Governance.Gateway.GraphQl.Guard;
+using Governance.Gateway.GraphQl.Loading;
+using Governance.Kernel;
 using GraphQL;
 using GraphQL.Execution;
 using GraphQL.Types;
 using GraphQL.Validation;
 using GraphQLParser.AST;
 using GraphQLParser.Exceptions;
-using Governance.Gateway.GraphQl.Guard;
-using Governance.Gateway.GraphQl.Loading;
-using Governance.Kernel;
 using Microsoft.Extensions.Logging;
 
 namespace Governance.Gateway.GraphQl;
@@ -105,7 +105,9 @@ internal sealed partial class GraphQlExecution(
 
     private static ExecutionResult Capped(ExecutionResult result)
     {
-        var errors = result.Errors?.SelectMany(error => error is ErrorLimitReached over ? over.Found : [error]).ToList();
+        var errors = result
+            .Errors?.SelectMany(error => error is ErrorLimitReached over ? over.Found : [error])
+            .ToList();
         if (errors is not null)
         {
             result.Errors = [];

@@ -1,13 +1,13 @@
-using GraphQL;
-using GraphQL.Execution;
-using GraphQL.SystemTextJson;
-using GraphQL.Types;
 using Governance.Gateway.GraphQl.Fields;
 using Governance.Gateway.GraphQl.Guard;
 using Governance.Gateway.GraphQl.Http;
 using Governance.Gateway.GraphQl.Loading;
 using Governance.Kernel;
 using Governance.Platform.Web;
+using GraphQL;
+using GraphQL.Execution;
+using GraphQL.SystemTextJson;
+using GraphQL.Types;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;

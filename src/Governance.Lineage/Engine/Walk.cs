@@ -52,7 +52,8 @@ internal sealed class Walk
     public bool Cut => _truncated is not null;
 
     /// <summary>Nodes of the current level that are still to be expanded, at most <paramref name="atMost"/>.</summary>
-    public IReadOnlyList<long> Batch(int atMost) => _level.GetRange(_expanded, Math.Min(atMost, _level.Count - _expanded));
+    public IReadOnlyList<long> Batch(int atMost) =>
+        _level.GetRange(_expanded, Math.Min(atMost, _level.Count - _expanded));
 
     /// <summary>Goes down one level; false when there is none.</summary>
     public bool NextLevel()

@@ -47,7 +47,11 @@ internal sealed class GraphWriter : IGraphWriter
 
     private static async Task<NodeRow> UpsertAsync(GovernanceDb db, GraphNode node, CancellationToken cancellationToken)
     {
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(node.Urn.Length, LineageTables.MaxUrn);
+        if (node.Urn.Length > LineageTables.MaxUrn)
+        {
+            throw new ArgumentException("The URN of a node is too long.", nameof(node));
+        }
+
         var label = node.Label.Length <= LineageTables.MaxLabel ? node.Label : node.Label[..LineageTables.MaxLabel];
         var nodes = db.Set<NodeRow>();
         var row =

@@ -30,7 +30,8 @@ internal sealed class LineageWalker(IDbContextFactory<GovernanceDb> databases, T
             direction,
             depth,
             maxNodes,
-            (nodes, _) => ValueTask.FromResult<IReadOnlySet<string>>(nodes.Where(visible).Select(n => n.Urn).ToHashSet()),
+            (nodes, _) =>
+                ValueTask.FromResult<IReadOnlySet<string>>(nodes.Where(visible).Select(n => n.Urn).ToHashSet()),
             cancellationToken
         );
 
@@ -69,7 +70,8 @@ internal sealed class LineageWalker(IDbContextFactory<GovernanceDb> databases, T
         {
             await RunAsync(db, walk, direction, depth, visible, either.Token);
         }
-        catch (OperationCanceledException) when (timer.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        catch (OperationCanceledException)
+            when (timer.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
             walk.CutShort("time");
         }

@@ -69,7 +69,9 @@ public sealed class AbuseTests
     {
         await using var host = await TestHost.StartAsync();
 
-        var answer = await host.AskAsync("{" + string.Concat(Enumerable.Range(0, 10).Select(i => $"whoAmI{{u{i} v{i} w{i}}} ")) + "}");
+        var answer = await host.AskAsync(
+            "{" + string.Concat(Enumerable.Range(0, 10).Select(i => $"whoAmI{{u{i} v{i} w{i}}} ")) + "}"
+        );
 
         Assert.Equal(10, answer.Errors.Count);
         Assert.True(answer.Text.Length < 5_000);

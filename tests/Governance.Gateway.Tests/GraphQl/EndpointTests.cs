@@ -45,7 +45,10 @@ public sealed class EndpointTests
         await using var host = await TestHost.StartAsync();
         var deep = new string('[', 40) + new string(']', 40);
 
-        var (status, _) = await SendAsync(host, Post("{\"query\":\"{checkpoint}\",\"variables\":{\"a\":" + deep + "}}"));
+        var (status, _) = await SendAsync(
+            host,
+            Post("{\"query\":\"{checkpoint}\",\"variables\":{\"a\":" + deep + "}}")
+        );
 
         Assert.Equal(400, status);
     }
@@ -55,10 +58,7 @@ public sealed class EndpointTests
     {
         await using var host = await TestHost.StartAsync();
 
-        var (status, body) = await SendAsync(
-            host,
-            Post("{\"query\":\"" + new string('x', 1_000_000) + "\"}")
-        );
+        var (status, body) = await SendAsync(host, Post("{\"query\":\"" + new string('x', 1_000_000) + "\"}"));
 
         Assert.Equal(413, status);
         Assert.Equal("BODY_TOO_LARGE", Code(body));
@@ -83,7 +83,8 @@ public sealed class EndpointTests
     public async Task A_query_may_come_by_GET_and_a_mutation_may_not_cached_or_new()
     {
         await using var host = await TestHost.StartAsync();
-        const string Mutation = "mutation{carryOutPromotion(model:\"m\",version:1,target:{stage:STAGING}){receipt{id}}}";
+        const string Mutation =
+            "mutation{carryOutPromotion(model:\"m\",version:1,target:{stage:STAGING}){receipt{id}}}";
 
         var query = await SendAsync(host, Get("{checkpoint}"));
         var fresh = await SendAsync(host, Get(Mutation), "manager");
@@ -222,7 +223,10 @@ public sealed class EndpointTests
         using var client = host.Client(token);
         using var sent = request;
         using var response = await client.SendAsync(sent, TestContext.Current.CancellationToken);
-        return ((int)response.StatusCode, await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
+        return (
+            (int)response.StatusCode,
+            await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken)
+        );
     }
 
     private static string Code(string body) => (string)JsonNode.Parse(body)!["errors"]![0]!["extensions"]!["code"]!;

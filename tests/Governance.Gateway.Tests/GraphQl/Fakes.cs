@@ -190,8 +190,16 @@ internal sealed class FakeAccess : IAccess
     private static readonly Dictionary<string, RoleDefinition> Roles = new RoleDefinition[]
     {
         new("viewer", Metadata, new HashSet<string>()),
-        new("auditor", new HashSet<string>([.. Metadata, "finding:read", "audit:read", "report:read", "report:create"]), None),
-        new("manager", new HashSet<string>([.. Metadata, "promotion:request", "promotion:approve", "promotion:carry-out"]), None),
+        new(
+            "auditor",
+            new HashSet<string>([.. Metadata, "finding:read", "audit:read", "report:read", "report:create"]),
+            None
+        ),
+        new(
+            "manager",
+            new HashSet<string>([.. Metadata, "promotion:request", "promotion:approve", "promotion:carry-out"]),
+            None
+        ),
         new("officer", new HashSet<string>([.. Metadata, "finding:read", "dataset:declare", "dataset:write"]), None),
         new("nobody", None, None),
     }.ToDictionary(role => role.Name);
@@ -233,7 +241,12 @@ internal sealed class FakeWriter(World world) : IWriter, ILogAppender, IGraphWri
         return work(new WriteSession(null!, World.Then, this, this), cancellationToken);
     }
 
-    public Task<Guid> AppendAsync(GovernanceDb db, LogEntry entry, DateTimeOffset now, CancellationToken cancellationToken)
+    public Task<Guid> AppendAsync(
+        GovernanceDb db,
+        LogEntry entry,
+        DateTimeOffset now,
+        CancellationToken cancellationToken
+    )
     {
         if (world.LogBroken)
         {
@@ -341,12 +354,17 @@ internal sealed class FakeRegistry(World world) : IRegistryReader, IMoveGate
     public Task<IReadOnlyList<VersionView>> StageHoldersAsync(string model, CancellationToken cancellationToken) =>
         throw new NotSupportedException();
 
-    public Task<IReadOnlyList<ModelVersionRef>> VersionsTrainedOnAsync(Digest dataset, CancellationToken cancellationToken)
+    public Task<IReadOnlyList<ModelVersionRef>> VersionsTrainedOnAsync(
+        Digest dataset,
+        CancellationToken cancellationToken
+    )
     {
         world.Called("trained on");
         return Task.FromResult<IReadOnlyList<ModelVersionRef>>([
             .. world
-                .Versions.Where(version => world.Runs[version.RunId!].Inputs.Any(input => input.DatasetSha256 == dataset))
+                .Versions.Where(version =>
+                    world.Runs[version.RunId!].Inputs.Any(input => input.DatasetSha256 == dataset)
+                )
                 .Select(version => version.Ref),
         ]);
     }
@@ -437,7 +455,10 @@ internal sealed class FakeDatasets(World world) : IDatasets
         int first,
         string? after,
         CancellationToken cancellationToken
-    ) => Task.FromResult(new Page<DatasetView>([.. world.Datasets.Values.Where(d => visible(d.Target)).Take(first)], null));
+    ) =>
+        Task.FromResult(
+            new Page<DatasetView>([.. world.Datasets.Values.Where(d => visible(d.Target)).Take(first)], null)
+        );
 
     public Task<PrivacyVerdict> JudgeAsync(IReadOnlyList<PrivacyInput> inputs, CancellationToken cancellationToken) =>
         throw new NotSupportedException();
@@ -589,7 +610,19 @@ internal sealed class FakeAuditLog(World world) : IAuditLog
         world.Called("log");
         return Task.FromResult(
             new Page<AuditEntry>(
-                [new AuditEntry(Guid.Empty, 0, World.Then, "registry.moved", "alice", "version:a/1", "done", "{}", new byte[32])],
+                [
+                    new AuditEntry(
+                        Guid.Empty,
+                        0,
+                        World.Then,
+                        "registry.moved",
+                        "alice",
+                        "version:a/1",
+                        "done",
+                        "{}",
+                        new byte[32]
+                    ),
+                ],
                 null
             )
         );

@@ -34,13 +34,11 @@ public sealed class GuardTests
                 },
                 {
                     "unused doubling fragments",
-                    "{checkpoint}" + Repeat(16, i => $"fragment f{i} on Query{{...f{i + 1} ...f{i + 1}}}")
+                    "{checkpoint}"
+                        + Repeat(16, i => $"fragment f{i} on Query{{...f{i + 1} ...f{i + 1}}}")
                         + "fragment f16 on Query{checkpoint}"
                 },
-                {
-                    "introspection depth",
-                    "{__schema{types{fields{type{fields{type{fields{type{name}}}}}}}}}"
-                },
+                { "introspection depth", "{__schema{types{fields{type{fields{type{fields{type{name}}}}}}}}}" },
                 {
                     "introspection depth through fragments",
                     "{__schema{types{...t}}}fragment t on __Type{fields{type{...u}}}fragment u on __Type{fields{type{...v}}}"
@@ -65,7 +63,9 @@ public sealed class GuardTests
 
         var refused = Assert.Throws<LimitExceeded>(() => DocumentGuard.Parse(document));
 
-        TestContext.Current.TestOutputHelper!.WriteLine($"{what}: {clock.Elapsed.TotalMilliseconds:0.00} ms, {refused.Limit}");
+        TestContext.Current.TestOutputHelper!.WriteLine(
+            $"{what}: {clock.Elapsed.TotalMilliseconds:0.00} ms, {refused.Limit}"
+        );
         Assert.Equal("LIMIT_EXCEEDED", refused.Code);
         Assert.True(clock.Elapsed < TimeSpan.FromSeconds(2), what);
     }

@@ -137,7 +137,10 @@ public sealed class MutationTests
             "officer",
             new { c = Enumerable.Range(0, 201).Select(i => new { column = $"c{i}", method = "DROP" }) }
         );
-        var report = await host.AskAsync("mutation{createReport(model:\"m\",version:1,regulation:\"gdpr\"){href}}", "auditor");
+        var report = await host.AskAsync(
+            "mutation{createReport(model:\"m\",version:1,regulation:\"gdpr\"){href}}",
+            "auditor"
+        );
 
         Assert.Empty(dataset.Errors);
         Assert.Equal(["graphql.too_many_items"], tooMany.Codes);

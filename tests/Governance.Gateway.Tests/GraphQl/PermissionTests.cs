@@ -102,10 +102,7 @@ public sealed class PermissionTests
             "viewer@model=mine+auditor@model=other+viewer@experiment=other+viewer@dataset=other"
         );
 
-        Assert.Equal(
-            """{"data":{"version":{"version":1,"run":null,"datasets":null,"controls":null}}}""",
-            answer.Text
-        );
+        Assert.Equal("""{"data":{"version":{"version":1,"run":null,"datasets":null,"controls":null}}}""", answer.Text);
     }
 
     [Fact]
@@ -149,7 +146,10 @@ public sealed class PermissionTests
     {
         await using var host = await TestHost.StartAsync();
 
-        var everywhere = await host.AskAsync("{logEntries(actor:\"bob\"){items{kind proof{leafIndex checkpoint}}}}", "auditor");
+        var everywhere = await host.AskAsync(
+            "{logEntries(actor:\"bob\"){items{kind proof{leafIndex checkpoint}}}}",
+            "auditor"
+        );
         var somewhere = await host.AskAsync(Log, "auditor@model=mine");
 
         Assert.Equal("note", (string)everywhere.Data["logEntries"]!["items"]![0]!["proof"]!["checkpoint"]!);

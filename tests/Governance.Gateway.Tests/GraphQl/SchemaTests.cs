@@ -1,6 +1,6 @@
+using Governance.Gateway.GraphQl.Guard;
 using GraphQL;
 using GraphQL.Types;
-using Governance.Gateway.GraphQl.Guard;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Governance.Gateway.Tests.GraphQl;
@@ -26,7 +26,10 @@ public sealed class SchemaTests
         var missing = schema
             .AllTypes.OfType<IComplexGraphType>()
             .Where(type => !type.Name.StartsWith("__"))
-            .SelectMany(type => type.Fields.Where(field => string.IsNullOrWhiteSpace(field.Description)).Select(f => $"{type.Name}.{f.Name}"));
+            .SelectMany(type =>
+                type.Fields.Where(field => string.IsNullOrWhiteSpace(field.Description))
+                    .Select(f => $"{type.Name}.{f.Name}")
+            );
 
         Assert.Empty(missing);
     }

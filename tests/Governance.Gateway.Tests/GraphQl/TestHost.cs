@@ -71,10 +71,9 @@ internal sealed class TestHost : IAsyncDisposable
         app.Use(
             (context, next) =>
             {
-                var token =
-                    AuthenticationHeaderValue.TryParse(context.Request.Headers.Authorization, out var header)
-                        ? header.Parameter
-                        : context.Request.Cookies["session"];
+                var token = AuthenticationHeaderValue.TryParse(context.Request.Headers.Authorization, out var header)
+                    ? header.Parameter
+                    : context.Request.Cookies["session"];
                 if (!string.IsNullOrEmpty(token))
                 {
                     context.SetActor(new Actor(ActorKind.Person, token));

@@ -105,7 +105,9 @@ public sealed class WalkTests
     public async Task Visibility_is_asked_in_batches_and_never_twice_about_one_node()
     {
         await using var graph = await CreateAsync();
-        await graph.LinkAsync(Enumerable.Range(0, 60).SelectMany(i => new[] { Edge("a", $"n{i}"), Edge($"n{i}", "z") }));
+        await graph.LinkAsync(
+            Enumerable.Range(0, 60).SelectMany(i => new[] { Edge("a", $"n{i}"), Edge($"n{i}", "z") })
+        );
         var asked = new List<string>();
         var calls = 0;
 
@@ -150,7 +152,9 @@ public sealed class WalkTests
     {
         await using var graph = await CreateAsync();
 
-        await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() => graph.WalkAsync("a", depth: depth, maxNodes: maxNodes));
+        await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() =>
+            graph.WalkAsync("a", depth: depth, maxNodes: maxNodes)
+        );
     }
 
     [Fact]

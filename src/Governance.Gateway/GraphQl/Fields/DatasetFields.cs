@@ -1,10 +1,10 @@
-using GraphQL;
-using GraphQL.DataLoader;
 using Governance.Gateway.GraphQl.Guard;
 using Governance.Gateway.GraphQl.Loading;
 using Governance.Kernel;
 using Governance.Privacy.Contracts;
 using Governance.Registry.Contracts;
+using GraphQL;
+using GraphQL.DataLoader;
 
 namespace Governance.Gateway.GraphQl.Fields;
 
@@ -64,7 +64,9 @@ internal sealed class DatasetFields(DatasetView view) : IProtected
     public IDataLoaderResult<IEnumerable<FindingFields>?> Findings([FromServices] Loads loads) =>
         loads
             .FindingReads.Load(view.Sha256)
-            .Then(IEnumerable<FindingFields>? (logged) => logged ? view.Columns.Select(c => new FindingFields(c)) : null);
+            .Then(
+                IEnumerable<FindingFields>? (logged) => logged ? view.Columns.Select(c => new FindingFields(c)) : null
+            );
 
     /// <summary>How well groups of rows hide a single person, once quasi-identifiers are set.</summary>
     public AnonymityFields? Anonymity => view.Anonymity is { } measure ? new AnonymityFields(measure) : null;
@@ -82,6 +84,7 @@ internal sealed class DatasetFields(DatasetView view) : IProtected
     public bool Retained => view.Retained;
 
     /// <summary>Datasets that it was derived from, as far as you may see them.</summary>
+    [Cost(Length = 3)]
     public IDataLoaderResult<IEnumerable<DatasetFields>> DerivedFrom(
         [FromServices] Loads loads,
         [FromServices] Caller caller
@@ -91,6 +94,7 @@ internal sealed class DatasetFields(DatasetView view) : IProtected
             .Then(found => found.Select(parent => For(caller, parent)).OfType<DatasetFields>());
 
     /// <summary>How it was made from others.</summary>
+    [Cost(Length = 3)]
     public IDataLoaderResult<IEnumerable<DerivationFields>> Derivations([FromServices] Loads loads) =>
         loads.Derivations.Load(view.Sha256).Then(found => (found ?? []).Select(made => new DerivationFields(made)));
 
@@ -107,10 +111,11 @@ internal sealed class DatasetFields(DatasetView view) : IProtected
         var versions = await registry.VersionsTrainedOnAsync(view.Sha256, cancellationToken);
         return loads
             .Versions.LoadMany(versions)
-            .Then(IEnumerable<VersionFields>? (found) =>
-                found
-                    .Where(version => caller.May(Permissions.ModelRead, version.Target))
-                    .Select(version => new VersionFields(version))
+            .Then(
+                IEnumerable<VersionFields>? (found) =>
+                    found
+                        .Where(version => caller.May(Permissions.ModelRead, version.Target))
+                        .Select(version => new VersionFields(version))
             );
     }
 
@@ -203,7 +208,11 @@ internal sealed class DerivationFields(DerivationView view)
     public string Output => view.Output.Hex;
 
     /// <summary>What was used, as far as you may see it.</summary>
-    public IDataLoaderResult<IEnumerable<DatasetFields>> Inputs([FromServices] Loads loads, [FromServices] Caller caller) =>
+    [Cost(Length = 3)]
+    public IDataLoaderResult<IEnumerable<DatasetFields>> Inputs(
+        [FromServices] Loads loads,
+        [FromServices] Caller caller
+    ) =>
         loads
             .Datasets.LoadMany(view.Inputs)
             .Then(found => found.Select(input => DatasetFields.For(caller, input)).OfType<DatasetFields>());

@@ -1,7 +1,7 @@
-using GraphQL;
 using Governance.Gateway.GraphQl.Guard;
 using Governance.Kernel;
 using Governance.Registry.Contracts;
+using GraphQL;
 
 namespace Governance.Gateway.GraphQl.Fields;
 
@@ -34,7 +34,8 @@ internal static class Arguments
     /// <summary>An id of ours; a text that is none is nobody's id.</summary>
     public static Guid Id(string text) => Guid.TryParse(text, out var id) ? id : Guid.Empty;
 
-    public static T Value<T>(this Result<T> result) => result.Ok ? result.Value : throw new FieldFailure(result.Failure);
+    public static T Value<T>(this Result<T> result) =>
+        result.Ok ? result.Value : throw new FieldFailure(result.Failure);
 }
 
 /// <summary>One version of a registered model.</summary>
@@ -173,6 +174,6 @@ internal sealed class ColumnTreatmentInput
     /// <summary>What is done.</summary>
     public Treatment Method { get; set; }
 
-    /// <summary>Parameter of the method, or empty.</summary>
-    public string Parameter { get; set; } = "";
+    /// <summary>Parameter of the method, if it takes one.</summary>
+    public string? Parameter { get; set; }
 }

@@ -1,5 +1,3 @@
-using GraphQL;
-using GraphQL.DataLoader;
 using Governance.Compliance.Contracts;
 using Governance.Evidence.Contracts;
 using Governance.Gateway.GraphQl.Guard;
@@ -9,6 +7,8 @@ using Governance.Lineage.Contracts;
 using Governance.Platform.Graph;
 using Governance.Promotion.Contracts;
 using Governance.Registry.Contracts;
+using GraphQL;
+using GraphQL.DataLoader;
 
 namespace Governance.Gateway.GraphQl.Fields;
 
@@ -193,6 +193,7 @@ internal sealed class VersionFields(VersionView view) : IProtected
 
     /// <summary>The datasets that its run used.</summary>
     [Needs("experiment:read")]
+    [Cost(Length = 5)]
     public IDataLoaderResult<IEnumerable<RunInputFields>?> Datasets(
         [FromServices] Loads loads,
         [FromServices] Caller caller
@@ -373,12 +374,15 @@ internal sealed class RunFields(RunView view) : IProtected
 
     /// <summary>Latest value of each metric.</summary>
     public IEnumerable<MetricFields> Metrics =>
-        view.Metrics.OrderBy(metric => metric.Key, StringComparer.Ordinal).Select(m => new MetricFields(m.Key, m.Value));
+        view
+            .Metrics.OrderBy(metric => metric.Key, StringComparer.Ordinal)
+            .Select(m => new MetricFields(m.Key, m.Value));
 
     /// <summary>Tags.</summary>
     public IReadOnlyList<TagFields> Tags => TagFields.Of(view.Tags);
 
     /// <summary>Datasets it used.</summary>
+    [Cost(Length = 5)]
     public IEnumerable<RunInputFields> Inputs => view.Inputs.Select(input => new RunInputFields(input));
 
     internal static RunFields? For(Caller caller, RunView? view) =>

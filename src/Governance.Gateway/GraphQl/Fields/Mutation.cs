@@ -1,4 +1,3 @@
-using GraphQL;
 using Governance.Compliance.Contracts;
 using Governance.Gateway.GraphQl.Guard;
 using Governance.Gateway.GraphQl.Loading;
@@ -6,6 +5,7 @@ using Governance.Kernel;
 using Governance.Privacy.Contracts;
 using Governance.Promotion.Contracts;
 using Governance.Registry.Contracts;
+using GraphQL;
 
 namespace Governance.Gateway.GraphQl.Fields;
 
@@ -79,7 +79,9 @@ internal sealed class Mutation
         var move = target.ToMove(model, version, archiveExisting);
         var outcome = (await gate.MoveAsync(caller.Actor, move, cancellationToken)).Value();
         return new PromotionResult(
-            outcome.Version is { } moved && caller.May(Permissions.ModelRead, moved.Target) ? new VersionFields(moved) : null,
+            outcome.Version is { } moved && caller.May(Permissions.ModelRead, moved.Target)
+                ? new VersionFields(moved)
+                : null,
             outcome.ReceiptId
         );
     }
@@ -155,7 +157,7 @@ internal sealed class Mutation
                             .Select(treatment => new ColumnTreatment(
                                 treatment.Column,
                                 treatment.Method.ToString().ToLowerInvariant(),
-                                treatment.Parameter
+                                treatment.Parameter ?? ""
                             )),
                     ],
                     cancellationToken

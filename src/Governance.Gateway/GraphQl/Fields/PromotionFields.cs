@@ -1,10 +1,10 @@
 using System.Text;
-using GraphQL;
 using Governance.Audit.Contracts;
 using Governance.Compliance.Contracts;
 using Governance.Gateway.GraphQl.Guard;
 using Governance.Kernel;
 using Governance.Promotion.Contracts;
+using GraphQL;
 
 namespace Governance.Gateway.GraphQl.Fields;
 

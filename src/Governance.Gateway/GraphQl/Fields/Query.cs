@@ -1,6 +1,4 @@
 using System.Text.Json.Nodes;
-using GraphQL;
-using GraphQL.DataLoader;
 using Governance.Audit.Contracts;
 using Governance.Compliance.Contracts;
 using Governance.Gateway.GraphQl.Guard;
@@ -11,6 +9,8 @@ using Governance.Platform.Graph;
 using Governance.Privacy.Contracts;
 using Governance.Promotion.Contracts;
 using Governance.Registry.Contracts;
+using GraphQL;
+using GraphQL.DataLoader;
 
 namespace Governance.Gateway.GraphQl.Fields;
 
@@ -30,7 +30,8 @@ internal sealed class MeFields(Caller caller)
     public DateTimeOffset? AuthenticatedAt => caller.Actor.AuthenticatedAt;
 
     /// <summary>Your roles.</summary>
-    public IEnumerable<GrantFields> Roles => caller.Rights.Grants.Select(g => new GrantFields(g.Role, g.Kind, g.Pattern));
+    public IEnumerable<GrantFields> Roles =>
+        caller.Rights.Grants.Select(g => new GrantFields(g.Role, g.Kind, g.Pattern));
 
     /// <summary>Permissions that you hold on something.</summary>
     public IEnumerable<string> Permissions =>
@@ -141,7 +142,9 @@ internal sealed class Query
         [FromServices] Loads loads,
         string model,
         int version
-    ) => Visible(caller, loads, Permissions.ModelRead, model, version).Then(v => v is null ? null : new VersionFields(v));
+    ) =>
+        Visible(caller, loads, Permissions.ModelRead, model, version)
+            .Then(v => v is null ? null : new VersionFields(v));
 
     /// <summary>One run.</summary>
     [Needs("experiment:read")]

@@ -6,7 +6,8 @@ namespace Governance.Gateway.GraphQl.Fields;
 /// <summary>Joins the lines of descriptions: documentation comments are wrapped for the source, not for the reader of the schema.</summary>
 internal sealed class TidyDescriptions : BaseSchemaNodeVisitor
 {
-    public override void VisitObject(IObjectGraphType type, ISchema schema) => type.Description = Tidy(type.Description);
+    public override void VisitObject(IObjectGraphType type, ISchema schema) =>
+        type.Description = Tidy(type.Description);
 
     public override void VisitInputObject(IInputObjectGraphType type, ISchema schema) =>
         type.Description = Tidy(type.Description);

@@ -94,7 +94,8 @@ internal static class DocumentGuard
         }
     }
 
-    private static LimitExceeded Over(string what, int limit) => new(what, $"The document is over the limit of {limit} {what}.");
+    private static LimitExceeded Over(string what, int limit) =>
+        new(what, $"The document is over the limit of {limit} {what}.");
 
     private sealed class Counter : ASTVisitor<NoContext>
     {
@@ -169,7 +170,9 @@ internal static class DocumentGuard
             return new Size(
                 Math.Min(Plenty, inner.Selections + 1),
                 1,
-                introspection ? 1 : field.Name.StringValue == "ofType" ? inner.Depth : inner.Depth + 1,
+                introspection ? 1
+                    : field.Name.StringValue == "ofType" ? inner.Depth
+                    : inner.Depth + 1,
                 inner.IntrospectionLists + list
             );
         }

@@ -1,10 +1,10 @@
 using System.Collections.Frozen;
 using System.Runtime.CompilerServices;
+using Governance.Kernel;
 using GraphQL;
 using GraphQL.Types;
 using GraphQLParser;
 using GraphQLParser.AST;
-using Governance.Kernel;
 
 namespace Governance.Gateway.GraphQl.Guard;
 
@@ -140,7 +140,10 @@ internal sealed class OperationReview
             : introspection ? 5
             : declared.Length;
         return declared.Own
-            + (length * Cost(field.SelectionSet, definition.ResolvedType?.GetNamedType(), variables, memo, introspection));
+            + (
+                length
+                * Cost(field.SelectionSet, definition.ResolvedType?.GetNamedType(), variables, memo, introspection)
+            );
     }
 
     /// <summary>The number an argument will have. What cannot be read as a number counts as the largest that is allowed.</summary>
@@ -161,7 +164,9 @@ internal sealed class OperationReview
                 };
             }
 
-            given = _operation.Variables?.FirstOrDefault(v => v.Variable.Name.Value == variable.Name.Value)?.DefaultValue;
+            given = _operation
+                .Variables?.FirstOrDefault(v => v.Variable.Name.Value == variable.Name.Value)
+                ?.DefaultValue;
         }
 
         return given switch

@@ -1,9 +1,9 @@
+using Governance.Gateway.GraphQl.Loading;
+using Governance.Kernel;
 using GraphQL;
 using GraphQL.Resolvers;
 using GraphQL.Types;
 using GraphQL.Utilities;
-using Governance.Gateway.GraphQl.Loading;
-using Governance.Kernel;
 
 namespace Governance.Gateway.GraphQl.Guard;
 
@@ -53,7 +53,8 @@ internal sealed class PermissionInventory : BaseSchemaNodeVisitor
     private sealed class ObjectCheck(IFieldResolver inner, Permission permission) : IFieldResolver
     {
         public ValueTask<object?> ResolveAsync(IResolveFieldContext context) =>
-            context.Source is not IProtected source || Caller.Of(context.RequestServices!).May(permission, source.Target)
+            context.Source is not IProtected source
+            || Caller.Of(context.RequestServices!).May(permission, source.Target)
                 ? inner.ResolveAsync(context)
                 : default;
     }

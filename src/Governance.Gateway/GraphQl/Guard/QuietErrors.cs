@@ -22,7 +22,11 @@ internal sealed class QuietErrors : IErrorInfoProvider
             _ => Info(executionError, executionError.Code ?? "INVALID_REQUEST"),
         };
 
-    private static ErrorInfo Info(ExecutionError error, string code, params ReadOnlySpan<(string Key, object Value)> more)
+    private static ErrorInfo Info(
+        ExecutionError error,
+        string code,
+        params ReadOnlySpan<(string Key, object Value)> more
+    )
     {
         var extensions = new Dictionary<string, object?> { ["code"] = code };
         foreach (var (key, value) in more)

@@ -1,7 +1,7 @@
+using Governance.Kernel;
 using GraphQL;
 using GraphQL.Execution;
 using GraphQL.Validation;
-using Governance.Kernel;
 
 namespace Governance.Gateway.GraphQl.Guard;
 

@@ -1,7 +1,7 @@
-using GraphQL.Validation;
-using GraphQLParser.AST;
 using Governance.Gateway.GraphQl.Loading;
 using Governance.Kernel;
+using GraphQL.Validation;
+using GraphQLParser.AST;
 
 namespace Governance.Gateway.GraphQl.Guard;
 

@@ -1,14 +1,18 @@
 using System.Text.Json.Nodes;
-using GraphQL;
 using Governance.Gateway.GraphQl.Guard;
 using Governance.Kernel;
 using Governance.Platform.Web;
+using GraphQL;
 using Microsoft.AspNetCore.Http;
 
 namespace Governance.Gateway.GraphQl.Http;
 
 /// <summary>The HTTP side of <c>/graphql</c>: who may knock, in which form, and how an answer is sent.</summary>
-internal sealed class GraphQlEndpoint(GraphQlExecution execution, RequestReader reader, IGraphQLTextSerializer serializer)
+internal sealed class GraphQlEndpoint(
+    GraphQlExecution execution,
+    RequestReader reader,
+    IGraphQLTextSerializer serializer
+)
 {
     /// <summary>A header that a form or image of another site cannot set: asked of requests that ride on a cookie.</summary>
     public const string PreflightHeader = "GraphQL-Require-Preflight";
@@ -37,7 +41,11 @@ internal sealed class GraphQlEndpoint(GraphQlExecution execution, RequestReader 
                 context.Response.Headers.Allow = "POST";
             }
 
-            await SendAsync(context, type, () => serializer.WriteAsync(context.Response.Body, result, context.RequestAborted));
+            await SendAsync(
+                context,
+                type,
+                () => serializer.WriteAsync(context.Response.Body, result, context.RequestAborted)
+            );
         }
         catch (RequestRefused refused)
         {
@@ -91,9 +99,10 @@ internal sealed class GraphQlEndpoint(GraphQlExecution execution, RequestReader 
         var site = request.Headers["Sec-Fetch-Site"];
         var foreign =
             (origin.Count > 0 && !IsOwn(origin.ToString(), request))
-            || (HttpMethods.IsGet(request.Method) && site.Count > 0 && site.ToString() is not ("same-origin" or "none"));
-        var riding =
-            request.Headers.Authorization.Count == 0 && !request.Headers.ContainsKey(PreflightHeader);
+            || (
+                HttpMethods.IsGet(request.Method) && site.Count > 0 && site.ToString() is not ("same-origin" or "none")
+            );
+        var riding = request.Headers.Authorization.Count == 0 && !request.Headers.ContainsKey(PreflightHeader);
         if (foreign || riding)
         {
             throw new RequestRefused(

@@ -1,6 +1,6 @@
 using System.Text.Json;
-using GraphQL;
 using Governance.Gateway.GraphQl.Guard;
+using GraphQL;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Net.Http.Headers;

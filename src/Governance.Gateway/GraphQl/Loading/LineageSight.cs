@@ -76,8 +76,7 @@ internal sealed class LineageSight(Caller caller, IRegistryReader registry, IDat
             _ => null,
         };
 
-    private static string? RunOf(GraphNode node) =>
-        node.Kind == GraphNodeKind.Run ? After(node.Urn, "run:") : null;
+    private static string? RunOf(GraphNode node) => node.Kind == GraphNodeKind.Run ? After(node.Urn, "run:") : null;
 
     private static Digest? ContentOf(GraphNode node)
     {
