@@ -9,6 +9,7 @@ using Governance.Identity;
 using Governance.Lineage;
 using Governance.Platform;
 using Governance.Platform.Database;
+using Governance.Platform.Jobs;
 using Governance.Platform.Keys;
 using Governance.Policy;
 using Governance.Privacy;
@@ -89,6 +90,14 @@ public static class GatewayHost
         services.AddGraphQl();
     }
 
+    private static TOptions Read<TOptions>(IConfiguration configuration, string section)
+        where TOptions : new()
+    {
+        var options = new TOptions();
+        configuration.GetSection($"Governance:{section}").Bind(options);
+        return options;
+    }
+
     private static GatewayOptions ReadOptions(IConfiguration configuration)
     {
         var options = new GatewayOptions();
@@ -124,6 +133,10 @@ public static class GatewayHost
         services.AddSingleton(_ => directory);
         services.AddSingleton(options);
         services.AddSingleton(platform);
+        services.AddSingleton(Read<JobOptions>(configuration, "Jobs"));
+        services.AddSingleton(Read<AuditOptions>(configuration, "Audit"));
+        services.AddSingleton(Read<PrivacyOptions>(configuration, "Privacy"));
+        services.AddSingleton(Read<ComplianceOptions>(configuration, "Compliance"));
         AddModules(services);
         Bind(services, configuration, demo);
         services.AddSingleton<ServerCertificates>();
@@ -147,6 +160,7 @@ public static class GatewayHost
 
     private static void Bind(IServiceCollection services, IConfiguration configuration, bool demo)
     {
+        services.AddOptions<RegistryOptions>().Bind(configuration.GetSection("Governance:Registry"));
         services
             .AddOptions<IdentityOptions>()
             .Bind(configuration.GetSection("Governance:Identity"))
