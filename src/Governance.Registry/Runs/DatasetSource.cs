@@ -23,7 +23,8 @@ internal static class DatasetSource
             return (Digest?)null;
         }
 
-        return named.Count == 1
+        return
+            named.Count == 1
             && named[0].StartsWith(Prefix, StringComparison.Ordinal)
             && Digest.TryParse(named[0][Prefix.Length..], out var digest)
             ? (Digest?)digest

@@ -117,8 +117,7 @@ internal static class LogInputs
 
     private static async Task<Result<InputRow>> ReadAsync(Call call, string runId, Args item)
     {
-        var dataset =
-            item.Object("dataset") ?? throw new RefusedException(RegistryNames.MissingParameter("dataset"));
+        var dataset = item.Object("dataset") ?? throw new RefusedException(RegistryNames.MissingParameter("dataset"));
         var tags = item.Labels("tags", 20, 500);
         var source = dataset.Optional("source", 65_536) ?? "";
         var bound = DatasetSource.Read(source);

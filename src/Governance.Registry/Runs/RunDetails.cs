@@ -35,7 +35,10 @@ internal sealed record RunDetail(
                 .With("dataset_inputs", Inputs.Select(Input).ToJsonArray())
                 .With(
                     "model_inputs",
-                    Models.Where(m => !m.IsOutput).Select(m => new JsonObject { ["model_id"] = m.ModelId }).ToJsonArray()
+                    Models
+                        .Where(m => !m.IsOutput)
+                        .Select(m => new JsonObject { ["model_id"] = m.ModelId })
+                        .ToJsonArray()
                 ),
         };
         var outputs = Models
