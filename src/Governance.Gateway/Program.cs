@@ -1,1 +1,44 @@
-return 0;
+using Governance.Gateway.Demo;
+using Governance.Gateway.Hosting;
+using Governance.Gateway.Tls;
+using Governance.Platform;
+
+try
+{
+    if (args is ["demo", .. var rest])
+    {
+        return await DemoCommand.RunAsync(rest);
+    }
+
+    if (args is ["--help" or "-h"])
+    {
+        Console.WriteLine(
+            """
+            Governance gateway.
+
+              dotnet run --project src/Governance.Gateway                   serve
+              dotnet run --project src/Governance.Gateway -- demo           play the whole story, then keep serving
+              dotnet run --project src/Governance.Gateway -- demo --exit    play the whole story, then end with 0 or 1
+
+            Settings: appsettings.json < environment Governance__Section__Key < --Governance:Section:Key=value.
+            See docs/reference/configuration.md.
+            """
+        );
+        return 0;
+    }
+
+    await using var app = await GatewayHost.BuildAsync(args, demo: false);
+    var options = app.Services.GetRequiredService<PlatformOptions>();
+    Console.WriteLine($"Data directory:     {options.DataDirectory}");
+    Console.WriteLine($"Key-encryption key: {options.KeyFile} (keep a copy apart from the data; without it the keys are lost)");
+    Console.WriteLine($"CA for clients:     {app.Services.GetRequiredService<ServerCertificates>().CertificatePath}");
+    Console.WriteLine($"Address:            {options.PublicUrl}");
+    await app.RunAsync();
+    return 0;
+}
+catch (InvalidOperationException problem)
+{
+    // Settings, directories and policies explain themselves in one sentence.
+    Console.Error.WriteLine(problem.Message);
+    return 2;
+}

@@ -14,4 +14,7 @@ public sealed class PlatformOptions
 
     /// <summary>Public base address, e.g. <c>https://localhost:8443</c>; issuer of tokens, no trailing slash.</summary>
     public string PublicUrl { get; set; } = "https://localhost:8443";
+
+    /// <summary>Assembly that holds the database migrations; set by the host, empty in module tests.</summary>
+    public string MigrationsAssembly { get; set; } = "";
 }

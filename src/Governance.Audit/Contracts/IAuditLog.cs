@@ -32,6 +32,12 @@ public sealed record AuditEntry(
 /// <param name="Checkpoint">The signed note text.</param>
 public sealed record InclusionProof(long LeafIndex, Digest LeafHash, IReadOnlyList<Digest> Hashes, string Checkpoint);
 
+/// <summary>Proof that the first leaves of a log are a prefix of it at a later size (RFC 6962 §2.1.2).</summary>
+/// <param name="From">Earlier tree size.</param>
+/// <param name="To">Later tree size.</param>
+/// <param name="Hashes">The proof, lower to higher.</param>
+public sealed record ConsistencyProof(long From, long To, IReadOnlyList<Digest> Hashes);
+
 /// <summary>Filters of a log query.</summary>
 public sealed record AuditQuery
 {
@@ -74,6 +80,15 @@ public interface IAuditLog
 
     /// <summary>The newest signed checkpoint (C2SP tlog-checkpoint note), or null before the first.</summary>
     Task<string?> CheckpointAsync(CancellationToken cancellationToken);
+
+    /// <summary>Signed checkpoints of trees larger than <paramref name="afterSize"/>, smallest first, at most <paramref name="first"/> ≤ 200.</summary>
+    Task<IReadOnlyList<string>> CheckpointsAsync(long afterSize, int first, CancellationToken cancellationToken);
+
+    /// <summary>Consistency of two tree sizes under the newest checkpoint. Code <c>audit.bad_range</c>.</summary>
+    Task<Result<ConsistencyProof>> ProveConsistencyAsync(long from, long to, CancellationToken cancellationToken);
+
+    /// <summary>A hash tile <c>tile/{level}/{n…}[.p/{w}]</c> (C2SP tlog-tiles), or null unless it lies under the newest checkpoint.</summary>
+    Task<byte[]?> TileAsync(string level, string rest, CancellationToken cancellationToken);
 }
 
 /// <summary>The key that checkpoints are signed with, as verifiers need it.</summary>
@@ -84,6 +99,12 @@ public interface ILogKey
 
     /// <summary>C2SP verifier key, <c>name+hash+base64(0x01 ‖ key)</c>.</summary>
     string VerifierKey { get; }
+
+    /// <summary>The 32 raw bytes of the Ed25519 public key.</summary>
+    IReadOnlyList<byte> RawPublicKey { get; }
+
+    /// <summary>When the key was made, UTC.</summary>
+    DateTimeOffset CreatedAt { get; }
 }
 
 /// <summary>Offline checks of the log; pure.</summary>

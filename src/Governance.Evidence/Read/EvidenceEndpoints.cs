@@ -55,7 +55,7 @@ internal static class EvidenceEndpoints
                     IEvidence evidence,
                     IRegistryReader registry,
                     IAccess access,
-                IWriter writer
+                    IWriter writer
                 ) =>
                     HandleAsync(
                         new ModelVersionRef(name, version),
@@ -93,7 +93,12 @@ internal static class EvidenceEndpoints
 
         if (permission == Permissions.FindingRead)
         {
-            var entry = new LogEntry("evidence.finding_read", context.GetActor(), Urn.Version(version), LogOutcome.Begun);
+            var entry = new LogEntry(
+                "evidence.finding_read",
+                context.GetActor(),
+                Urn.Version(version),
+                LogOutcome.Begun
+            );
             await context.BeginSensitiveReadAsync(writer, entry);
         }
 

@@ -48,7 +48,11 @@ internal sealed class EvidenceReader(
         );
     }
 
-    public async Task<Digest> DigestAsync(WriteSession session, VersionView version, CancellationToken cancellationToken)
+    public async Task<Digest> DigestAsync(
+        WriteSession session,
+        VersionView version,
+        CancellationToken cancellationToken
+    )
     {
         var rows = await session
             .Db.Set<EvidenceRow>()

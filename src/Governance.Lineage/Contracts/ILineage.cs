@@ -50,4 +50,22 @@ public interface ILineage
         Func<GraphNode, bool> visible,
         CancellationToken cancellationToken
     );
+
+    /// <summary>The same walk, for callers who must look something up to know what is visible: they are asked once per batch.</summary>
+    Task<Subgraph?> WalkAsync(
+        string startUrn,
+        Direction direction,
+        int depth,
+        int maxNodes,
+        VisibleNodes visible,
+        CancellationToken cancellationToken
+    );
 }
+
+/// <summary>Tells which of these nodes the caller may know of, as a set of URNs. Asked once per batch, never twice about one node.</summary>
+/// <param name="nodes">1–500 nodes.</param>
+/// <param name="cancellationToken">Ends the walk.</param>
+public delegate ValueTask<IReadOnlySet<string>> VisibleNodes(
+    IReadOnlyList<GraphNode> nodes,
+    CancellationToken cancellationToken
+);

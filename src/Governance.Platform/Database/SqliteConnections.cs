@@ -44,8 +44,16 @@ internal sealed class SqliteConnections(PlatformOptions options, IServiceProvide
     /// <summary>Options of pooled contexts that open their own connections.</summary>
     public void Configure(DbContextOptionsBuilder builder)
     {
-        builder.UseSqlite(_text.ToString()).AddInterceptors(Pragmas.Instance);
+        builder.UseSqlite(_text.ToString(), Migrations).AddInterceptors(Pragmas.Instance);
         Compose(builder);
+    }
+
+    private void Migrations(SqliteDbContextOptionsBuilder sqlite)
+    {
+        if (options.MigrationsAssembly.Length > 0)
+        {
+            sqlite.MigrationsAssembly(options.MigrationsAssembly);
+        }
     }
 
     private void Compose(DbContextOptionsBuilder builder) =>

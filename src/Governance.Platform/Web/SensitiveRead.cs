@@ -16,7 +16,11 @@ public static class SensitiveRead
                 entry with
                 {
                     Outcome = LogOutcome.Done,
-                    Details = new() { ["aborted"] = context.RequestAborted.IsCancellationRequested, ["status"] = context.Response.StatusCode },
+                    Details = new()
+                    {
+                        ["aborted"] = context.RequestAborted.IsCancellationRequested,
+                        ["status"] = context.Response.StatusCode,
+                    },
                 },
                 CancellationToken.None
             )

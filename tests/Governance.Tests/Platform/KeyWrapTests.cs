@@ -3,6 +3,7 @@ using Governance.Platform.Keys;
 
 namespace Governance.Tests.Platform;
 
+[System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
 public class KeyWrapTests
 {
     [Fact]

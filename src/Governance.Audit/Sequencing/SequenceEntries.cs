@@ -1,0 +1,165 @@
+using System.Security.Cryptography;
+using Governance.Audit.Engine;
+using Governance.Audit.Keys;
+using Governance.Audit.Storage;
+using Governance.Kernel;
+using Governance.Platform.Database;
+using Microsoft.EntityFrameworkCore;
+
+namespace Governance.Audit.Sequencing;
+
+/// <summary>
+/// Orders committed entries by serial into the tree and signs the checkpoint over them, in one unit: a leaf without a
+/// checkpoint, or a checkpoint without its leaves, never exists.
+/// </summary>
+internal sealed class SequenceEntries(IDbContextFactory<GovernanceDb> databases, IWriter writer, LogKey key)
+{
+    public const int BatchSize = 1000;
+
+    /// <summary>Sequences at most one batch; returns how many entries it took.</summary>
+    public async Task<Result<int>> RunAsync(CancellationToken cancellationToken)
+    {
+        // A look without the write lock, so that an idle log costs nothing.
+        var db = await databases.CreateDbContextAsync(cancellationToken);
+        await using (db)
+        {
+            var last = await LastSerialAsync(db, cancellationToken);
+            if (!await db.Set<EntryRow>().AnyAsync(entry => entry.Serial > last, cancellationToken))
+            {
+                return 0;
+            }
+        }
+
+        return await writer.WriteAsync<int>(SequenceAsync, cancellationToken);
+    }
+
+    private static async Task<long> LastSerialAsync(GovernanceDb db, CancellationToken cancellationToken) =>
+        await db.Set<LeafRow>()
+            .OrderByDescending(leaf => leaf.Index)
+            .Select(leaf => leaf.Serial)
+            .FirstOrDefaultAsync(cancellationToken);
+
+    private async Task<Result<int>> SequenceAsync(WriteSession session, CancellationToken cancellationToken)
+    {
+        var db = session.Db;
+        var last = await LastSerialAsync(db, cancellationToken);
+        var entries = await db.Set<EntryRow>()
+            .AsNoTracking()
+            .Where(entry => entry.Serial > last)
+            .OrderBy(entry => entry.Serial)
+            .Take(BatchSize)
+            .Select(entry => new
+            {
+                entry.Serial,
+                entry.Id,
+                entry.Canonical,
+                entry.Salt,
+            })
+            .ToListAsync(cancellationToken);
+        if (entries.Count == 0)
+        {
+            return 0;
+        }
+
+        var previous = await PreviousAsync(db, cancellationToken);
+        if (previous is null)
+        {
+            return LogFailures.CheckpointForged;
+        }
+
+        var nodes = new Dictionary<NodeId, byte[]>();
+        var edge = MerkleTree.Cover(0, previous.Size);
+        await db.ReadNodesAsync(edge, nodes, cancellationToken);
+        if (edge.Any(id => !nodes.ContainsKey(id)))
+        {
+            return LogFailures.TreeAltered;
+        }
+
+        var tree = new TreeBuilder(previous.Size, [.. edge.Select(id => nodes[id])]);
+        foreach (var entry in entries)
+        {
+            var hash = EntryText.LeafHash(entry.Salt, entry.Canonical);
+            var leaf = new LeafRow
+            {
+                Index = tree.Size,
+                Serial = entry.Serial,
+                EntryId = entry.Id,
+                Hash = hash,
+            };
+            db.Add(leaf);
+            nodes[new NodeId(0, leaf.Index)] = hash;
+            foreach (var (id, nodeHash) in tree.Append(hash))
+            {
+                db.Add(
+                    new NodeRow
+                    {
+                        Level = id.Level,
+                        Index = id.Index,
+                        Hash = nodeHash,
+                    }
+                );
+                nodes[id] = nodeHash;
+            }
+        }
+
+        var next = new Checkpoint(key.Origin, tree.Size, tree.Root);
+        if (!await ExtendsAsync(db, previous, next, nodes, cancellationToken))
+        {
+            return LogFailures.TreeAltered;
+        }
+
+        db.Add(
+            new CheckpointRow
+            {
+                Size = next.Size,
+                Root = next.Root,
+                Note = key.Sign(next),
+                At = session.Now.ToUnixTimeMilliseconds(),
+            }
+        );
+        await db.SaveChangesAsync(cancellationToken);
+        db.ChangeTracker.Clear();
+        return entries.Count;
+    }
+
+    // The newest checkpoint as its signature vouches for it, the empty tree before the first, null when it is not ours.
+    private async Task<Checkpoint?> PreviousAsync(GovernanceDb db, CancellationToken cancellationToken)
+    {
+        var row = await db.Set<CheckpointRow>()
+            .AsNoTracking()
+            .OrderByDescending(checkpoint => checkpoint.Size)
+            .FirstOrDefaultAsync(cancellationToken);
+        if (row is null)
+        {
+            return await db.Set<LeafRow>().AnyAsync(cancellationToken)
+                ? null
+                : new Checkpoint(key.Origin, 0, MerkleTree.EmptyRoot);
+        }
+
+        return Checkpoint.Open(row.Note, key.Public) is { } opened && opened.Size == row.Size ? opened : null;
+    }
+
+    // The promise to everyone who kept the previous checkpoint, proven from stored nodes and not from the builder's state.
+    private static async Task<bool> ExtendsAsync(
+        GovernanceDb db,
+        Checkpoint previous,
+        Checkpoint next,
+        Dictionary<NodeId, byte[]> nodes,
+        CancellationToken cancellationToken
+    )
+    {
+        var plan = MerkleProof.PlanConsistency(previous.Size, next.Size);
+        var needed = plan.SelectMany(range => MerkleTree.Cover(range.Begin, range.End)).ToList();
+        await db.ReadNodesAsync(needed, nodes, cancellationToken);
+        var stored = MerkleTree.Fold([.. MerkleTree.Cover(0, previous.Size).Select(id => nodes[id])]);
+        return CryptographicOperations.FixedTimeEquals(stored, previous.Root)
+            && needed.TrueForAll(nodes.ContainsKey)
+            && MerkleProof.VerifyConsistency(
+                previous.Size,
+                previous.Root,
+                next.Size,
+                next.Root,
+                MerkleProof.Resolve(plan, nodes)
+            );
+    }
+}

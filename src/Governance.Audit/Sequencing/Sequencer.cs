@@ -1,0 +1,80 @@
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Governance.Audit.Sequencing;
+
+/// <summary>
+/// Checks the log at start, then sequences for as long as the gateway runs. A log that fails its check is not repaired and
+/// not continued: start-up fails, or every further change does.
+/// </summary>
+internal sealed partial class Sequencer(
+    CheckLog check,
+    SequenceEntries sequence,
+    LogState state,
+    AuditOptions options,
+    ILogger<Sequencer> logger
+) : BackgroundService
+{
+    public override async Task StartAsync(CancellationToken cancellationToken)
+    {
+        var result = await check.RunAsync(cancellationToken);
+        if (!result.Ok)
+        {
+            state.Break(result.Failure.Code);
+            LogBroken(result.Failure.Code, result.Failure.Message);
+            state.ThrowIfBroken();
+        }
+
+        LogChecked(result.Value);
+        await base.StartAsync(cancellationToken);
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        var poll = TimeSpan.FromMilliseconds(options.PollMilliseconds);
+        try
+        {
+            while (state.Broken is null)
+            {
+                await state.WaitAsync(poll, stoppingToken);
+                await SequenceAllAsync(stoppingToken);
+            }
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            // Entries that still wait are sequenced at the next start.
+        }
+    }
+
+    private async Task SequenceAllAsync(CancellationToken stoppingToken)
+    {
+        try
+        {
+            var result = await sequence.RunAsync(stoppingToken);
+            while (result.Ok && result.Value == SequenceEntries.BatchSize)
+            {
+                result = await sequence.RunAsync(stoppingToken);
+            }
+
+            if (!result.Ok)
+            {
+                state.Break(result.Failure.Code);
+                LogBroken(result.Failure.Code, result.Failure.Message);
+            }
+        }
+        catch (Exception exception) when (exception is not OperationCanceledException)
+        {
+            // A busy or absent database: nothing was signed, the entries wait, the next look tries again.
+            LogRetry(exception.GetType().Name);
+        }
+    }
+
+    [LoggerMessage(1000, LogLevel.Information, "Audit log checked: {Leaves} leaves hold")]
+    private partial void LogChecked(long leaves);
+
+    [LoggerMessage(1001, LogLevel.Critical, "AUDIT LOG BROKEN ({Code}): {Reason} No change is accepted any more")]
+    private partial void LogBroken(string code, string reason);
+
+    [LoggerMessage(1002, LogLevel.Error, "Sequencing failed with {ErrorType}; it will be tried again")]
+    private partial void LogRetry(string errorType);
+}

@@ -1,0 +1,239 @@
+using System.Globalization;
+using Governance.Audit.Contracts;
+using Governance.Audit.Engine;
+using Governance.Kernel;
+using Governance.Platform.Database;
+using Microsoft.EntityFrameworkCore;
+
+namespace Governance.Audit.Storage;
+
+/// <summary>Reads entries, tiles and proofs from committed rows.</summary>
+internal sealed class AuditLog(IDbContextFactory<GovernanceDb> databases, TimeProvider clock) : IAuditLog
+{
+    public const int MaxPage = 200;
+    private const int MaxIds = 1000;
+    private static readonly TimeSpan ProofPoll = TimeSpan.FromMilliseconds(25);
+
+    public async Task<Page<AuditEntry>> QueryAsync(AuditQuery query, CancellationToken cancellationToken)
+    {
+        var db = await databases.CreateDbContextAsync(cancellationToken);
+        await using var _ = db;
+        var entries = db.Set<EntryRow>().AsNoTracking();
+        if (query.After is { } after)
+        {
+            if (!TryReadToken(after, out var serial))
+            {
+                return new Page<AuditEntry>([], null);
+            }
+
+            entries = entries.Where(entry => entry.Serial < serial);
+        }
+
+        if (query.Subject is { } subject)
+        {
+            entries = entries.Where(entry => entry.Subject == subject);
+        }
+
+        if (query.KindPrefix is { } prefix)
+        {
+            entries = entries.Where(entry => entry.Kind.StartsWith(prefix));
+        }
+
+        if (query.ActorId is { } actor)
+        {
+            entries = entries.Where(entry => entry.ActorId == actor);
+        }
+
+        if (query.Outcome is { } outcome)
+        {
+            entries = entries.Where(entry => entry.Outcome == outcome);
+        }
+
+        var first = Math.Clamp(query.First, 1, MaxPage);
+        var rows = await WithPositions(db, entries.OrderByDescending(entry => entry.Serial).Take(first + 1))
+            .OrderByDescending(row => row.Entry.Serial)
+            .ToListAsync(cancellationToken);
+        var next = rows.Count > first ? rows[first - 1].Entry.Serial.ToString(CultureInfo.InvariantCulture) : null;
+        return new Page<AuditEntry>([.. rows.Take(first).Select(row => row.ToEntry())], next);
+    }
+
+    public async Task<IReadOnlyDictionary<Guid, AuditEntry>> FindAsync(
+        IReadOnlyCollection<Guid> ids,
+        CancellationToken cancellationToken
+    )
+    {
+        if (ids.Count > MaxIds)
+        {
+            throw new ArgumentException("At most 1,000 entries at once.", nameof(ids));
+        }
+
+        var db = await databases.CreateDbContextAsync(cancellationToken);
+        await using var _ = db;
+        var rows = await WithPositions(db, db.Set<EntryRow>().AsNoTracking().Where(entry => ids.Contains(entry.Id)))
+            .ToListAsync(cancellationToken);
+        return rows.ToDictionary(row => row.Entry.Id, row => row.ToEntry());
+    }
+
+    public async Task<InclusionProof?> ProveAsync(Guid entryId, CancellationToken cancellationToken)
+    {
+        var db = await databases.CreateDbContextAsync(cancellationToken);
+        await using var _ = db;
+        var leaf = await db.Set<LeafRow>()
+            .AsNoTracking()
+            .FirstOrDefaultAsync(row => row.EntryId == entryId, cancellationToken);
+        var checkpoint = await NewestAsync(db, cancellationToken);
+        if (leaf is null || checkpoint is null || leaf.Index >= checkpoint.Size)
+        {
+            return null;
+        }
+
+        var hashes = await ResolveAsync(db, MerkleProof.PlanInclusion(leaf.Index, checkpoint.Size), cancellationToken);
+        return new InclusionProof(leaf.Index, Digest.FromBytes(leaf.Hash), hashes, checkpoint.Note);
+    }
+
+    public async Task<InclusionProof?> AwaitProofAsync(
+        Guid entryId,
+        TimeSpan atMost,
+        CancellationToken cancellationToken
+    )
+    {
+        var started = clock.GetTimestamp();
+        while (true)
+        {
+            if (await ProveAsync(entryId, cancellationToken) is { } proof)
+            {
+                return proof;
+            }
+
+            if (clock.GetElapsedTime(started) >= atMost)
+            {
+                return null;
+            }
+
+            await Task.Delay(ProofPoll, clock, cancellationToken);
+        }
+    }
+
+    public async Task<string?> CheckpointAsync(CancellationToken cancellationToken)
+    {
+        var db = await databases.CreateDbContextAsync(cancellationToken);
+        await using var _ = db;
+        return (await NewestAsync(db, cancellationToken))?.Note;
+    }
+
+    public async Task<IReadOnlyList<string>> CheckpointsAsync(
+        long afterSize,
+        int first,
+        CancellationToken cancellationToken
+    )
+    {
+        var db = await databases.CreateDbContextAsync(cancellationToken);
+        await using var _ = db;
+        return await db.Set<CheckpointRow>()
+            .Where(checkpoint => checkpoint.Size > afterSize)
+            .OrderBy(checkpoint => checkpoint.Size)
+            .Take(Math.Clamp(first, 1, MaxPage))
+            .Select(checkpoint => checkpoint.Note)
+            .ToListAsync(cancellationToken);
+    }
+
+    public async Task<Result<ConsistencyProof>> ProveConsistencyAsync(
+        long from,
+        long to,
+        CancellationToken cancellationToken
+    )
+    {
+        var db = await databases.CreateDbContextAsync(cancellationToken);
+        await using var _ = db;
+        var size = (await NewestAsync(db, cancellationToken))?.Size ?? 0;
+        if (from < 1 || from > to || to > size)
+        {
+            return Failure.Invalid("audit.bad_range", "Ask for 1 ≤ from ≤ to ≤ the size of the newest checkpoint.");
+        }
+
+        return new ConsistencyProof(
+            from,
+            to,
+            await ResolveAsync(db, MerkleProof.PlanConsistency(from, to), cancellationToken)
+        );
+    }
+
+    public async Task<byte[]?> TileAsync(string level, string rest, CancellationToken cancellationToken)
+    {
+        if (TilePath.TryParse(level, rest) is not { } tile)
+        {
+            return null;
+        }
+
+        var db = await databases.CreateDbContextAsync(cancellationToken);
+        await using var _ = db;
+        // Only what is under a signed checkpoint exists for the public.
+        var size = (await NewestAsync(db, cancellationToken))?.Size ?? 0;
+        var treeLevel = tile.Level * TilePath.Height;
+        var available = size >> treeLevel;
+        if (tile.Index > available / TilePath.FullWidth)
+        {
+            return null;
+        }
+
+        var begin = tile.Index * TilePath.FullWidth;
+        if (begin + tile.Width > available)
+        {
+            return null;
+        }
+
+        var hashes = await db.ReadLevelAsync(treeLevel, begin, begin + tile.Width, cancellationToken);
+        return hashes.Count == tile.Width ? [.. hashes.SelectMany(hash => hash)] : null;
+    }
+
+    /// <summary>Whether a continuation token has the form that pages hand out.</summary>
+    public static bool TryReadToken(string token, out long serial) =>
+        long.TryParse(token, NumberStyles.None, CultureInfo.InvariantCulture, out serial);
+
+    private static Task<CheckpointRow?> NewestAsync(GovernanceDb db, CancellationToken cancellationToken) =>
+        db.Set<CheckpointRow>()
+            .AsNoTracking()
+            .OrderByDescending(checkpoint => checkpoint.Size)
+            .FirstOrDefaultAsync(cancellationToken);
+
+    private static async Task<IReadOnlyList<Digest>> ResolveAsync(
+        GovernanceDb db,
+        IReadOnlyList<(long Begin, long End)> plan,
+        CancellationToken cancellationToken
+    )
+    {
+        var nodes = new Dictionary<NodeId, byte[]>();
+        await db.ReadNodesAsync(
+            plan.SelectMany(range => MerkleTree.Cover(range.Begin, range.End)),
+            nodes,
+            cancellationToken
+        );
+        return [.. MerkleProof.Resolve(plan, nodes).Select(hash => Digest.FromBytes(hash))];
+    }
+
+    private static IQueryable<Positioned> WithPositions(GovernanceDb db, IQueryable<EntryRow> entries) =>
+        from entry in entries
+        join leaf in db.Set<LeafRow>() on entry.Id equals leaf.EntryId into leaves
+        from leaf in leaves.DefaultIfEmpty()
+        select new Positioned { Entry = entry, Position = leaf == null ? null : leaf.Index };
+
+    private sealed class Positioned
+    {
+        public required EntryRow Entry { get; init; }
+
+        public required long? Position { get; init; }
+
+        public AuditEntry ToEntry() =>
+            new(
+                Entry.Id,
+                Position,
+                DateTimeOffset.FromUnixTimeMilliseconds(Entry.At),
+                Entry.Kind,
+                Entry.ActorId,
+                Entry.Subject,
+                Entry.Outcome,
+                Entry.Canonical,
+                Entry.Salt
+            );
+    }
+}

@@ -1,0 +1,65 @@
+using Governance.Audit.Engine;
+using Governance.Platform.Database;
+using Microsoft.EntityFrameworkCore;
+
+namespace Governance.Audit.Storage;
+
+/// <summary>Reads hashes of complete subtrees; level 0 is the leaf table.</summary>
+internal static class NodeReader
+{
+    /// <summary>Adds the hashes of the given nodes to <paramref name="known"/>; one query per level, O(log n) in all.</summary>
+    public static async Task ReadNodesAsync(
+        this GovernanceDb db,
+        IEnumerable<NodeId> ids,
+        Dictionary<NodeId, byte[]> known,
+        CancellationToken cancellationToken
+    )
+    {
+        foreach (var level in ids.Where(id => !known.ContainsKey(id)).GroupBy(id => id.Level, id => id.Index))
+        {
+            var indexes = level.Distinct().ToList();
+            foreach (var (index, hash) in await ReadAsync(db, level.Key, indexes, cancellationToken))
+            {
+                known[new NodeId(level.Key, index)] = hash;
+            }
+        }
+    }
+
+    /// <summary>The hashes of one level from <paramref name="begin"/> to before <paramref name="end"/>, in order.</summary>
+    public static Task<List<byte[]>> ReadLevelAsync(
+        this GovernanceDb db,
+        int level,
+        long begin,
+        long end,
+        CancellationToken cancellationToken
+    ) =>
+        level == 0
+            ? db.Set<LeafRow>()
+                .Where(leaf => leaf.Index >= begin && leaf.Index < end)
+                .OrderBy(leaf => leaf.Index)
+                .Select(leaf => leaf.Hash)
+                .ToListAsync(cancellationToken)
+            : db.Set<NodeRow>()
+                .Where(node => node.Level == level && node.Index >= begin && node.Index < end)
+                .OrderBy(node => node.Index)
+                .Select(node => node.Hash)
+                .ToListAsync(cancellationToken);
+
+    private static async Task<List<(long Index, byte[] Hash)>> ReadAsync(
+        GovernanceDb db,
+        int level,
+        List<long> indexes,
+        CancellationToken cancellationToken
+    )
+    {
+        var rows =
+            level == 0
+                ? db.Set<LeafRow>()
+                    .Where(leaf => indexes.Contains(leaf.Index))
+                    .Select(leaf => new { leaf.Index, leaf.Hash })
+                : db.Set<NodeRow>()
+                    .Where(node => node.Level == level && indexes.Contains(node.Index))
+                    .Select(node => new { node.Index, node.Hash });
+        return [.. (await rows.ToListAsync(cancellationToken)).Select(row => (row.Index, row.Hash))];
+    }
+}

@@ -1,0 +1,241 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using System.Web;
+using Governance.Gateway.Hosting;
+using Governance.Gateway.Tls;
+using Governance.Identity.Contracts;
+using Governance.Kernel;
+using Governance.Platform;
+using Governance.Platform.Blobs;
+
+namespace Governance.Gateway.Demo;
+
+/// <summary>One demo account with its token.</summary>
+/// <param name="Name">User name or client id.</param>
+/// <param name="Role">Its role.</param>
+/// <param name="Kind">person or service.</param>
+/// <param name="Token">Access token.</param>
+/// <param name="ExpiresAt">UTC.</param>
+/// <param name="Secret">Client secret of a service, else null.</param>
+internal sealed record DemoAccount(string Name, string Role, string Kind, string Token, DateTimeOffset ExpiresAt, string? Secret);
+
+/// <summary>The demo's accounts. Persons sign in on the real page by the real code flow; services use client credentials.</summary>
+internal sealed partial class DemoAccounts : IDisposable
+{
+    /// <summary>Password of every demo person; demo mode listens on loopback only.</summary>
+    public const string Password = "demo only seven otters juggle";
+
+    private const string Redirect = "http://127.0.0.1/callback";
+    private static readonly (string Name, string Display, string[] Roles)[] Persons =
+    [
+        ("dana", "Dana Scientist", ["data-scientist"]),
+        ("remy", "Remy Release", ["release-manager"]),
+        ("sam", "Sam Both", ["release-manager", "reviewer"]),
+        ("rita", "Rita Reviewer", ["reviewer"]),
+        ("paul", "Paul Privacy", ["privacy-officer"]),
+        ("ada", "Ada Auditor", ["auditor"]),
+        ("admin", "Alex Admin", ["admin"]),
+        ("vera", "Vera Viewer", ["viewer"]),
+    ];
+
+    private readonly SocketsHttpHandler _handler;
+    private readonly List<DemoAccount> _accounts = [];
+
+    private DemoAccounts(SocketsHttpHandler handler, PlatformOptions options)
+    {
+        _handler = handler;
+        Url = options.PublicUrl;
+        CredentialsPath = Path.Combine(options.DataDirectory, "demo", "credentials.json");
+    }
+
+    public string Url { get; }
+
+    public string CredentialsPath { get; }
+
+    public static async Task<DemoAccounts> CreateAsync(
+        IServiceProvider services,
+        PlatformOptions options,
+        ServerCertificates certificates
+    )
+    {
+        var accounts = new DemoAccounts(Loopback.Trusting(certificates.Authority), options);
+        accounts._handler.UseCookies = false;
+        var subjects = services.GetRequiredService<ISubjects>();
+        foreach (var (name, display, roles) in Persons)
+        {
+            Require(await subjects.EnrolPersonAsync(Actor.System, name, display, new Secret(Password), Global(roles), CancellationToken.None));
+            await accounts.SignInAsync(name, roles[0], certificates);
+        }
+
+        foreach (var (name, role) in new[] { ("training-pipeline", "data-scientist"), ("approval-bot", "reviewer") })
+        {
+            var secret = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32));
+            Require(await subjects.EnrolServiceAsync(Actor.System, name, new Secret(secret), Global([role]), CancellationToken.None));
+            await accounts.ClientCredentialsAsync(name, role, secret);
+        }
+
+        accounts.Write();
+        return accounts;
+    }
+
+    /// <summary>A client with the token of an account.</summary>
+    public HttpClient Client(string name)
+    {
+        var client = new HttpClient(_handler, disposeHandler: false) { BaseAddress = new Uri(Url) };
+        client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue(
+            "Bearer",
+            _accounts.Single(account => account.Name == name).Token
+        );
+        return client;
+    }
+
+    public void Dispose() => _handler.Dispose();
+
+    private static void Require<T>(Result<T> result)
+    {
+        if (!result.Ok)
+        {
+            throw new InvalidOperationException($"{result.Failure.Code}: {result.Failure.Message}");
+        }
+    }
+
+    private static IReadOnlyList<RoleGrant> Global(string[] roles) =>
+        [.. roles.Select(role => new RoleGrant(role, ObjectKind.None, ""))];
+
+    private async Task SignInAsync(string name, string role, ServerCertificates certificates)
+    {
+        using var handler = Loopback.Trusting(certificates.Authority);
+        using var browser = new HttpClient(handler) { BaseAddress = new Uri(Url) };
+        var verifier = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32));
+        var challenge = Base64Url(SHA256.HashData(Encoding.ASCII.GetBytes(verifier)));
+        var authorize =
+            $"/connect/authorize?response_type=code&client_id=governance-cli&redirect_uri={Uri.EscapeDataString(Redirect)}&scope=openid%20offline_access&state=demo&code_challenge={challenge}&code_challenge_method=S256";
+        using var page = await FollowAsync(browser, await browser.GetAsync(new Uri(authorize, UriKind.Relative)));
+        var html = await page.Content.ReadAsStringAsync();
+        using var form = new FormUrlEncodedContent(
+            new Dictionary<string, string>
+            {
+                ["user"] = name,
+                ["password"] = Password,
+                ["__RequestVerificationToken"] = HttpUtility.HtmlDecode(FormToken().Match(html).Groups[1].Value),
+            }
+        );
+        var action = HttpUtility.HtmlDecode(FormAction().Match(html).Groups[1].Value);
+        using var answer = await FollowAsync(
+            browser,
+            await browser.PostAsync(new Uri(page.RequestMessage!.RequestUri!, action), form)
+        );
+        var code =
+            HttpUtility.ParseQueryString(answer.Headers.Location?.Query ?? "")["code"]
+            ?? throw new InvalidOperationException($"{name} could not sign in: {(int)answer.StatusCode}.");
+        await TokenAsync(
+            name,
+            role,
+            "person",
+            null,
+            new Dictionary<string, string>
+            {
+                ["grant_type"] = "authorization_code",
+                ["client_id"] = "governance-cli",
+                ["code"] = code,
+                ["redirect_uri"] = Redirect,
+                ["code_verifier"] = verifier,
+            }
+        );
+    }
+
+    private Task ClientCredentialsAsync(string name, string role, string secret) =>
+        TokenAsync(
+            name,
+            role,
+            "service",
+            secret,
+            new Dictionary<string, string>
+            {
+                ["grant_type"] = "client_credentials",
+                ["client_id"] = name,
+                ["client_secret"] = secret,
+            }
+        );
+
+    private async Task TokenAsync(string name, string role, string kind, string? secret, Dictionary<string, string> form)
+    {
+        using var client = new HttpClient(_handler, disposeHandler: false) { BaseAddress = new Uri(Url) };
+        using var content = new FormUrlEncodedContent(form);
+        using var answer = await client.PostAsync(new Uri("/connect/token", UriKind.Relative), content);
+        var body = JsonNode.Parse(await answer.Content.ReadAsStringAsync())!;
+        if (!answer.IsSuccessStatusCode)
+        {
+            throw new InvalidOperationException($"{name} got no token: {body["error"]}.");
+        }
+
+        var seconds = body["expires_in"]!.GetValue<double>();
+        _accounts.Add(
+            new DemoAccount(
+                name,
+                role,
+                kind,
+                body["access_token"]!.GetValue<string>(),
+                TimeProvider.System.GetUtcNow().AddSeconds(seconds),
+                secret
+            )
+        );
+    }
+
+    // Redirects stay on this gateway; the last one leaves it with the code.
+    private async Task<HttpResponseMessage> FollowAsync(HttpClient browser, HttpResponseMessage response)
+    {
+        for (var hops = 0; hops < 10 && response.StatusCode is HttpStatusCode.Found or HttpStatusCode.SeeOther; hops++)
+        {
+            var next = new Uri(new Uri(Url), response.Headers.Location!);
+            if (next.GetLeftPart(UriPartial.Authority) != Url)
+            {
+                return response;
+            }
+
+            response = await browser.GetAsync(next);
+        }
+
+        return response;
+    }
+
+    private void Write()
+    {
+        var json = new JsonObject
+        {
+            ["accounts"] = new JsonArray([
+                .. _accounts.Select(account =>
+                {
+                    var item = new JsonObject
+                    {
+                        ["name"] = account.Name,
+                        ["role"] = account.Role,
+                        ["kind"] = account.Kind,
+                        ["access_token"] = account.Token,
+                        ["expires_at"] = account.ExpiresAt.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'"),
+                    };
+                    if (account.Secret is { } secret)
+                    {
+                        item["client_id"] = account.Name;
+                        item["client_secret"] = secret;
+                    }
+
+                    return item;
+                }),
+            ]),
+        };
+        DurableFile.WriteSecret(CredentialsPath, Encoding.UTF8.GetBytes(json.ToJsonString()));
+    }
+
+    private static string Base64Url(byte[] bytes) => Convert.ToBase64String(bytes).TrimEnd('=').Replace('+', '-').Replace('/', '_');
+
+    [GeneratedRegex("name=\"__RequestVerificationToken\" value=\"([^\"]*)\"", RegexOptions.None, 1000)]
+    private static partial Regex FormToken();
+
+    [GeneratedRegex("<form[^>]*action=\"([^\"]+)\"", RegexOptions.None, 1000)]
+    private static partial Regex FormAction();
+}

@@ -1,0 +1,53 @@
+using System.Collections.Concurrent;
+using Governance.Evidence.Contracts;
+using Governance.Kernel;
+using Governance.Platform.Graph;
+using Governance.Privacy.Contracts;
+using Governance.Registry.Contracts;
+
+namespace Governance.Gateway.GraphQl.Loading;
+
+/// <summary>The batches of one request: however many objects a query meets, each level asks each of these once per 500.</summary>
+internal sealed class Loads(IRegistryReader registry, IEvidence evidence, IDatasets datasets, Caller caller)
+{
+    private readonly ConcurrentDictionary<int, Batch<string, IReadOnlyList<VersionView>>> _versionsOfModel = new();
+
+    public Batch<ModelVersionRef, VersionView> Versions { get; } = new(registry.FindVersionsAsync);
+
+    public Batch<string, RunView> Runs { get; } = new(registry.FindRunsAsync);
+
+    public Batch<ModelVersionRef, VersionEvidence> Evidence { get; } = new(evidence.OfManyAsync);
+
+    public Batch<Digest, DatasetView> Datasets { get; } = new(datasets.FindManyAsync);
+
+    public Batch<Digest, IReadOnlyList<DerivationView>> Derivations { get; } =
+        new(
+            async (outputs, token) =>
+                (await datasets.DerivationsOfAsync(outputs, token)).ToDictionary(
+                    group => group.Key,
+                    IReadOnlyList<DerivationView> (group) => [.. group]
+                )
+        );
+
+    /// <summary>Commits a log entry that the findings of these datasets are read; true once it is durable.</summary>
+    public Batch<Digest, bool> FindingReads { get; } =
+        new(
+            async (digests, token) =>
+            {
+                await caller.LogReadsAsync("finding.read", digests.Select(Urn.Dataset), token);
+                return digests.ToDictionary(digest => digest, _ => true);
+            }
+        );
+
+    public Batch<string, IReadOnlyList<VersionView>> VersionsOfModel(int first) =>
+        _versionsOfModel.GetOrAdd(
+            first,
+            count => new Batch<string, IReadOnlyList<VersionView>>(
+                async (models, token) =>
+                    (await registry.VersionsOfAsync(models, count, token)).ToDictionary(
+                        group => group.Key,
+                        IReadOnlyList<VersionView> (group) => [.. group]
+                    )
+            )
+        );
+}

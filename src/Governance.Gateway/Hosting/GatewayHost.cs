@@ -1,0 +1,201 @@
+using Governance.Audit;
+using Governance.Audit.Contracts;
+using Governance.Compliance;
+using Governance.Console;
+using Governance.Evidence;
+using Governance.Gateway.GraphQl;
+using Governance.Gateway.Tls;
+using Governance.Identity;
+using Governance.Lineage;
+using Governance.Platform;
+using Governance.Platform.Database;
+using Governance.Platform.Keys;
+using Governance.Policy;
+using Governance.Privacy;
+using Governance.Promotion;
+using Governance.Registry;
+using Governance.Sbom;
+using Governance.Scanning;
+using Governance.Signing;
+using Microsoft.AspNetCore.HostFiltering;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Options;
+using OpenTelemetry.Metrics;
+
+namespace Governance.Gateway.Hosting;
+
+/// <summary>Composes the gateway: settings, modules, pipeline.</summary>
+public static class GatewayHost
+{
+    /// <summary>
+    /// Builds a gateway on an opened data directory, migrated and seeded, not yet listening. Settings: appsettings.json below
+    /// environment variables (<c>Governance__Section__Key</c>) below command-line arguments below <paramref name="overrides"/>.
+    /// </summary>
+    public static async Task<WebApplication> BuildAsync(
+        string[] args,
+        bool demo,
+        IReadOnlyDictionary<string, string?>? overrides = null,
+        Action<IServiceCollection>? configure = null
+    )
+    {
+        var builder = WebApplication.CreateBuilder(
+            new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory, EnvironmentName = Environments.Production }
+        );
+        builder.Configuration.Sources.Clear();
+        builder
+            .Configuration.AddJsonFile(Path.Combine(AppContext.BaseDirectory, "appsettings.json"), optional: true)
+            .AddEnvironmentVariables()
+            .AddCommandLine(args)
+            .AddInMemoryCollection(overrides ?? new Dictionary<string, string?>());
+        var options = ReadOptions(builder.Configuration);
+        var platform = Paths.Resolve(options);
+        var directory = DataDirectory.Open(platform.DataDirectory, demo);
+        AddLogging(builder, demo);
+        AddServices(builder.Services, builder.Configuration, options, platform, directory, demo);
+        configure?.Invoke(builder.Services);
+        builder.Host.UseDefaultServiceProvider(provider => provider.ValidateScopes = provider.ValidateOnBuild = true);
+        var app = builder.Build();
+        try
+        {
+            await PrepareAsync(app);
+            Map(app);
+            return app;
+        }
+        catch
+        {
+            await app.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Adds every module; shared by the host and by the design-time context of the migrations.</summary>
+    public static void AddModules(IServiceCollection services)
+    {
+        services.AddPlatform();
+        services.AddSingleton<ILogReaders, LogReaders>();
+        services.AddAudit();
+        services.AddIdentity();
+        services.AddLineage();
+        services.AddScanning();
+        services.AddSbom();
+        services.AddSigning();
+        services.AddPrivacy();
+        services.AddPolicy();
+        services.AddRegistry();
+        services.AddEvidence();
+        services.AddPromotion();
+        services.AddCompliance();
+        services.AddGraphQl();
+    }
+
+    private static GatewayOptions ReadOptions(IConfiguration configuration)
+    {
+        var options = new GatewayOptions();
+        configuration.GetSection("Governance").Bind(options);
+        var validated = new GatewayOptionsValidator().Validate(null, options);
+        return validated.Failed ? throw new InvalidOperationException(validated.FailureMessage) : options;
+    }
+
+    private static void AddLogging(WebApplicationBuilder builder, bool demo)
+    {
+        builder.Logging.ClearProviders().AddConfiguration(builder.Configuration.GetSection("Logging"));
+        if (demo)
+        {
+            // The story is what one reads on the console; what goes wrong still shows.
+            builder.Logging.SetMinimumLevel(LogLevel.Warning).AddSimpleConsole(console => console.SingleLine = true);
+            builder.Logging.AddFilter(static (_, level) => level >= LogLevel.Error);
+        }
+        else
+        {
+            builder.Logging.AddJsonConsole(console => console.UseUtcTimestamp = true);
+        }
+    }
+
+    private static void AddServices(
+        IServiceCollection services,
+        IConfiguration configuration,
+        GatewayOptions options,
+        PlatformOptions platform,
+        DataDirectory directory,
+        bool demo
+    )
+    {
+        services.AddSingleton(_ => directory);
+        services.AddSingleton(options);
+        services.AddSingleton(platform);
+        AddModules(services);
+        Bind(services, configuration, demo);
+        services.AddSingleton<ServerCertificates>();
+        services.AddSingleton<IConfigureOptions<KestrelServerOptions>, KestrelSetup>();
+        services.Configure<HostFilteringOptions>(filter =>
+        {
+            filter.AllowedHosts = [.. AllowedHosts.Of(platform, options)];
+            filter.IncludeFailureMessage = false;
+        });
+        services.AddHsts(hsts => hsts.MaxAge = TimeSpan.FromDays(365));
+        services.AddProblemDetails();
+        services.AddHealthChecks().AddCheck<ReadyCheck>("ready", tags: ["ready"]);
+        services
+            .AddOpenTelemetry()
+            .WithMetrics(metrics =>
+                metrics
+                    .AddMeter("Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "System.Runtime", "Governance.*")
+                    .AddPrometheusExporter()
+            );
+    }
+
+    private static void Bind(IServiceCollection services, IConfiguration configuration, bool demo)
+    {
+        services
+            .AddOptions<IdentityOptions>()
+            .Bind(configuration.GetSection("Governance:Identity"))
+            .Configure<IServiceProvider>(
+                (identity, provider) =>
+                {
+                    identity.Demo = demo;
+                    if (demo)
+                    {
+                        identity.AccessTokenMinutes = 720;
+                        identity.SignInPerMinute = 600;
+                        identity.TokensPerMinute = 600;
+                    }
+
+                    identity.Backchannel = () => Loopback.Trusting(provider.GetRequiredService<ServerCertificates>().Authority);
+                }
+            );
+    }
+
+    private static async Task PrepareAsync(WebApplication app)
+    {
+        // Made first, so that a key that cannot be read stops the start before the database is touched.
+        _ = app.Services.GetRequiredService<IKeyWrap>();
+        await using (var db = await app.Services.GetRequiredService<IDbContextFactory<GovernanceDb>>().CreateDbContextAsync())
+        {
+            await db.Database.MigrateAsync();
+        }
+
+        await app.Services.GetRequiredService<PolicySeed>().RunAsync(CancellationToken.None);
+    }
+
+    private static void Map(WebApplication app)
+    {
+        app.UseExceptionHandler(new ExceptionHandlerOptions { ExceptionHandler = ErrorAnswers.HandleAsync });
+        app.UseHsts();
+        app.UseHostFiltering();
+        app.UseRouting();
+        app.UseIdentity();
+        app.MapIdentity();
+        app.MapConsole();
+        app.MapRegistry();
+        app.MapSigning();
+        app.MapAudit();
+        app.MapPrivacy();
+        app.MapEvidence();
+        app.MapPromotion();
+        app.MapCompliance();
+        app.MapGraphQl();
+        Operations.Map(app);
+        _ = Inventory.Of(((IEndpointRouteBuilder)app).DataSources);
+    }
+}

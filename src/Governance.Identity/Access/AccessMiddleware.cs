@@ -1,0 +1,97 @@
+using System.Text.Json.Nodes;
+using Governance.Identity.Contracts;
+using Governance.Kernel;
+using Governance.Platform.Database;
+using Governance.Platform.Logging;
+using Governance.Platform.Web;
+using Microsoft.AspNetCore.Authentication;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+
+namespace Governance.Identity.Access;
+
+/// <summary>
+/// The one gate before every endpoint: no declared permission is 404, no actor is 401, an actor who holds the permission on
+/// nothing at all is 403 and logged. What passes is still to be authorised on its object by the handler.
+/// </summary>
+internal sealed class AccessMiddleware(RequestDelegate next, ActorReader actors, IAccess access, IWriter writer)
+{
+    public async Task InvokeAsync(HttpContext context)
+    {
+        SetSecurityHeaders(context);
+        var endpoint = context.GetEndpoint();
+        if (endpoint?.Metadata.GetMetadata<PermissionMetadata>()?.Permission is not { } permission)
+        {
+            await Refusal.NoRoute.WriteAsync(context);
+            return;
+        }
+
+        var session = endpoint.Metadata.GetMetadata<SessionMetadata>();
+        var actor = await actors.ReadAsync(context, session);
+        context.SetActor(actor ?? Actor.Anonymous);
+        if (permission == Permissions.Public)
+        {
+            await next(context);
+        }
+        else if (actor is null)
+        {
+            context.Response.Headers.WWWAuthenticate =
+                "Bearer realm=\"governance\", error=\"invalid_token\", error_description=\"The token is not valid.\"";
+            await Refusal.BadToken.WriteAsync(context);
+        }
+        else if (actor.Kind == ActorKind.Anonymous)
+        {
+            await AskToSignInAsync(context, session);
+        }
+        else if ((await access.RightsOfAsync(actor, context.RequestAborted)).AllowsSomewhere(permission))
+        {
+            await next(context);
+        }
+        else
+        {
+            // The refusal is on record before anybody learns of it; a caller who hangs up does not undo that.
+            await writer.LogAsync(Denied(context, endpoint, actor, permission), CancellationToken.None);
+            context.Response.Headers.WWWAuthenticate = "Bearer realm=\"governance\", error=\"insufficient_scope\"";
+            await Refusal.Denied.WriteAsync(context);
+        }
+    }
+
+    private static async Task AskToSignInAsync(HttpContext context, SessionMetadata? session)
+    {
+        if (session is { Page: true } && HttpMethods.IsGet(context.Request.Method))
+        {
+            await context.ChallengeAsync(IdentitySchemes.OpenIdConnect);
+            return;
+        }
+
+        context.Response.Headers.WWWAuthenticate = "Bearer realm=\"governance\"";
+        await Refusal.NoToken.WriteAsync(context);
+    }
+
+    private static LogEntry Denied(HttpContext context, Endpoint endpoint, Actor actor, Permission permission) =>
+        new("access.denied", actor, "", LogOutcome.Refused)
+        {
+            Details = new JsonObject
+            {
+                ["method"] = context.Request.Method,
+                ["route"] = (endpoint as RouteEndpoint)?.RoutePattern.RawText ?? "",
+                ["permission"] = permission.Name,
+            },
+        };
+
+    private static void SetSecurityHeaders(HttpContext context)
+    {
+        var headers = context.Response.Headers;
+        headers.XContentTypeOptions = "nosniff";
+        headers.XFrameOptions = "DENY";
+        headers["Referrer-Policy"] = "same-origin";
+        headers["Cross-Origin-Opener-Policy"] = "same-origin";
+        headers["Cross-Origin-Resource-Policy"] = "same-origin";
+
+        // Browsers apply it per host name: on localhost it would break every other local service.
+        if (!string.Equals(context.Request.Host.Host, "localhost", StringComparison.OrdinalIgnoreCase))
+        {
+            headers.StrictTransportSecurity = "max-age=31536000";
+        }
+    }
+}

@@ -1,0 +1,249 @@
+using Governance.Identity.Access;
+using Governance.Identity.Contracts;
+using Governance.Identity.Server;
+using Governance.Identity.SignIn;
+using Governance.Identity.Startup;
+using Governance.Identity.Storage;
+using Governance.Identity.Subjects;
+using Governance.Kernel;
+using Governance.Platform;
+using Governance.Platform.Database;
+using Governance.Platform.Keys;
+using Governance.Platform.Web;
+using Microsoft.AspNetCore.Authentication.Cookies;
+using Microsoft.AspNetCore.Authentication.OpenIdConnect;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.DataProtection;
+using Microsoft.AspNetCore.DataProtection.KeyManagement;
+using Microsoft.AspNetCore.DataProtection.Repositories;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using Microsoft.IdentityModel.Protocols.OpenIdConnect;
+using Microsoft.IdentityModel.Tokens;
+using OpenIddict.Server;
+using static OpenIddict.Abstractions.OpenIddictConstants;
+using Permissions = Governance.Kernel.Permissions;
+
+namespace Governance.Identity;
+
+/// <summary>Persons, services, roles and grants; the embedded OAuth 2.0 / OpenID Connect issuer; the gate before every route.</summary>
+public static class IdentityModule
+{
+    /// <summary>Adds the module. The host binds <see cref="IdentityOptions"/> from <c>Governance:Identity</c>.</summary>
+    public static IServiceCollection AddIdentity(
+        this IServiceCollection services,
+        Action<IdentityOptions>? configure = null
+    )
+    {
+        var options = services.AddOptions<IdentityOptions>().ValidateOnStart();
+        if (configure is not null)
+        {
+            options.Configure(configure);
+        }
+
+        services.TryAddEnumerable(
+            ServiceDescriptor.Singleton<IValidateOptions<IdentityOptions>, IdentityOptionsValidator>()
+        );
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IModelContribution, IdentityModel>());
+        services.TryAddSingleton<SubjectReader>();
+        services.TryAddSingleton<IAccess>(provider => provider.GetRequiredService<SubjectReader>());
+        services.TryAddSingleton<SubjectStore>();
+        services.TryAddSingleton<ISubjects>(provider => provider.GetRequiredService<SubjectStore>());
+        services.TryAddSingleton<ActorReader>();
+        services.TryAddSingleton<AttemptLimiter>();
+        services.TryAddSingleton<PasswordHashing>();
+        services.TryAddSingleton<PasswordSignIn>();
+        services.TryAddSingleton<SetupCode>();
+        services.TryAddSingleton<ServerKeys>();
+        services.TryAddSingleton<Clients>();
+        services.AddHostedService<IdentityStartup>();
+        services.AddHostedService<TokenPruner>();
+        AddIssuer(services);
+        AddPages(services);
+        return services;
+    }
+
+    /// <summary>
+    /// The gate: attempt limits, protocol endpoints, then for every route its permission. Call it after routing and before
+    /// anything that answers requests.
+    /// </summary>
+    public static IApplicationBuilder UseIdentity(this IApplicationBuilder app)
+    {
+        app.Use(
+            (context, next) =>
+            {
+                if (context.RequestServices.GetRequiredService<AttemptLimiter>().Allows(context))
+                {
+                    return next(context);
+                }
+
+                context.Response.Headers.RetryAfter = "60";
+                return Refusal.TooMany.WriteAsync(context);
+            }
+        );
+        app.UseAuthentication();
+        return app.UseMiddleware<AccessMiddleware>();
+    }
+
+    /// <summary>Maps sign-in, sign-out, set-up, the protocol's interactive endpoints and the administration API.</summary>
+    public static IEndpointRouteBuilder MapIdentity(this IEndpointRouteBuilder routes)
+    {
+        var connect = routes.MapGroup("/connect").RequirePermission(Permissions.Public).ExcludeFromDescription();
+        connect.MapGet("/authorize", TokenEndpoints.AuthorizeAsync);
+        connect.MapPost("/token", TokenEndpoints.ExchangeAsync);
+        SignInPages.Map(routes);
+        SubjectEndpoints.Map(routes);
+        return routes;
+    }
+
+    private static void AddIssuer(IServiceCollection services)
+    {
+        services
+            .AddOpenIddict()
+            .AddCore(core => core.UseEntityFrameworkCore().UseDbContext<GovernanceDb>())
+            .AddServer(server =>
+            {
+                server
+                    .SetAuthorizationEndpointUris("connect/authorize")
+                    .SetTokenEndpointUris("connect/token")
+                    .SetIntrospectionEndpointUris("connect/introspect")
+                    .SetRevocationEndpointUris("connect/revoke");
+                server
+                    .AllowAuthorizationCodeFlow()
+                    .RequireProofKeyForCodeExchange()
+                    .AllowClientCredentialsFlow()
+                    .AllowRefreshTokenFlow()
+                    .SetAuthorizationCodeLifetime(TimeSpan.FromMinutes(1))
+                    .SetRefreshTokenReuseLeeway(TimeSpan.Zero)
+                    .DisableSlidingRefreshTokenExpiration()
+                    .DisableAccessTokenEncryption();
+                server.UseAspNetCore().EnableAuthorizationEndpointPassthrough().EnableTokenEndpointPassthrough();
+            })
+            .AddValidation(validation =>
+            {
+                validation.UseLocalServer();
+                validation.AddAudiences(IdentitySchemes.Audience);
+
+                // Without it a revoked token works until it expires.
+                validation.EnableTokenEntryValidation();
+                validation
+                    .UseAspNetCore()
+                    .DisableAccessTokenExtractionFromBodyForm()
+                    .DisableAccessTokenExtractionFromQueryString();
+            });
+        services
+            .AddOptions<OpenIddictServerOptions>()
+            .Configure<ServerKeys, IOptions<IdentityOptions>, PlatformOptions>(
+                (server, keys, identity, platform) =>
+                {
+                    server.Issuer = new Uri(platform.PublicUrl);
+                    server.AccessTokenLifetime = TimeSpan.FromMinutes(identity.Value.AccessTokenMinutes);
+                    server.RefreshTokenLifetime = TimeSpan.FromHours(identity.Value.RefreshTokenHours);
+                    server.SigningCredentials.Add(new SigningCredentials(keys.Signing, SecurityAlgorithms.EcdsaSha256));
+                    server.EncryptionCredentials.Add(
+                        new EncryptingCredentials(
+                            keys.Encryption,
+                            SecurityAlgorithms.Aes256KW,
+                            SecurityAlgorithms.Aes256CbcHmacSha512
+                        )
+                    );
+
+                    // RFC 9700 §2.1.1: the plain method would show the verifier to whoever sees the request.
+                    server.CodeChallengeMethods.Remove(CodeChallengeMethods.Plain);
+                }
+            );
+    }
+
+    private static void AddPages(IServiceCollection services)
+    {
+        services.AddDataProtection().SetApplicationName("governance");
+        services
+            .AddOptions<KeyManagementOptions>()
+            .Configure<ServerKeys, IKeyWrap, ILoggerFactory>(
+                (management, keys, wrap, loggers) =>
+                {
+                    var directory = Directory.CreateDirectory(Path.Combine(keys.Directory, "pages"));
+                    management.XmlRepository = new FileSystemXmlRepository(directory, loggers);
+                    management.XmlEncryptor = new KeyWrapXmlEncryptor(wrap);
+                }
+            );
+        services.AddAntiforgery(forgery =>
+        {
+            forgery.Cookie.Name = "__Host-governance-form";
+            forgery.Cookie.Path = "/";
+            forgery.Cookie.SecurePolicy = CookieSecurePolicy.Always;
+            forgery.SuppressXFrameOptionsHeader = true; // the gate sets it on every answer
+        });
+        services
+            .AddAuthentication()
+            .AddCookie(IdentitySchemes.SignIn, cookie => Configure(cookie, "__Host-governance-sign-in"))
+            .AddCookie(IdentitySchemes.Session, cookie => Configure(cookie, "__Host-governance"))
+            .AddOpenIdConnect(IdentitySchemes.OpenIdConnect, Configure);
+        foreach (var scheme in (string[])[IdentitySchemes.SignIn, IdentitySchemes.Session])
+        {
+            services
+                .AddOptions<CookieAuthenticationOptions>(scheme)
+                .Configure<IOptions<IdentityOptions>>(
+                    (cookie, identity) => cookie.ExpireTimeSpan = TimeSpan.FromHours(identity.Value.SessionHours)
+                );
+        }
+
+        services
+            .AddOptions<OpenIdConnectOptions>(IdentitySchemes.OpenIdConnect)
+            .Configure<IOptions<IdentityOptions>, PlatformOptions>(
+                (client, identity, platform) =>
+                {
+                    client.Authority = platform.PublicUrl;
+                    client.BackchannelHttpHandler = identity.Value.Backchannel?.Invoke();
+                }
+            );
+    }
+
+    private static void Configure(CookieAuthenticationOptions options, string name)
+    {
+        options.Cookie.Name = name;
+        options.Cookie.Path = "/";
+        options.Cookie.HttpOnly = true;
+        options.Cookie.SecurePolicy = CookieSecurePolicy.Always;
+        options.Cookie.SameSite = SameSiteMode.Lax;
+        options.SlidingExpiration = false;
+    }
+
+    private static void Configure(OpenIdConnectOptions client)
+    {
+        client.ClientId = IdentitySchemes.ConsoleClient;
+        client.SignInScheme = IdentitySchemes.Session;
+        client.ResponseType = OpenIdConnectResponseType.Code;
+        client.ResponseMode = OpenIdConnectResponseMode.Query; // a cross-site form post would need weaker cookies
+        client.UsePkce = true;
+        client.MapInboundClaims = false;
+        client.SaveTokens = false;
+        client.GetClaimsFromUserInfoEndpoint = false;
+        client.CallbackPath = "/signin-oidc";
+        client.Scope.Clear();
+        client.Scope.Add(Scopes.OpenId);
+        client.CorrelationCookie.SecurePolicy = CookieSecurePolicy.Always;
+        client.CorrelationCookie.SameSite = SameSiteMode.Lax;
+        client.NonceCookie.SecurePolicy = CookieSecurePolicy.Always;
+        client.NonceCookie.SameSite = SameSiteMode.Lax;
+        client.Events.OnRemoteFailure = async failed =>
+        {
+            failed.HandleResponse();
+            var page = new HtmlPage(
+                "Sign-in failed",
+                $"""
+                <h1>Signing in did not complete</h1>
+                <p>The answer was too old, was used before, or belongs to another browser. <a href="/">Try again</a>.</p>
+                """
+            )
+            {
+                StatusCode = StatusCodes.Status400BadRequest,
+            };
+            await page.ExecuteAsync(failed.HttpContext);
+        };
+    }
+}

@@ -1,0 +1,49 @@
+using System.ComponentModel.DataAnnotations;
+using Microsoft.Extensions.Options;
+
+namespace Governance.Identity;
+
+/// <summary>Settings of identity. Bound from the section <c>Governance:Identity</c>.</summary>
+public sealed class IdentityOptions
+{
+    /// <summary>Life of an access token in minutes, 1–720. Default 10; the demo asks for 720.</summary>
+    [Range(1, 720)]
+    public int AccessTokenMinutes { get; set; } = 10;
+
+    /// <summary>Life of a refresh token in hours, 1–168. Default 12.</summary>
+    [Range(1, 168)]
+    public int RefreshTokenHours { get; set; } = 12;
+
+    /// <summary>Life of a sign-in and of a page session in hours, 1–24, without renewal. Default 8.</summary>
+    [Range(1, 24)]
+    public int SessionHours { get; set; } = 8;
+
+    /// <summary>Wrong passwords in a row that lock an account, 1–20. Default 5.</summary>
+    [Range(1, 20)]
+    public int LockoutAttempts { get; set; } = 5;
+
+    /// <summary>How long an account stays locked, in minutes, 1–1440. Default 15.</summary>
+    [Range(1, 1440)]
+    public int LockoutMinutes { get; set; } = 15;
+
+    /// <summary>Requests to the sign-in and set-up pages per client address and minute, 1–10000; per user name a third of it. Default 30.</summary>
+    [Range(1, 10_000)]
+    public int SignInPerMinute { get; set; } = 30;
+
+    /// <summary>Requests to the token, introspection and revocation endpoints per client address and minute, 1–100000. Default 120.</summary>
+    [Range(1, 100_000)]
+    public int TokensPerMinute { get; set; } = 120;
+
+    /// <summary>
+    /// Demo accounts exist: no set-up code is offered, and a person's token counts as freshly authenticated. Set by the demo
+    /// only, never by configuration.
+    /// </summary>
+    public bool Demo { get; set; }
+
+    /// <summary>Makes the handler through which the pages reach the issuer; the host supplies one that trusts its own CA.</summary>
+    public Func<HttpMessageHandler>? Backchannel { get; set; }
+}
+
+/// <summary>Checks the settings at start.</summary>
+[OptionsValidator]
+internal sealed partial class IdentityOptionsValidator : IValidateOptions<IdentityOptions>;

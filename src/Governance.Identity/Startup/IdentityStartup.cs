@@ -1,0 +1,121 @@
+using Governance.Identity.Access;
+using Governance.Identity.Engine;
+using Governance.Identity.Server;
+using Governance.Identity.SignIn;
+using Governance.Identity.Storage;
+using Governance.Identity.Subjects;
+using Governance.Kernel;
+using Governance.Platform;
+using Governance.Platform.Database;
+using Governance.Platform.Logging;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace Governance.Identity.Startup;
+
+/// <summary>Before the first request: roles are seeded or read, the built-in clients registered, set-up opened when nobody exists.</summary>
+internal sealed partial class IdentityStartup(
+    IDbContextFactory<GovernanceDb> databases,
+    IWriter writer,
+    SubjectReader reader,
+    SubjectStore subjects,
+    Clients clients,
+    SetupCode setup,
+    PlatformOptions platform,
+    IOptions<IdentityOptions> options,
+    ILogger<IdentityStartup> logger
+) : IHostedService
+{
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        await SeedRolesAsync(cancellationToken);
+        await using (var db = await databases.CreateDbContextAsync(cancellationToken))
+        {
+            await reader.RolesAsync(db, cancellationToken);
+        }
+
+        var registered = await writer.WriteAsync<Unit>(
+            async (session, token) =>
+            {
+                await clients.RegisterBuiltInAsync(session, token);
+                return default(Unit);
+            },
+            cancellationToken
+        );
+        _ = registered.Value;
+        if (!options.Value.Demo && !await subjects.AnyAsync(cancellationToken))
+        {
+            // The console, not the log: whoever reads logs must not be able to become the administrator.
+            await Console.Out.WriteLineAsync(
+                $"Set-up code, for {platform.PublicUrl}/setup, valid until used or restarted: {setup.Open()}"
+            );
+        }
+    }
+
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    private async Task SeedRolesAsync(CancellationToken cancellationToken)
+    {
+        var path = Path.Combine(platform.PoliciesDirectory, "roles.yaml");
+        var text = File.Exists(path) ? await File.ReadAllTextAsync(path, cancellationToken) : null;
+        if (text is not null && RoleFile.Parse(text) is { Ok: false } broken)
+        {
+            throw new InvalidOperationException(broken.Failure.Message);
+        }
+
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        var active = await db.Set<RoleTextRow>()
+            .OrderByDescending(row => row.Id)
+            .Select(row => row.Digest)
+            .FirstOrDefaultAsync(cancellationToken);
+        if (active is not null)
+        {
+            if (text is not null && Digest.Of(text).Hex != active)
+            {
+                LogRolesDiffer(active[..12]);
+            }
+
+            return;
+        }
+
+        if (text is null)
+        {
+            throw new InvalidOperationException("policies/roles.yaml is missing and the database holds no roles yet.");
+        }
+
+        var seeded = await writer.WriteAsync<Unit>(
+            async (session, token) =>
+            {
+                var digest = Digest.Of(text).Hex;
+                session.Db.Add(
+                    new RoleTextRow
+                    {
+                        Id = Guid.CreateVersion7(session.Now),
+                        Text = text,
+                        Digest = digest,
+                        CreatedAt = session.Now,
+                    }
+                );
+                await session.LogAsync(
+                    new LogEntry("policy.genesis", Actor.System, "policy:roles", LogOutcome.Done)
+                    {
+                        Details = new() { ["sha256"] = digest },
+                    },
+                    token
+                );
+                return default(Unit);
+            },
+            cancellationToken
+        );
+        _ = seeded.Value;
+    }
+
+    [LoggerMessage(
+        3001,
+        LogLevel.Warning,
+        "policies/roles.yaml differs from the roles in force ({Digest}) and is ignored"
+    )]
+    private partial void LogRolesDiffer(string digest);
+}

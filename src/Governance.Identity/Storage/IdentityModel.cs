@@ -1,0 +1,98 @@
+using Governance.Kernel;
+using Governance.Platform.Database;
+using Microsoft.EntityFrameworkCore;
+using OpenIddict.EntityFrameworkCore.Models;
+
+namespace Governance.Identity.Storage;
+
+/// <summary>A person or a service.</summary>
+internal sealed class SubjectRow
+{
+    /// <summary>Random pseudonym, 32 hex characters.</summary>
+    public string Id { get; set; } = "";
+    public ActorKind Kind { get; set; }
+
+    /// <summary>User name or client id.</summary>
+    public string Name { get; set; } = "";
+    public string DisplayName { get; set; } = "";
+
+    /// <summary>PBKDF2 of the password; null for services, whose secret is hashed by the authorization server.</summary>
+    public string? PasswordHash { get; set; }
+    public bool Enabled { get; set; }
+
+    /// <summary>Attempts counted since the last success; counted before the password is checked.</summary>
+    public int FailedAttempts { get; set; }
+    public DateTimeOffset? LockedUntil { get; set; }
+    public DateTimeOffset CreatedAt { get; set; }
+}
+
+/// <summary>A role granted to a subject.</summary>
+internal sealed class GrantRow
+{
+    public Guid Id { get; set; }
+    public string SubjectId { get; set; } = "";
+    public string Role { get; set; } = "";
+    public ObjectKind Kind { get; set; }
+    public string Pattern { get; set; } = "";
+    public DateTimeOffset CreatedAt { get; set; }
+}
+
+/// <summary>The role definitions in force: the newest row.</summary>
+internal sealed class RoleTextRow
+{
+    public Guid Id { get; set; }
+    public string Text { get; set; } = "";
+
+    /// <summary>SHA-256 of the text, hex.</summary>
+    public string Digest { get; set; } = "";
+    public DateTimeOffset CreatedAt { get; set; }
+}
+
+/// <summary>The tables of this module, those of the authorization server included.</summary>
+internal sealed class IdentityModel : IModelContribution
+{
+    public void Configure(ModelBuilder model)
+    {
+        model.Entity<SubjectRow>(subject =>
+        {
+            subject.ToTable("identity_subjects");
+            subject.HasKey(row => row.Id);
+            subject.Property(row => row.Id).HasMaxLength(32);
+            subject.Property(row => row.Name).HasMaxLength(64);
+            subject.Property(row => row.DisplayName).HasMaxLength(128);
+            subject.HasIndex(row => row.Name).IsUnique();
+        });
+        model.Entity<GrantRow>(grant =>
+        {
+            grant.ToTable("identity_grants");
+            grant.HasKey(row => row.Id);
+            grant.Property(row => row.Id).ValueGeneratedNever();
+            grant.Property(row => row.Role).HasMaxLength(32);
+            grant.Property(row => row.Pattern).HasMaxLength(256);
+            grant
+                .HasIndex(row => new
+                {
+                    row.SubjectId,
+                    row.Role,
+                    row.Kind,
+                    row.Pattern,
+                })
+                .IsUnique();
+            grant.HasIndex(row => row.Role);
+            grant.HasOne<SubjectRow>().WithMany().HasForeignKey(row => row.SubjectId).OnDelete(DeleteBehavior.Restrict);
+        });
+        model.Entity<RoleTextRow>(roles =>
+        {
+            roles.ToTable("identity_roles");
+            roles.HasKey(row => row.Id);
+            roles.Property(row => row.Id).ValueGeneratedNever();
+            roles.Property(row => row.Digest).HasMaxLength(64);
+        });
+
+        model.UseOpenIddict();
+        model.Entity<OpenIddictEntityFrameworkCoreApplication>().ToTable("identity_oauth_applications");
+        model.Entity<OpenIddictEntityFrameworkCoreAuthorization>().ToTable("identity_oauth_authorizations");
+        model.Entity<OpenIddictEntityFrameworkCoreScope>().ToTable("identity_oauth_scopes");
+        model.Entity<OpenIddictEntityFrameworkCoreToken>().ToTable("identity_oauth_tokens");
+    }
+}

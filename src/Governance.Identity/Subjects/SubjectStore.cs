@@ -1,0 +1,401 @@
+using System.Security.Cryptography;
+using System.Text.Json.Nodes;
+using Governance.Identity.Access;
+using Governance.Identity.Contracts;
+using Governance.Identity.Engine;
+using Governance.Identity.Server;
+using Governance.Identity.Storage;
+using Governance.Kernel;
+using Governance.Platform.Database;
+using Governance.Platform.Logging;
+using Microsoft.EntityFrameworkCore;
+
+namespace Governance.Identity.Subjects;
+
+/// <summary>Persons, services and grants. Log entries name pseudonyms and roles only.</summary>
+internal sealed class SubjectStore(
+    IDbContextFactory<GovernanceDb> databases,
+    IWriter writer,
+    SubjectReader reader,
+    PasswordHashing passwords,
+    Clients clients
+) : ISubjects
+{
+    private static readonly Failure NoSubject = Failure.NotFound("identity.no_subject", "There is no such subject.");
+
+    public async Task<SubjectView?> FindAsync(string id, CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        var views = await ViewsAsync(db, db.Set<SubjectRow>().Where(row => row.Id == id), 1, cancellationToken);
+        return views.Count == 0 ? null : views[0];
+    }
+
+    public async Task<Page<SubjectView>> ListAsync(int first, string? after, CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        var rows = db.Set<SubjectRow>().AsQueryable();
+        if (after is not null)
+        {
+            rows = rows.Where(row => string.Compare(row.Id, after) > 0);
+        }
+
+        var views = await ViewsAsync(db, rows, first + 1, cancellationToken);
+        return views.Count > first
+            ? new Page<SubjectView>([.. views.Take(first)], views[first - 1].Id)
+            : new Page<SubjectView>(views, null);
+    }
+
+    public async Task<IReadOnlyList<string>> PersonsWithRoleAsync(
+        string role,
+        AccessTarget target,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        var granted = await db.Set<GrantRow>()
+            .AsNoTracking()
+            .Where(grant => grant.Role == role)
+            .Join(
+                db.Set<SubjectRow>().Where(subject => subject.Enabled && subject.Kind == ActorKind.Person),
+                grant => grant.SubjectId,
+                subject => subject.Id,
+                (grant, _) => grant
+            )
+            .OrderBy(grant => grant.SubjectId)
+            .ToListAsync(cancellationToken);
+        var roles = await reader.RolesAsync(db, cancellationToken);
+        return
+        [
+            .. granted
+                .Where(grant =>
+                    new Rights(
+                        new Actor(ActorKind.Person, grant.SubjectId),
+                        [new RoleGrant(grant.Role, grant.Kind, grant.Pattern)],
+                        roles
+                    ).HasRole(role, target)
+                )
+                .Select(grant => grant.SubjectId)
+                .Distinct(StringComparer.Ordinal),
+        ];
+    }
+
+    public Task<Result<SubjectView>> EnrolPersonAsync(
+        Actor by,
+        string userName,
+        string displayName,
+        Secret password,
+        IReadOnlyList<RoleGrant> grants,
+        CancellationToken cancellationToken
+    ) => EnrolPersonAsync(by, "identity.person_enrolled", userName, displayName, password, grants, cancellationToken);
+
+    public async Task<Result<SubjectView>> EnrolServiceAsync(
+        Actor by,
+        string clientId,
+        Secret clientSecret,
+        IReadOnlyList<RoleGrant> grants,
+        CancellationToken cancellationToken
+    )
+    {
+        var row = NewRow(ActorKind.Service, clientId, clientId);
+        return (Check(row, grants) ?? AccountRules.CheckSecret(clientSecret)) is { } broken
+            ? broken
+            : await AddAsync(
+                by,
+                "identity.service_enrolled",
+                row,
+                grants,
+                (session, token) => clients.AddServiceAsync(session, row.Name, clientSecret, token),
+                cancellationToken
+            );
+    }
+
+    /// <summary>The first administrator; refused as soon as anybody exists.</summary>
+    public Task<Result<SubjectView>> BootstrapAsync(
+        string userName,
+        string displayName,
+        Secret password,
+        CancellationToken cancellationToken
+    ) =>
+        EnrolPersonAsync(
+            Actor.System,
+            "identity.bootstrap",
+            userName,
+            displayName,
+            password,
+            [new RoleGrant("admin", ObjectKind.None, "")],
+            cancellationToken
+        );
+
+    public async Task<bool> AnyAsync(CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        return await db.Set<SubjectRow>().AnyAsync(cancellationToken);
+    }
+
+    public async Task<Result<Guid>> GrantAsync(
+        Actor by,
+        string subjectId,
+        RoleGrant grant,
+        CancellationToken cancellationToken
+    )
+    {
+        if (AccountRules.CheckGrant(grant) is { } broken)
+        {
+            return broken;
+        }
+
+        if (by.Id == subjectId)
+        {
+            var refused = Failure.Denied("identity.self_grant", "Nobody grants a role to themselves.");
+            await writer.LogAsync(
+                new LogEntry("identity.grant_refused", by, $"subject:{subjectId}", LogOutcome.Refused)
+                {
+                    Details = new JsonObject { ["code"] = refused.Code, ["role"] = grant.Role },
+                },
+                cancellationToken
+            );
+            return refused;
+        }
+
+        return await writer.WriteAsync<Guid>(
+            async (session, token) =>
+            {
+                var grants = session.Db.Set<GrantRow>();
+                if (!await session.Db.Set<SubjectRow>().AnyAsync(row => row.Id == subjectId, token))
+                {
+                    return NoSubject;
+                }
+
+                if (
+                    await grants.AnyAsync(
+                        row =>
+                            row.SubjectId == subjectId
+                            && row.Role == grant.Role
+                            && row.Kind == grant.Kind
+                            && row.Pattern == grant.Pattern,
+                        token
+                    )
+                )
+                {
+                    return new Failure(FailureKind.Exists, "identity.grant_exists", "That role is granted already.");
+                }
+
+                var added = NewGrant(subjectId, grant, session.Now);
+                grants.Add(added);
+                await session.Db.SaveChangesAsync(token);
+                await session.LogAsync(
+                    new LogEntry("identity.granted", by, $"subject:{subjectId}", LogOutcome.Done)
+                    {
+                        Details = Describe(grant),
+                    },
+                    token
+                );
+                session.AfterCommit(reader.Forget);
+                return added.Id;
+            },
+            cancellationToken
+        );
+    }
+
+    public Task<Result<Unit>> RevokeAsync(Actor by, Guid grantId, CancellationToken cancellationToken) =>
+        writer.WriteAsync<Unit>(
+            async (session, token) =>
+            {
+                var row = await session.Db.Set<GrantRow>().FirstOrDefaultAsync(grant => grant.Id == grantId, token);
+                if (row is null)
+                {
+                    return Failure.NotFound("identity.no_grant", "There is no such grant.");
+                }
+
+                session.Db.Remove(row);
+                await session.Db.SaveChangesAsync(token);
+                await session.LogAsync(
+                    new LogEntry("identity.grant_revoked", by, $"subject:{row.SubjectId}", LogOutcome.Done)
+                    {
+                        Details = Describe(new RoleGrant(row.Role, row.Kind, row.Pattern)),
+                    },
+                    token
+                );
+                session.AfterCommit(reader.Forget);
+                return default(Unit);
+            },
+            cancellationToken
+        );
+
+    /// <summary>Lets a subject in or keeps it out; its tokens and sessions stop counting at once.</summary>
+    public Task<Result<Unit>> SetEnabledAsync(
+        Actor by,
+        string subjectId,
+        bool enabled,
+        CancellationToken cancellationToken
+    ) =>
+        writer.WriteAsync<Unit>(
+            async (session, token) =>
+            {
+                var row = await session.Db.Set<SubjectRow>().FirstOrDefaultAsync(found => found.Id == subjectId, token);
+                if (row is null)
+                {
+                    return NoSubject;
+                }
+
+                row.Enabled = enabled;
+                await session.Db.SaveChangesAsync(token);
+                var kind = enabled ? "identity.enabled" : "identity.disabled";
+                await session.LogAsync(new LogEntry(kind, by, $"subject:{subjectId}", LogOutcome.Done), token);
+                session.AfterCommit(reader.Forget);
+                return default(Unit);
+            },
+            cancellationToken
+        );
+
+    /// <summary>Grants of one subject with their ids, for revoking.</summary>
+    public async Task<ILookup<string, (Guid Id, RoleGrant Grant)>> GrantsOfAsync(
+        IReadOnlyCollection<string> subjects,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        var rows = await db.Set<GrantRow>()
+            .AsNoTracking()
+            .Where(row => subjects.Contains(row.SubjectId))
+            .OrderBy(row => row.Id)
+            .ToListAsync(cancellationToken);
+        return rows.ToLookup(row => row.SubjectId, row => (row.Id, new RoleGrant(row.Role, row.Kind, row.Pattern)));
+    }
+
+    private async Task<Result<SubjectView>> EnrolPersonAsync(
+        Actor by,
+        string entryKind,
+        string userName,
+        string displayName,
+        Secret password,
+        IReadOnlyList<RoleGrant> grants,
+        CancellationToken cancellationToken
+    )
+    {
+        var row = NewRow(ActorKind.Person, userName, displayName);
+        if ((Check(row, grants) ?? AccountRules.CheckPassword(password)) is { } broken)
+        {
+            return broken;
+        }
+
+        // Hashing takes a tenth of a second on purpose: outside the unit, which holds the write lock.
+        row.PasswordHash = passwords.Hash(password);
+        return await AddAsync(by, entryKind, row, grants, (_, _) => Task.CompletedTask, cancellationToken);
+    }
+
+    private Task<Result<SubjectView>> AddAsync(
+        Actor by,
+        string entryKind,
+        SubjectRow row,
+        IReadOnlyList<RoleGrant> grants,
+        Func<WriteSession, CancellationToken, Task> also,
+        CancellationToken cancellationToken
+    ) =>
+        writer.WriteAsync<SubjectView>(
+            async (session, token) =>
+            {
+                var subjects = session.Db.Set<SubjectRow>();
+                if (entryKind == "identity.bootstrap" && await subjects.AnyAsync(token))
+                {
+                    return Failure.NotFound("identity.no_setup", "The gateway is set up already.");
+                }
+
+                if (await subjects.AnyAsync(known => known.Name == row.Name, token))
+                {
+                    return new Failure(FailureKind.Exists, "identity.name_taken", "That name is taken.");
+                }
+
+                row.CreatedAt = session.Now;
+                subjects.Add(row);
+                session.Db.AddRange(grants.Select(grant => NewGrant(row.Id, grant, session.Now)));
+                await session.Db.SaveChangesAsync(token);
+                await also(session, token);
+                await session.LogAsync(
+                    new LogEntry(entryKind, by, $"subject:{row.Id}", LogOutcome.Done)
+                    {
+                        Details = new JsonObject
+                        {
+                            ["grants"] = new JsonArray([.. grants.Select(grant => (JsonNode)Describe(grant))]),
+                        },
+                    },
+                    token
+                );
+                session.AfterCommit(reader.Forget);
+                return new SubjectView(row.Id, row.Kind, row.DisplayName, grants);
+            },
+            cancellationToken
+        );
+
+    private static Failure? Check(SubjectRow row, IReadOnlyList<RoleGrant> grants) =>
+        AccountRules.CheckName(row.Name)
+        ?? AccountRules.CheckDisplayName(row.DisplayName)
+        ?? (
+            row.Name is IdentitySchemes.ConsoleClient or IdentitySchemes.CliClient
+                ? new Failure(FailureKind.Exists, "identity.name_taken", "That name is taken.")
+                : null
+        )
+        ?? (
+            grants.Count > 64 || grants.Distinct().Count() != grants.Count
+                ? Failure.Invalid("identity.bad_grants", "At most 64 grants, each once.")
+                : null
+        )
+        ?? grants.Select(AccountRules.CheckGrant).FirstOrDefault(broken => broken is not null);
+
+    private static SubjectRow NewRow(ActorKind kind, string name, string displayName) =>
+        new()
+        {
+            Id = RandomNumberGenerator.GetHexString(32, lowercase: true),
+            Kind = kind,
+            Name = name,
+            DisplayName = displayName.Trim(),
+            Enabled = true,
+        };
+
+    private static GrantRow NewGrant(string subjectId, RoleGrant grant, DateTimeOffset now) =>
+        new()
+        {
+            Id = Guid.CreateVersion7(now),
+            SubjectId = subjectId,
+            Role = grant.Role,
+            Kind = grant.Kind,
+            Pattern = grant.Pattern,
+            CreatedAt = now,
+        };
+
+    private static JsonObject Describe(RoleGrant grant) =>
+        new()
+        {
+            ["role"] = grant.Role,
+            ["kind"] = grant.Kind.ToString(),
+            ["pattern"] = grant.Pattern,
+        };
+
+    private static async Task<List<SubjectView>> ViewsAsync(
+        GovernanceDb db,
+        IQueryable<SubjectRow> rows,
+        int count,
+        CancellationToken cancellationToken
+    )
+    {
+        var subjects = await rows.AsNoTracking()
+            .OrderBy(row => row.Id)
+            .Take(count)
+            .Select(row => new
+            {
+                row.Id,
+                row.Kind,
+                row.DisplayName,
+            })
+            .ToListAsync(cancellationToken);
+        var ids = subjects.ConvertAll(row => row.Id);
+        var grants = (
+            await db.Set<GrantRow>()
+                .AsNoTracking()
+                .Where(grant => ids.Contains(grant.SubjectId))
+                .OrderBy(grant => grant.Id)
+                .ToListAsync(cancellationToken)
+        ).ToLookup(grant => grant.SubjectId, grant => new RoleGrant(grant.Role, grant.Kind, grant.Pattern));
+        return subjects.ConvertAll(row => new SubjectView(row.Id, row.Kind, row.DisplayName, [.. grants[row.Id]]));
+    }
+}

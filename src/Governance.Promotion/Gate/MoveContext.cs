@@ -1,0 +1,75 @@
+using Governance.Evidence.Contracts;
+using Governance.Identity.Contracts;
+using Governance.Kernel;
+using Governance.Policy.Contracts;
+using Governance.Registry.Contracts;
+
+namespace Governance.Promotion.Gate;
+
+/// <summary>Everything a move is judged on, gathered once, outside the transaction.</summary>
+internal sealed record MoveContext
+{
+    public required Actor Actor { get; init; }
+
+    public required Move Move { get; init; }
+
+    public required ModelView Model { get; init; }
+
+    /// <summary>Null for moves of a whole model.</summary>
+    public required VersionView? Version { get; init; }
+
+    public required Rights Rights { get; init; }
+
+    public required IPromotionPolicy Policy { get; init; }
+
+    /// <summary>Null for moves of a whole model.</summary>
+    public required VersionEvidence? Evidence { get; init; }
+
+    public required bool SignatureVerified { get; init; }
+
+    /// <summary>Versions in a stage other than None and Archived.</summary>
+    public required IReadOnlyList<VersionView> StageHolders { get; init; }
+
+    public Digest EvidenceSubject => Version?.EvidenceSubject ?? default;
+
+    public Digest EvidenceDigest => Evidence?.Digest ?? default;
+
+    public AccessTarget Target => Model.Target;
+
+    /// <summary>The state the mover compares with.</summary>
+    public MoveExpectation Expectation =>
+        new(
+            EvidenceSubject,
+            Version?.Stage ?? "",
+            Move.Kind switch
+            {
+                MoveKind.SetStage =>
+                [
+                    .. StageHolders.Where(holder => holder.Stage == Move.Target).Select(holder => holder.Ref.Version),
+                ],
+                MoveKind.SetAlias or MoveKind.DeleteAlias when Model.Aliases.TryGetValue(Move.Target, out var holder) =>
+                    [holder],
+                _ => [],
+            }
+        );
+
+    /// <summary>Whether the result of the move already holds.</summary>
+    public bool Holds =>
+        Move.Kind switch
+        {
+            MoveKind.SetStage => Version!.Stage == Move.Target
+                && !(Move.ArchiveExisting && Expectation.Holders.Any(holder => holder != Move.Version.Version)),
+            MoveKind.SetAlias => Model.Aliases.TryGetValue(Move.Target, out var holder)
+                && holder == Move.Version.Version,
+            MoveKind.DeleteAlias => !Model.Aliases.ContainsKey(Move.Target),
+            MoveKind.RenameModel => Move.Target == Model.Name,
+            _ => false,
+        };
+
+    /// <summary>Whether the version, or any version of the model for moves of the whole model, serves a protected stage or alias.</summary>
+    public bool HoldsProtected =>
+        Version is null
+            ? StageHolders.Count > 0 || Model.Aliases.Keys.Any(alias => Policy.IsProtected($"alias:{alias}"))
+            : Policy.IsProtected($"stage:{Version.Stage}")
+                || Version.Aliases.Any(alias => Policy.IsProtected($"alias:{alias}"));
+}

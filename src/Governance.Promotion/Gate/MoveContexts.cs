@@ -1,0 +1,66 @@
+using Governance.Evidence.Contracts;
+using Governance.Identity.Contracts;
+using Governance.Kernel;
+using Governance.Policy.Contracts;
+using Governance.Registry.Contracts;
+using Governance.Signing.Contracts;
+
+namespace Governance.Promotion.Gate;
+
+/// <summary>Gathers what a move is judged on. Rights are read now, not from a cache.</summary>
+internal sealed class MoveContexts(
+    IRegistryReader registry,
+    IAccess access,
+    IPolicies policies,
+    IEvidence evidence,
+    ISigner signer,
+    IVerifier verifier
+)
+{
+    private static readonly Failure Absent = Failure.NotFound(
+        "registry.version_not_found",
+        "There is no such model version."
+    );
+
+    /// <summary>The context, or the same refusal for what is absent and what the caller may not know of.</summary>
+    public async Task<Result<MoveContext>> GatherAsync(Actor actor, Move move, CancellationToken cancellationToken)
+    {
+        var rights = await access.RightsNowAsync(actor, cancellationToken);
+        var model = await registry.FindModelAsync(move.Version.Model, cancellationToken);
+        if (model is null || !rights.Allows(Permissions.ModelRead, model.Target))
+        {
+            return Absent;
+        }
+
+        VersionView? version = null;
+        VersionEvidence? found = null;
+        if (move.Kind is not (MoveKind.DeleteModel or MoveKind.RenameModel))
+        {
+            version = await registry.FindVersionAsync(move.Version, cancellationToken);
+            found = version is null ? null : await evidence.OfAsync(move.Version, cancellationToken);
+            if (version is null || found is null)
+            {
+                return Absent;
+            }
+        }
+
+        return new MoveContext
+        {
+            Actor = actor,
+            Move = move,
+            Model = model,
+            Version = version,
+            Rights = rights,
+            Policy = await policies.PromotionAsync(cancellationToken),
+            Evidence = found,
+            SignatureVerified = version is not null && await IsSignedAsync(version.Ref, cancellationToken),
+            StageHolders = await registry.StageHoldersAsync(model.Name, cancellationToken),
+        };
+    }
+
+    // The bundle is verified when it is needed, not believed because a row says so.
+    private async Task<bool> IsSignedAsync(ModelVersionRef version, CancellationToken cancellationToken) =>
+        await evidence.DocumentAsync(version, EvidenceKind.Signature, cancellationToken) is { } bundle
+        && await registry.ManifestOfAsync(version, cancellationToken) is { } manifest
+        && verifier.VerifyModel(bundle, manifest, signer.TrustedRoot).Ok;
+}

@@ -1,0 +1,96 @@
+using Governance.Gateway.GraphQl.Guard;
+using GraphQL;
+using GraphQL.Types;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Governance.Gateway.Tests.GraphQl;
+
+public sealed class SchemaTests
+{
+    [Fact]
+    public async Task The_schema_is_the_committed_one()
+    {
+        await using var host = await TestHost.StartAsync();
+
+        var printed = host.Services.GetRequiredService<ISchema>().Print();
+
+        GoldenFile.Matches("schema.graphql", printed);
+    }
+
+    [Fact]
+    public async Task Every_field_argument_and_type_is_described()
+    {
+        await using var host = await TestHost.StartAsync();
+
+        var schema = host.Services.GetRequiredService<ISchema>();
+        var missing = schema
+            .AllTypes.OfType<IComplexGraphType>()
+            .Where(type => !type.Name.StartsWith("__"))
+            .SelectMany(type =>
+                type.Fields.Where(field => string.IsNullOrWhiteSpace(field.Description))
+                    .Select(f => $"{type.Name}.{f.Name}")
+            );
+
+        Assert.Empty(missing);
+    }
+
+    [Theory]
+    [InlineData(typeof(RootWithoutPermission), "declares no permission")]
+    [InlineData(typeof(RootOverUndeclaredType), "declares no permission")]
+    [InlineData(typeof(RootWithUnknownPermission), "declares an unknown permission")]
+    [InlineData(typeof(RootOverNarrowField), "must be able to be null")]
+    public void A_schema_with_a_field_that_is_not_guarded_does_not_start(Type query, string why)
+    {
+        var services = new ServiceCollection();
+        services.AddGraphQL(builder =>
+        {
+            builder.ConfigureSchema(schema => schema.RegisterVisitor(new PermissionInventory()));
+            typeof(GraphQLBuilderExtensions)
+                .GetMethods()
+                .Single(method => method.Name == "AddAutoSchema" && method.GetParameters().Length == 2)
+                .MakeGenericMethod(query)
+                .Invoke(null, [builder, null]);
+        });
+        using var provider = services.BuildServiceProvider();
+
+        var fault = Assert.Throws<InvalidOperationException>(() => provider.GetRequiredService<ISchema>().Initialize());
+
+        Assert.Contains(why, fault.Message);
+    }
+
+    private sealed class RootWithoutPermission
+    {
+        public static string Secret() => "";
+    }
+
+    [Needs("self:read")]
+    private sealed class RootOverUndeclaredType
+    {
+        [Needs("self:read")]
+        public static Undeclared Thing() => new();
+    }
+
+    private sealed class Undeclared
+    {
+        public string Secret => "";
+    }
+
+    private sealed class RootWithUnknownPermission
+    {
+        [Needs("secret:read")]
+        public static string Secret() => "";
+    }
+
+    private sealed class RootOverNarrowField
+    {
+        [Needs("self:read")]
+        public static Narrow Thing() => new();
+    }
+
+    [Needs("self:read")]
+    private sealed class Narrow
+    {
+        [Needs("audit:read")]
+        public string Secret => "";
+    }
+}

@@ -1,0 +1,78 @@
+using Governance.Audit;
+using Governance.Audit.Contracts;
+using Governance.Audit.Sequencing;
+using Governance.Kernel;
+using Governance.Platform.Database;
+using Governance.Platform.Logging;
+using Governance.Tests.Platform;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Governance.Tests.Audit;
+
+internal static class LogFixture
+{
+    public static async Task<TestDatabase> StartAsync(bool triggers = true, bool sequencer = false)
+    {
+        var database = await TestDatabase.StartAsync(services => services.AddAudit());
+        if (triggers)
+        {
+            await SqlAsync(database, AuditSchema.TriggerSql);
+        }
+
+        if (sequencer)
+        {
+            foreach (var hosted in database.Services.GetServices<Microsoft.Extensions.Hosting.IHostedService>())
+            {
+                await hosted.StartAsync(CancellationToken.None);
+            }
+        }
+
+        return database;
+    }
+
+    public static async Task<Guid> AppendAsync(this TestDatabase database, string subject = "version:fraud/1")
+    {
+        var result = await database.Writer.WriteAsync<Guid>(
+            async (session, token) => await session.LogAsync(Entry(subject), token),
+            CancellationToken.None
+        );
+        return result.Value;
+    }
+
+    public static async Task AppendManyAsync(this TestDatabase database, int count)
+    {
+        await database.Writer.WriteAsync<Unit>(
+            async (session, token) =>
+            {
+                for (var i = 0; i < count; i++)
+                {
+                    await session.LogAsync(Entry($"version:fraud/{i}"), token);
+                }
+
+                return default(Unit);
+            },
+            CancellationToken.None
+        );
+    }
+
+    public static LogEntry Entry(string subject) =>
+        new("test.happened", new Actor(ActorKind.Person, "p-1"), subject, LogOutcome.Done)
+        {
+            Details = new() { ["count"] = 3 },
+        };
+
+    public static async Task SequenceAsync(this TestDatabase database)
+    {
+        while ((await database.Get<SequenceEntries>().RunAsync(CancellationToken.None)).Value > 0) { }
+    }
+
+    public static Task<Result<long>> CheckAsync(this TestDatabase database) =>
+        database.Get<CheckLog>().RunAsync(CancellationToken.None);
+
+    public static async Task SqlAsync(this TestDatabase database, string sql)
+    {
+        await using var db = database.Read();
+        await db.Database.ExecuteSqlRawAsync(sql);
+    }
+}

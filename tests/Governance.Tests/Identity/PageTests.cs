@@ -1,0 +1,313 @@
+using System.Net;
+using Governance.Identity.SignIn;
+using Governance.Identity.Storage;
+using Governance.Platform.Database;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Governance.Tests.Identity;
+
+public sealed class PageTests : IAsyncLifetime
+{
+    private IdentityHost _host = null!;
+
+    public async ValueTask InitializeAsync() => _host = await IdentityHost.StartAsync();
+
+    public ValueTask DisposeAsync() => _host.DisposeAsync();
+
+    [Fact]
+    public async Task A_person_reaches_the_page_through_OpenID_Connect_and_signs_out()
+    {
+        await _host.EnrolPersonAsync("maria", "reviewer");
+        using var browser = _host.Client();
+
+        var page = await ReachHomeAsync(browser, "maria");
+        var html = await page.Content.ReadAsStringAsync();
+        using var signOut = await browser.PostAsync(
+            "/signout",
+            new FormUrlEncodedContent(
+                new Dictionary<string, string> { ["__RequestVerificationToken"] = IdentityHost.HiddenToken(html) }
+            )
+        );
+        using var after = await browser.GetAsync("/");
+
+        Assert.Equal(HttpStatusCode.OK, page.StatusCode);
+        Assert.Contains("maria of the tests", html, StringComparison.Ordinal);
+        Assert.Contains("promotion:approve", html, StringComparison.Ordinal);
+        Assert.Contains("/graphql/ui", html, StringComparison.Ordinal);
+        Assert.Equal(HttpStatusCode.OK, signOut.StatusCode);
+        Assert.Equal(HttpStatusCode.Found, after.StatusCode);
+        Assert.Contains("/connect/authorize", after.Headers.Location!.OriginalString, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Cookies_are_host_bound_secure_and_hidden_from_scripts()
+    {
+        await _host.EnrolPersonAsync("maria");
+        using var browser = _host.Client();
+
+        using var form = await browser.GetAsync("/signin");
+        using var signedIn = await IdentityHost.SignInAsync(browser, "maria", IdentityHost.Password);
+        var cookies = form.Headers.GetValues("Set-Cookie").Concat(signedIn.Headers.GetValues("Set-Cookie")).ToList();
+
+        Assert.NotEmpty(cookies);
+        Assert.All(
+            cookies,
+            cookie =>
+            {
+                Assert.StartsWith("__Host-", cookie, StringComparison.Ordinal);
+                Assert.Contains("; secure", cookie, StringComparison.OrdinalIgnoreCase);
+                Assert.Contains("; httponly", cookie, StringComparison.OrdinalIgnoreCase);
+                Assert.Contains("; samesite", cookie, StringComparison.OrdinalIgnoreCase);
+            }
+        );
+    }
+
+    [Fact]
+    public async Task Pages_allow_nothing_inline_and_no_framing()
+    {
+        using var browser = _host.Client();
+
+        using var page = await browser.GetAsync("/signin?returnUrl=%22%3E%3Cscript%3E");
+        var policy = page.Headers.GetValues("Content-Security-Policy").Single();
+        var html = await page.Content.ReadAsStringAsync();
+
+        Assert.StartsWith("default-src 'none'; style-src 'self'", policy, StringComparison.Ordinal);
+        Assert.DoesNotContain("unsafe", policy, StringComparison.Ordinal);
+        Assert.Contains("frame-ancestors 'none'", policy, StringComparison.Ordinal);
+        Assert.Equal("nosniff", page.Headers.GetValues("X-Content-Type-Options").Single());
+        Assert.DoesNotContain("<script", html, StringComparison.OrdinalIgnoreCase);
+        Assert.DoesNotContain("style=", html, StringComparison.OrdinalIgnoreCase);
+    }
+
+    [Fact]
+    public async Task What_a_person_typed_comes_back_encoded()
+    {
+        using var browser = _host.Client();
+
+        using var answer = await IdentityHost.SignInAsync(browser, "\"><script>alert(1)</script>", "wrong wrong wrong");
+        var html = await answer.Content.ReadAsStringAsync();
+
+        Assert.DoesNotContain("<script>", html, StringComparison.Ordinal);
+        Assert.Contains("&lt;script&gt;", html, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("https://evil.example/")]
+    [InlineData("//evil.example/")]
+    [InlineData("/connect/authorize.evil")]
+    [InlineData("javascript:alert(1)")]
+    public async Task Signing_in_leads_back_to_this_server_only(string returnUrl)
+    {
+        await _host.EnrolPersonAsync("maria");
+        using var browser = _host.Client();
+
+        using var answer = await IdentityHost.SignInAsync(
+            browser,
+            "maria",
+            IdentityHost.Password,
+            $"/signin?returnUrl={Uri.EscapeDataString(returnUrl)}"
+        );
+
+        Assert.Equal(HttpStatusCode.Found, answer.StatusCode);
+        Assert.Equal("/", answer.Headers.Location!.OriginalString);
+    }
+
+    [Fact]
+    public async Task A_form_without_its_anti_forgery_token_is_refused()
+    {
+        await _host.EnrolPersonAsync("maria");
+        using var browser = _host.Client();
+
+        using var answer = await browser.PostAsync(
+            "/signin",
+            new FormUrlEncodedContent(
+                new Dictionary<string, string> { ["user"] = "maria", ["password"] = IdentityHost.Password }
+            )
+        );
+
+        Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+        Assert.DoesNotContain(_host.Log.Entries, entry => entry.Kind == "identity.signed_in");
+    }
+
+    [Fact]
+    public async Task Unknown_user_and_wrong_password_look_the_same()
+    {
+        await _host.EnrolPersonAsync("maria");
+        using var browser = _host.Client();
+
+        using var wrong = await IdentityHost.SignInAsync(browser, "maria", "wrong wrong wrong");
+        using var unknown = await IdentityHost.SignInAsync(browser, "nadia", "wrong wrong wrong");
+
+        Assert.Equal(wrong.StatusCode, unknown.StatusCode);
+        Assert.Equal(Alert(await wrong.Content.ReadAsStringAsync()), Alert(await unknown.Content.ReadAsStringAsync()));
+    }
+
+    [Fact]
+    public async Task Wrong_passwords_lock_the_account_against_the_right_one_too()
+    {
+        await _host.EnrolPersonAsync("maria");
+        using var browser = _host.Client();
+        for (var i = 0; i < 5; i++)
+        {
+            using var wrong = await IdentityHost.SignInAsync(browser, "maria", "wrong wrong wrong");
+        }
+
+        using var right = await IdentityHost.SignInAsync(browser, "maria", IdentityHost.Password);
+
+        Assert.Equal(HttpStatusCode.BadRequest, right.StatusCode);
+        Assert.Equal(6, _host.Log.Entries.Count(entry => entry.Kind == "identity.sign_in_refused"));
+    }
+
+    [Fact]
+    public async Task Parallel_guesses_do_not_slip_past_the_lock()
+    {
+        await _host.EnrolPersonAsync("maria");
+        var signIn = _host.Services.GetRequiredService<PasswordSignIn>();
+
+        var guesses = await Task.WhenAll(
+            Enumerable
+                .Range(0, 12)
+                .Select(i =>
+                    signIn.CheckAsync(
+                        "maria",
+                        new(i == 11 ? IdentityHost.Password : "wrong wrong wrong"),
+                        TestContext.Current.CancellationToken
+                    )
+                )
+        );
+
+        Assert.True(guesses.Count(id => id is not null) <= 1);
+        await using var db = _host.Services.GetRequiredService<IDbContextFactory<GovernanceDb>>().CreateDbContext();
+        var row = await db.Set<SubjectRow>().SingleAsync(TestContext.Current.CancellationToken);
+        Assert.True(row.LockedUntil is not null || guesses[11] is not null);
+    }
+
+    [Fact]
+    public async Task The_sign_in_page_is_limited_per_address()
+    {
+        await using var host = await IdentityHost.StartAsync(options => options.SignInPerMinute = 2);
+        using var browser = host.Client();
+        await IdentityHost.SignInAsync(browser, "a", "b");
+        await IdentityHost.SignInAsync(browser, "a", "b");
+
+        using var third = await IdentityHost.SignInAsync(browser, "a", "b");
+
+        Assert.Equal(HttpStatusCode.TooManyRequests, third.StatusCode);
+        Assert.Equal("60", third.Headers.GetValues("Retry-After").Single());
+    }
+
+    [Fact]
+    public async Task Set_up_makes_the_first_administrator_once()
+    {
+        var code = _host.Services.GetRequiredService<SetupCode>().Open();
+        using var browser = _host.Client();
+
+        using var wrong = await SetUpAsync(browser, "0123456789");
+        using var right = await SetUpAsync(browser, code);
+        using var again = await browser.GetAsync("/setup");
+        var home = await ReachHomeAsync(browser, "root.admin");
+
+        Assert.Equal(HttpStatusCode.BadRequest, wrong.StatusCode);
+        Assert.Equal(HttpStatusCode.Found, right.StatusCode);
+        Assert.Equal(HttpStatusCode.NotFound, again.StatusCode);
+        Assert.Contains("identity:manage", await home.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        Assert.Single(_host.Log.Entries, entry => entry.Kind == "identity.bootstrap");
+    }
+
+    [Fact]
+    public async Task Set_up_is_closed_to_everybody_once_somebody_exists()
+    {
+        var code = _host.Services.GetRequiredService<SetupCode>().Open();
+        using var browser = _host.Client();
+        var html = await browser.GetStringAsync("/setup");
+        await _host.EnrolPersonAsync("maria");
+
+        using var late = await SetUpAsync(browser, code, html);
+
+        Assert.Equal(HttpStatusCode.NotFound, late.StatusCode);
+    }
+
+    [Fact]
+    public async Task The_demo_offers_no_set_up()
+    {
+        await using var host = await IdentityHost.StartAsync(options => options.Demo = true);
+        using var browser = host.Client();
+
+        Assert.Equal(HttpStatusCode.NotFound, (await browser.GetAsync("/setup")).StatusCode);
+    }
+
+    [Fact]
+    public async Task Another_site_cannot_ride_on_the_session()
+    {
+        await _host.EnrolPersonAsync("maria", "reviewer");
+        using var browser = _host.Client();
+        await ReachHomeAsync(browser, "maria");
+
+        Assert.Equal(HttpStatusCode.OK, await PostAsync(browser, "same-origin", null));
+        Assert.Equal(HttpStatusCode.OK, await PostAsync(browser, null, _host.Url));
+        Assert.Equal(HttpStatusCode.Unauthorized, await PostAsync(browser, "cross-site", _host.Url));
+        Assert.Equal(HttpStatusCode.Unauthorized, await PostAsync(browser, null, "https://evil.example"));
+        Assert.Equal(HttpStatusCode.Unauthorized, await PostAsync(browser, null, null));
+    }
+
+    [Fact]
+    public async Task Bearer_only_routes_ignore_the_session()
+    {
+        await _host.EnrolPersonAsync("maria", "reviewer");
+        using var browser = _host.Client();
+        await ReachHomeAsync(browser, "maria");
+
+        Assert.Equal(HttpStatusCode.Unauthorized, (await browser.GetAsync("/probe/models/x")).StatusCode);
+    }
+
+    private static async Task<HttpStatusCode> PostAsync(HttpClient browser, string? site, string? origin)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/probe/session");
+        if (site is not null)
+        {
+            request.Headers.Add("Sec-Fetch-Site", site);
+        }
+
+        if (origin is not null)
+        {
+            request.Headers.Add("Origin", origin);
+        }
+
+        using var response = await browser.SendAsync(request);
+        return response.StatusCode;
+    }
+
+    private async Task<HttpResponseMessage> ReachHomeAsync(HttpClient browser, string user)
+    {
+        using var first = await browser.GetAsync("/");
+        using var toPage = await browser.GetAsync(first.Headers.Location);
+        Assert.StartsWith("/signin", toPage.Headers.Location!.OriginalString, StringComparison.Ordinal);
+        var signedIn = await IdentityHost.SignInAsync(
+            browser,
+            user,
+            IdentityHost.Password,
+            toPage.Headers.Location.OriginalString
+        );
+        return await _host.FollowAsync(browser, signedIn);
+    }
+
+    private static async Task<HttpResponseMessage> SetUpAsync(HttpClient browser, string code, string? html = null) =>
+        await browser.PostAsync(
+            "/setup",
+            new FormUrlEncodedContent(
+                new Dictionary<string, string>
+                {
+                    ["code"] = code,
+                    ["user"] = "root.admin",
+                    ["name"] = "First Admin",
+                    ["password"] = IdentityHost.Password,
+                    ["__RequestVerificationToken"] = IdentityHost.HiddenToken(
+                        html ?? await browser.GetStringAsync("/setup")
+                    ),
+                }
+            )
+        );
+
+    private static string Alert(string html) => html.Split("role=\"alert\"")[1].Split("</p>")[0];
+}

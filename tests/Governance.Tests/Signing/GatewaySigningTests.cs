@@ -1,0 +1,215 @@
+using System.Text;
+using System.Text.Json.Nodes;
+using Governance.Audit;
+using Governance.Audit.Contracts;
+using Governance.Kernel;
+using Governance.Platform;
+using Governance.Platform.Keys;
+using Governance.Platform.Logging;
+using Governance.Signing;
+using Governance.Signing.Contracts;
+using Governance.Signing.Keys;
+using Governance.Tests.Audit;
+using Governance.Tests.Platform;
+
+namespace Governance.Tests.Signing;
+
+public class GatewaySigningTests
+{
+    [Fact]
+    public async Task Keys_are_made_once_and_lie_wrapped()
+    {
+        await using var database = await StartAsync();
+        var signer = database.Get<ISigner>();
+        var keys = Path.Combine(database.Get<PlatformOptions>().DataDirectory, "keys");
+
+        using var again = new GatewaySigner(
+            database.Get<PlatformOptions>(),
+            database.Get<IKeyWrap>(),
+            database.Get<ILogKey>(),
+            TimeProvider.System
+        );
+
+        Assert.Equal(signer.PublicKeyPem, again.PublicKeyPem);
+        Assert.Equal(signer.TrustedRoot, again.TrustedRoot);
+        Assert.Equal(["log.key", "signing.key"], Directory.GetFiles(keys).Select(Path.GetFileName).Order());
+        Assert.Throws<System.Security.Cryptography.AuthenticationTagMismatchException>(() =>
+            database.Get<IKeyWrap>().Unwrap(File.ReadAllBytes(Path.Combine(keys, "signing.key")), "audit-log-key")
+        );
+    }
+
+    [Fact]
+    public async Task A_damaged_key_file_is_not_replaced()
+    {
+        await using var database = await StartAsync();
+        _ = database.Get<ISigner>();
+        var path = Path.Combine(database.Get<PlatformOptions>().DataDirectory, "keys", "signing.key");
+        var damaged = await File.ReadAllBytesAsync(path);
+        damaged[^1] ^= 1;
+        await File.WriteAllBytesAsync(path, damaged);
+
+        Assert.ThrowsAny<System.Security.Cryptography.CryptographicException>(() =>
+            new GatewaySigner(
+                database.Get<PlatformOptions>(),
+                database.Get<IKeyWrap>(),
+                database.Get<ILogKey>(),
+                TimeProvider.System
+            )
+        );
+        Assert.Equal(damaged, await File.ReadAllBytesAsync(path));
+    }
+
+    [Fact]
+    public async Task The_trusted_root_lists_the_log_and_the_signing_key()
+    {
+        await using var database = await StartAsync();
+        var signer = database.Get<ISigner>();
+
+        var keys = TrustedRootFile.LogVerifierKeys(signer.TrustedRoot).Value;
+
+        Assert.Equal(database.Get<ILogKey>().VerifierKey, Assert.Single(keys));
+        var bundle = signer.SignModel("m", SigningFixture.Model());
+        Assert.Null(database.Get<IVerifier>().VerifyModel(bundle, SigningFixture.Model(), signer.TrustedRoot).Failure);
+    }
+
+    [Fact]
+    public async Task A_receipt_verifies_offline()
+    {
+        await using var database = await StartAsync();
+
+        var result = ReceiptVerifier.Verify(Bytes(await ReceiptAsync(database)), database.Get<ISigner>().TrustedRoot);
+
+        Assert.Null(result.Failure);
+        Assert.Equal("promotion.carried_out", result.Value.Entry["kind"]!.GetValue<string>());
+    }
+
+    [Theory]
+    [InlineData("entry", "audit.entry_mismatch")]
+    [InlineData("salt", "audit.entry_mismatch")]
+    [InlineData("leafIndex", "audit.not_included")]
+    [InlineData("hashes", "audit.not_included")]
+    [InlineData("checkpoint", "audit.bad_checkpoint")]
+    [InlineData("verifierKey", "signing.unknown_log")]
+    [InlineData("statement", "signing.receipt_not_bound")]
+    [InlineData("sig", "signing.signature_invalid")]
+    [InlineData("extra", "signing.receipt_malformed")]
+    [InlineData("pretty", "signing.receipt_malformed")]
+    public async Task A_changed_receipt_is_refused(string part, string code)
+    {
+        await using var database = await StartAsync();
+        var signer = database.Get<ISigner>();
+        var receipt = await ReceiptAsync(database);
+        var proof = receipt["inclusionProof"]!.AsObject();
+        switch (part)
+        {
+            case "entry":
+                receipt["entry"] = receipt["entry"]!
+                    .GetValue<string>()
+                    .Replace("\"done\"", "\"gone\"", StringComparison.Ordinal);
+                break;
+            case "pretty":
+                receipt["entry"] = receipt["entry"]!
+                    .GetValue<string>()
+                    .Replace("{\"actor\"", "{ \"actor\"", StringComparison.Ordinal);
+                break;
+            case "salt":
+                receipt["salt"] = Convert.ToBase64String(new byte[32]);
+                break;
+            case "leafIndex":
+                proof["leafIndex"] = proof["leafIndex"]!.GetValue<long>() - 1;
+                break;
+            case "hashes":
+                proof["hashes"]![0] = Digest.Of("x").Hex;
+                break;
+            case "checkpoint":
+                proof["checkpoint"] = proof["checkpoint"]!
+                    .GetValue<string>()
+                    .Replace("\n6\n", "\n7\n", StringComparison.Ordinal);
+                break;
+            case "verifierKey":
+                await using (var other = await StartAsync())
+                {
+                    receipt["verifierKey"] = other.Get<ILogKey>().VerifierKey;
+                }
+
+                break;
+            case "statement":
+                receipt["statement"] = JsonNode.Parse(signer.SignStatement(Statement("version:other/1")));
+                break;
+            case "sig":
+                receipt["statement"]!["dsseEnvelope"]!["signatures"]![0]!["sig"] = JsonNode.Parse(
+                    signer.SignStatement(Statement("version:other/1"))
+                )!["dsseEnvelope"]!["signatures"]![0]!["sig"]!.DeepClone();
+                break;
+            default:
+                receipt["extra"] = 1;
+                break;
+        }
+
+        Assert.Equal(code, ReceiptVerifier.Verify(Bytes(receipt), signer.TrustedRoot).Failure?.Code);
+    }
+
+    [Fact]
+    public async Task A_receipt_of_a_foreign_gateway_is_refused_even_though_it_brings_its_key()
+    {
+        await using var database = await StartAsync();
+        await using var foreign = await StartAsync();
+
+        var result = ReceiptVerifier.Verify(Bytes(await ReceiptAsync(foreign)), database.Get<ISigner>().TrustedRoot);
+
+        Assert.Equal("signing.unknown_log", result.Failure?.Code);
+    }
+
+    private static Task<TestDatabase> StartAsync() =>
+        TestDatabase.StartAsync(services => services.AddAudit().AddSigning());
+
+    private static byte[] Bytes(JsonNode node) => Encoding.UTF8.GetBytes(node.ToJsonString());
+
+    private static JsonObject Statement(string subject) =>
+        new()
+        {
+            ["_type"] = "https://in-toto.io/Statement/v1",
+            ["subject"] = new JsonArray(
+                new JsonObject
+                {
+                    ["name"] = subject,
+                    ["digest"] = new JsonObject { ["sha256"] = Digest.Of(subject).Hex },
+                }
+            ),
+            ["predicateType"] = "https://example.test/promotion/v1",
+            ["predicate"] = new JsonObject { ["target"] = "stage:Production" },
+        };
+
+    private static async Task<JsonObject> ReceiptAsync(TestDatabase database)
+    {
+        await database.AppendManyAsync(5);
+        var statement = Statement("version:fraud/3");
+        var digest = Digest.Of(CanonicalJson.Serialize(statement)).Hex;
+        var id = await database.Writer.WriteAsync<Guid>(
+            async (session, token) =>
+                await session.LogAsync(
+                    new LogEntry(
+                        "promotion.carried_out",
+                        new Actor(ActorKind.Person, "p-1"),
+                        "version:fraud/3",
+                        LogOutcome.Done
+                    )
+                    {
+                        Details = new() { ["statementSha256"] = digest },
+                    },
+                    token
+                ),
+            CancellationToken.None
+        );
+        await database.SequenceAsync();
+        var log = database.Get<IAuditLog>();
+        var entry = (await log.FindAsync([id.Value], CancellationToken.None))[id.Value];
+        var proof = (await log.ProveAsync(id.Value, CancellationToken.None))!;
+        return ReceiptVerifier.Compose(
+            database.Get<ISigner>().SignStatement(statement),
+            entry,
+            proof,
+            database.Get<ILogKey>().VerifierKey
+        );
+    }
+}
