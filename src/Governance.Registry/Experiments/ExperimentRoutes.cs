@@ -103,7 +103,7 @@ internal static class ExperimentRoutes
         var row = await db.Set<ExperimentRow>().AsNoTracking().SingleOrDefaultAsync(e => e.Name == name, call.Token);
         if (row is not null && !TrackingAccess.Readable(call, row, null))
         {
-            _ = call.May(Permissions.ExperimentRead, TrackingAccess.Target(row, null));
+            call.Refuse(Permissions.ExperimentRead, TrackingAccess.Target(row, null));
             row = null;
         }
 

@@ -128,7 +128,7 @@ internal static class LogInputs
 
         if (bound.Value is { } sha256 && !await call.Ports.Datasets.MayUseAsync(call.Actor, sha256, call.Token))
         {
-            _ = call.May(Permissions.DatasetRead, AccessTarget.Dataset(sha256.Hex, null));
+            call.Refuse(Permissions.DatasetRead, AccessTarget.Dataset(sha256.Hex, null));
             return Failure.NotFound("registry.dataset_not_found", $"Dataset sha256:{sha256} not found.");
         }
 

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Governance.Kernel;
 using Governance.Platform.Database;
+using Governance.Registry.Engine;
 using Governance.Registry.Storage;
 using Governance.Registry.Wire;
 using Microsoft.EntityFrameworkCore;
@@ -50,7 +51,7 @@ internal sealed record RunDetail(
 
     private static JsonObject Input(InputRow row) =>
         new JsonObject()
-            .With("tags", CanonicalJson.TryParse(System.Text.Encoding.UTF8.GetBytes(row.TagsJson)))
+            .With("tags", StrictJson.TryParse(System.Text.Encoding.UTF8.GetBytes(row.TagsJson)))
             .With(
                 "dataset",
                 new JsonObject
