@@ -13,9 +13,16 @@ internal static class DemoCommand
         var settings = args.Where(argument => argument != "--exit").ToArray();
         await using var app = await GatewayHost.BuildAsync(settings, demo: true);
         var options = app.Services.GetRequiredService<PlatformOptions>();
-        if (!new Uri(options.PublicUrl).IsLoopback || !new Uri(app.Services.GetRequiredService<GatewayOptions>().Urls.Replace("*", "0.0.0.0", StringComparison.Ordinal)).IsLoopback)
+        if (
+            !new Uri(options.PublicUrl).IsLoopback
+            || !new Uri(
+                app.Services.GetRequiredService<GatewayOptions>().Urls.Replace("*", "0.0.0.0", StringComparison.Ordinal)
+            ).IsLoopback
+        )
         {
-            throw new InvalidOperationException("The demo has accounts with known passwords and listens on loopback only.");
+            throw new InvalidOperationException(
+                "The demo has accounts with known passwords and listens on loopback only."
+            );
         }
 
         await app.StartAsync();
@@ -30,8 +37,12 @@ internal static class DemoCommand
         System.Console.WriteLine(ok ? "Every step held." : "At least one step did not hold.");
         if (!exit)
         {
-            System.Console.WriteLine($"The gateway stays up. Trust {certificates.CertificatePath}; sign in at {options.PublicUrl}/ with");
-            System.Console.WriteLine($"  a name from {accounts.CredentialsPath} and the password: {DemoAccounts.Password}");
+            System.Console.WriteLine(
+                $"The gateway stays up. Trust {certificates.CertificatePath}; sign in at {options.PublicUrl}/ with"
+            );
+            System.Console.WriteLine(
+                $"  a name from {accounts.CredentialsPath} and the password: {DemoAccounts.Password}"
+            );
             System.Console.WriteLine("Press Ctrl+C to end.");
             await app.WaitForShutdownAsync();
         }

@@ -13,6 +13,7 @@ using Governance.Platform.Jobs;
 using Governance.Platform.Keys;
 using Governance.Policy;
 using Governance.Privacy;
+using Governance.Privacy.Contracts;
 using Governance.Promotion;
 using Governance.Registry;
 using Governance.Sbom;
@@ -41,7 +42,11 @@ public static class GatewayHost
     )
     {
         var builder = WebApplication.CreateBuilder(
-            new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory, EnvironmentName = Environments.Production }
+            new WebApplicationOptions
+            {
+                ContentRootPath = AppContext.BaseDirectory,
+                EnvironmentName = Environments.Production,
+            }
         );
         builder.Configuration.Sources.Clear();
         builder
@@ -75,6 +80,7 @@ public static class GatewayHost
     {
         services.AddPlatform();
         services.AddSingleton<ILogReaders, LogReaders>();
+        services.AddSingleton<IPrivacyPolicySource, PrivacyPolicySource>();
         services.AddAudit();
         services.AddIdentity();
         services.AddLineage();
@@ -153,7 +159,12 @@ public static class GatewayHost
             .AddOpenTelemetry()
             .WithMetrics(metrics =>
                 metrics
-                    .AddMeter("Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "System.Runtime", "Governance.*")
+                    .AddMeter(
+                        "Microsoft.AspNetCore.Hosting",
+                        "Microsoft.AspNetCore.Server.Kestrel",
+                        "System.Runtime",
+                        "Governance.*"
+                    )
                     .AddPrometheusExporter()
             );
     }
@@ -175,7 +186,8 @@ public static class GatewayHost
                         identity.TokensPerMinute = 600;
                     }
 
-                    identity.Backchannel = () => Loopback.Trusting(provider.GetRequiredService<ServerCertificates>().Authority);
+                    identity.Backchannel = () =>
+                        Loopback.Trusting(provider.GetRequiredService<ServerCertificates>().Authority);
                 }
             );
     }
@@ -184,7 +196,9 @@ public static class GatewayHost
     {
         // Made first, so that a key that cannot be read stops the start before the database is touched.
         _ = app.Services.GetRequiredService<IKeyWrap>();
-        await using (var db = await app.Services.GetRequiredService<IDbContextFactory<GovernanceDb>>().CreateDbContextAsync())
+        await using (
+            var db = await app.Services.GetRequiredService<IDbContextFactory<GovernanceDb>>().CreateDbContextAsync()
+        )
         {
             await db.Database.MigrateAsync();
         }
