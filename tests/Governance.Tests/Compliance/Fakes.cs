@@ -198,6 +198,31 @@ internal sealed class FakeWorld(VersionFacts facts)
     Task<IArtifactSource?> IRegistryReader.OpenAsync(ModelVersionRef version, CancellationToken cancellationToken) =>
         throw Unused();
 
+    Task<IReadOnlyList<string>> IAuditLog.CheckpointsAsync(
+        long afterSize,
+        int first,
+        CancellationToken cancellationToken
+    ) => throw Unused();
+
+    Task<Result<ConsistencyProof>> IAuditLog.ProveConsistencyAsync(
+        long from,
+        long to,
+        CancellationToken cancellationToken
+    ) => throw Unused();
+
+    Task<byte[]?> IAuditLog.TileAsync(string level, string rest, CancellationToken cancellationToken) => throw Unused();
+
+    Task<IReadOnlyList<VersionView>> IRegistryReader.StageHoldersAsync(
+        string model,
+        CancellationToken cancellationToken
+    ) => throw Unused();
+
+    Task<Digest> IEvidence.DigestAsync(
+        WriteSession session,
+        VersionView version,
+        CancellationToken cancellationToken
+    ) => throw Unused();
+
     Task<IReadOnlyList<ModelVersionRef>> IRegistryReader.VersionsTrainedOnAsync(
         Digest dataset,
         CancellationToken cancellationToken

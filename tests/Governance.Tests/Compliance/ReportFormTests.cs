@@ -64,6 +64,28 @@ public sealed class ReportFormTests : IDisposable
     }
 
     [Fact]
+    public void The_gateways_own_signer_and_offline_verifier_agree_on_a_report()
+    {
+        using var signing = new Signing.SigningFixture();
+        var document = ReportJson.Of(_content);
+        var json = Digest.Of(CanonicalJson.Serialize(document));
+        var bundle = signing.Signer.SignStatement(
+            SignedReport.Statement(_content, json, Digest.Of(_csv), Digest.Of(_pdf))
+        );
+        var file = SignedReport.File(document, bundle);
+
+        var result = ReportVerifier.Verify(file, signing.Root(), signing.Verifier);
+        Assert.True(result.Ok, result.Failure?.Message);
+        Assert.True(ReportVerifier.VerifyDetached(_pdf, bundle, signing.Root(), signing.Verifier).Ok);
+        for (var place = file.AsSpan().LastIndexOf("\"signature\":"u8); place < file.Length; place++)
+        {
+            file[place] ^= 1;
+            Assert.False(ReportVerifier.Verify(file, signing.Root(), signing.Verifier).Ok, $"byte {place}");
+            file[place] ^= 1;
+        }
+    }
+
+    [Fact]
     public void Bytes_added_or_cut_off_fail()
     {
         foreach (
