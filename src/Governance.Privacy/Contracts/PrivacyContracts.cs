@@ -159,7 +159,7 @@ public sealed record DatasetDeclaration
 /// <summary>How one column is treated by the anonymise step.</summary>
 /// <param name="Column">Column name.</param>
 /// <param name="Method">keep, drop, mask, generalise, tokenise.</param>
-/// <param name="Parameter">generalise: width of numeric bands (<c>10</c>) or <c>year</c> for dates; mask: characters kept at the end; else empty.</param>
+/// <param name="Parameter">generalise: width of numeric bands (<c>10</c>), <c>year</c> for dates, or <c>prefix:3</c> for the first 1–5 characters; mask: characters kept at the end; else empty.</param>
 public sealed record ColumnTreatment(string Column, string Method, string Parameter);
 
 /// <summary>Datasets, their findings, verdicts and derivations. Methods that take an actor authorise it; the others do not.</summary>
@@ -170,6 +170,16 @@ public interface IDatasets
 
     /// <summary>The dataset with this content, or null.</summary>
     Task<DatasetView?> FindAsync(Digest sha256, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// As <see cref="FindAsync(Digest, CancellationToken)"/>, but the copy that the caller may know of: two owners of the same bytes
+    /// have a copy each. Null when there is none, or none visible.
+    /// </summary>
+    async Task<DatasetView?> FindVisibleAsync(
+        Digest sha256,
+        Func<AccessTarget, bool> visible,
+        CancellationToken cancellationToken
+    ) => await FindAsync(sha256, cancellationToken) is { } view && visible(view.Target) ? view : null;
 
     /// <summary>Many datasets in one round.</summary>
     Task<IReadOnlyDictionary<Digest, DatasetView>> FindManyAsync(

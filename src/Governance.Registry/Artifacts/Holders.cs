@@ -1,0 +1,104 @@
+using Governance.Kernel;
+using Governance.Platform.Database;
+using Governance.Registry.Storage;
+using Governance.Registry.Wire;
+using Microsoft.EntityFrameworkCore;
+
+namespace Governance.Registry.Artifacts;
+
+/// <summary>A version that froze a path of a storage root.</summary>
+internal sealed record Holder(
+    ModelVersionRef Version,
+    string? OwnerId,
+    string Prefix,
+    bool Deleted,
+    bool Quarantined,
+    string Stage,
+    bool HasAlias
+)
+{
+    public AccessTarget Target => AccessTarget.Model(Version.Model, OwnerId);
+
+    /// <summary>Whether a stage or alias serves it, so that reading its bytes is logged.</summary>
+    public bool IsProtected => !Deleted && (HasAlias || Stage is "Production" or "Staging");
+
+    public bool Covers(string path) => Prefix.Length == 0 || IsWithin(path, Prefix);
+
+    /// <summary>Whether changing this path, or everything under it, would change frozen files.</summary>
+    public bool Freezes(string path) => Covers(path) || IsWithin(Prefix, path);
+
+    private static bool IsWithin(string path, string ancestor) =>
+        path.Length == ancestor.Length
+            ? path == ancestor
+            : path.Length > ancestor.Length
+                && path.StartsWith(ancestor, StringComparison.Ordinal)
+                && path[ancestor.Length] == '/';
+}
+
+/// <summary>Which versions hold the bytes of a storage root, and who may read them therefore.</summary>
+internal static class Holders
+{
+    public static async Task<List<Holder>> OfAsync(
+        GovernanceDb db,
+        string container,
+        CancellationToken cancellationToken
+    )
+    {
+        var rows = await (
+            from version in db.Set<VersionRow>()
+            join model in db.Set<ModelRow>() on version.ModelId equals model.Id
+            where version.Container == container
+            select new
+            {
+                model.Name,
+                model.OwnerId,
+                version.Number,
+                version.Prefix,
+                Deleted = version.Deleted || model.Deleted,
+                version.Quarantined,
+                version.Stage,
+                HasAlias = db.Set<AliasRow>().Any(a => a.ModelId == model.Id && a.Number == version.Number),
+            }
+        ).ToListAsync(cancellationToken);
+        return rows.ConvertAll(row => new Holder(
+            new ModelVersionRef(row.Name, row.Number),
+            row.OwnerId,
+            row.Prefix,
+            row.Deleted,
+            row.Quarantined,
+            row.Stage,
+            row.HasAlias
+        ));
+    }
+
+    /// <summary>
+    /// Null when the caller may read these bytes. Bytes under a registered prefix need the right on a version holding them;
+    /// the right on the experiment alone opens only what nobody registered. Deleted versions count when no other holds the path.
+    /// </summary>
+    public static Failure? CheckRead(
+        Call call,
+        AccessTarget experiment,
+        IReadOnlyList<Holder> all,
+        string path,
+        Failure absent
+    )
+    {
+        var covering = all.Where(holder => holder.Covers(path)).ToList();
+        if (covering.Count == 0)
+        {
+            return call.May(Permissions.ArtifactRead, experiment) ? null : absent;
+        }
+
+        var deciding = covering.Any(holder => !holder.Deleted) ? covering.FindAll(holder => !holder.Deleted) : covering;
+        var readable = deciding.FindAll(holder => call.Rights.Allows(Permissions.ArtifactRead, holder.Target));
+        if (readable.Count == 0)
+        {
+            call.Refuse(Permissions.ArtifactRead, deciding[0].Target);
+            return absent;
+        }
+
+        return readable.TrueForAll(holder => holder.Quarantined)
+            ? Failure.Conflict("registry.quarantined", "These bytes are quarantined: they did not match their digest.")
+            : null;
+    }
+}

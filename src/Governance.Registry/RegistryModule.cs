@@ -1,0 +1,74 @@
+using System.Text;
+using Governance.Kernel;
+using Governance.Platform.Database;
+using Governance.Platform.Web;
+using Governance.Registry.Artifacts;
+using Governance.Registry.Contracts;
+using Governance.Registry.Experiments;
+using Governance.Registry.LoggedModels;
+using Governance.Registry.Models;
+using Governance.Registry.Moves;
+using Governance.Registry.Runs;
+using Governance.Registry.Storage;
+using Governance.Registry.Versions;
+using Governance.Registry.Wire;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Options;
+
+namespace Governance.Registry;
+
+/// <summary>The model registry: a tracking and registry server to stock MLflow clients.</summary>
+public static class RegistryModule
+{
+    /// <summary>The MLflow version whose contract is served.</summary>
+    public const string MlflowVersion = "3.5.2";
+
+    private static readonly string[] Prefixes = ["/api/2.0", "/ajax-api/2.0"];
+
+    /// <summary>
+    /// Adds the registry. The host also provides platform, identity, and the ports <see cref="IMoveGate"/>,
+    /// <see cref="IDecisionLedger"/>, <see cref="IVersionIntake"/> and <see cref="IInputDatasets"/>.
+    /// </summary>
+    public static IServiceCollection AddRegistry(this IServiceCollection services)
+    {
+        services.AddOptions<RegistryOptions>().ValidateOnStart();
+        services.AddSingleton<IValidateOptions<RegistryOptions>, RegistryOptionsValidator>();
+        services.TryAddSingleton(TimeProvider.System);
+        services.AddSingleton<IModelContribution, RegistryModel>();
+        services.TryAddSingleton<IRegistryReader, RegistryReader>();
+        services.TryAddSingleton<IVersionStatus, VersionStatusWriter>();
+        services.TryAddSingleton<IMover, Mover>();
+        services.TryAddSingleton<RegistryPorts>();
+        return services;
+    }
+
+    /// <summary>Maps MLflow's routes under <c>/api/2.0</c> and <c>/ajax-api/2.0</c>, and <c>/version</c> and <c>/health</c>.</summary>
+    public static IEndpointRouteBuilder MapRegistry(this IEndpointRouteBuilder routes)
+    {
+        ArgumentNullException.ThrowIfNull(routes);
+        var table = ExperimentRoutes
+            .All.Concat(RunRoutes.All)
+            .Concat(LoggedModelRoutes.All)
+            .Concat(ModelRoutes.All)
+            .Concat(VersionRoutes.All)
+            .Concat(ArtifactRoutes.Lists)
+            .ToList();
+        foreach (var prefix in Prefixes)
+        {
+            Dispatcher.Map(routes, $"{prefix}/mlflow", table);
+            ArtifactRoutes.Map(routes, $"{prefix}/mlflow-artifacts");
+        }
+
+        routes
+            .MapGet("/version", () => Results.Text(MlflowVersion, "text/plain", Encoding.UTF8))
+            .RequirePermission(Permissions.Public);
+        routes
+            .MapGet("/health", () => Results.Text("OK", "text/plain", Encoding.UTF8))
+            .RequirePermission(Permissions.Public);
+        return routes;
+    }
+}

@@ -1,0 +1,27 @@
+using System.ComponentModel.DataAnnotations;
+using Microsoft.Extensions.Options;
+
+namespace Governance.Registry;
+
+/// <summary>Settings of the registry. Bound from <c>Governance:Registry</c>.</summary>
+public sealed class RegistryOptions
+{
+    /// <summary>Largest single artifact in bytes, 1 KiB–10 TiB. Default 1 TiB.</summary>
+    [Range(1024L, 10L << 40)]
+    public long MaxArtifactBytes { get; set; } = 1L << 40;
+
+    /// <summary>Largest JSON request body in bytes, 64 KiB–64 MiB. Default 4 MiB.</summary>
+    [Range(64 << 10, 64 << 20)]
+    public int MaxJsonBytes { get; set; } = 4 << 20;
+
+    /// <summary>Most files of one version, 1–100,000. Default 10,000.</summary>
+    [Range(1, 100_000)]
+    public int MaxFilesPerVersion { get; set; } = 10_000;
+
+    /// <summary>Most rows one search request looks at before it answers with a page token, 100–1,000,000. Default 20,000.</summary>
+    [Range(100, 1_000_000)]
+    public int MaxRowsPerSearch { get; set; } = 20_000;
+}
+
+[OptionsValidator]
+internal sealed partial class RegistryOptionsValidator : IValidateOptions<RegistryOptions>;

@@ -1,0 +1,112 @@
+using Governance.Platform.Database;
+using Microsoft.EntityFrameworkCore;
+
+namespace Governance.Registry.Storage;
+
+internal sealed class RegistryModel : IModelContribution
+{
+    public const long DefaultExperimentId = 0;
+
+    public void Configure(ModelBuilder model)
+    {
+        model.Entity<ExperimentRow>(e =>
+        {
+            e.ToTable("registry_experiments").HasKey(row => row.Id);
+            e.Property(row => row.Id).ValueGeneratedNever();
+            e.HasIndex(row => row.Name).IsUnique();
+            e.HasData(new ExperimentRow { Id = DefaultExperimentId, Name = "Default" });
+        });
+        model.Entity<RunRow>(e =>
+        {
+            e.ToTable("registry_runs").HasKey(row => row.RunId);
+            e.HasIndex(row => new { row.ExperimentId, row.StartMs });
+        });
+        model.Entity<LoggedModelRow>(e =>
+        {
+            e.ToTable("registry_logged_models").HasKey(row => row.ModelId);
+            e.HasIndex(row => new { row.ExperimentId, row.CreatedMs });
+        });
+        model.Entity<LabelRow>(e =>
+        {
+            e.ToTable("registry_labels")
+                .HasKey(row => new
+                {
+                    row.Scope,
+                    row.ObjectId,
+                    row.Key,
+                });
+            e.HasIndex(row => new
+            {
+                row.Scope,
+                row.Key,
+                row.ObjectId,
+            });
+        });
+        model.Entity<MetricRow>(e =>
+        {
+            e.ToTable("registry_metrics").HasKey(row => row.Id);
+            e.HasIndex(row => new
+            {
+                row.RunId,
+                row.Key,
+                row.TimestampMs,
+            });
+            e.HasIndex(row => row.LoggedModelId);
+        });
+        model.Entity<LatestMetricRow>(e =>
+            e.ToTable("registry_latest_metrics").HasKey(row => new { row.RunId, row.Key })
+        );
+        model.Entity<InputRow>(e =>
+        {
+            e.ToTable("registry_inputs").HasKey(row => new { row.RunId, row.InputKey });
+            e.HasIndex(row => row.DatasetSha256);
+        });
+        model.Entity<RunModelRow>(e =>
+        {
+            e.ToTable("registry_run_models")
+                .HasKey(row => new
+                {
+                    row.RunId,
+                    row.ModelId,
+                    row.IsOutput,
+                });
+            e.HasIndex(row => row.ModelId);
+        });
+        ConfigureModels(model);
+        model.Entity<ArtifactRow>(e =>
+        {
+            e.ToTable("registry_artifacts").HasKey(row => new { row.Container, row.Path });
+        });
+    }
+
+    private static void ConfigureModels(ModelBuilder model)
+    {
+        model.Entity<ModelRow>(e =>
+        {
+            e.ToTable("registry_models").HasKey(row => row.Id);
+            e.HasIndex(row => new { row.Name, row.Deleted });
+        });
+        model.Entity<ModelNameRow>(e => e.ToTable("registry_model_names").HasKey(row => row.Name));
+        model.Entity<VersionRow>(e =>
+        {
+            e.ToTable("registry_versions").HasKey(row => new { row.ModelId, row.Number });
+            e.Property(row => row.Status).HasConversion<string>();
+            e.Property(row => row.Revision).IsConcurrencyToken();
+            e.HasIndex(row => row.Container);
+            e.HasIndex(row => new { row.ModelId, row.Stage });
+            e.HasIndex(row => row.RunId);
+            e.HasIndex(row => row.ManifestDigest);
+            e.HasIndex(row => row.UpdatedMs);
+        });
+        model.Entity<AliasRow>(e =>
+        {
+            e.ToTable("registry_aliases").HasKey(row => new { row.ModelId, row.Alias });
+            e.HasIndex(row => new { row.ModelId, row.Number });
+        });
+        model.Entity<ManifestFileRow>(e =>
+        {
+            e.ToTable("registry_manifest_files").HasKey(row => new { row.ManifestDigest, row.Path });
+            e.HasIndex(row => row.Digest);
+        });
+    }
+}

@@ -1,0 +1,205 @@
+namespace Governance.Registry.Storage;
+
+// Times are Unix milliseconds, MLflow's own unit, so that ordering and paging are plain integer work on every database.
+
+internal sealed class ExperimentRow
+{
+    public long Id { get; set; }
+    public string Name { get; set; } = "";
+    public string? OwnerId { get; set; }
+    public bool Deleted { get; set; }
+    public long CreatedMs { get; set; }
+    public long UpdatedMs { get; set; }
+}
+
+internal sealed class RunRow
+{
+    public string RunId { get; set; } = "";
+    public long ExperimentId { get; set; }
+    public string OwnerId { get; set; } = "";
+    public string Name { get; set; } = "";
+    public string Status { get; set; } = "RUNNING";
+    public long? StartMs { get; set; }
+    public long? EndMs { get; set; }
+    public bool Deleted { get; set; }
+}
+
+internal sealed class LoggedModelRow
+{
+    public string ModelId { get; set; } = "";
+    public long ExperimentId { get; set; }
+    public string OwnerId { get; set; } = "";
+    public string Name { get; set; } = "";
+    public string Status { get; set; } = "LOGGED_MODEL_PENDING";
+    public string ModelType { get; set; } = "";
+    public string? SourceRunId { get; set; }
+    public bool Deleted { get; set; }
+    public long CreatedMs { get; set; }
+    public long UpdatedMs { get; set; }
+}
+
+internal enum LabelScope
+{
+    ExperimentTag = 1,
+    RunTag = 2,
+    RunParam = 3,
+    LoggedModelTag = 4,
+    LoggedModelParam = 5,
+    ModelTag = 6,
+    VersionTag = 7,
+}
+
+/// <summary>Tags and params of every kind of object.</summary>
+internal sealed class LabelRow
+{
+    public LabelScope Scope { get; set; }
+    public string ObjectId { get; set; } = "";
+    public string Key { get; set; } = "";
+    public string Value { get; set; } = "";
+}
+
+internal sealed class MetricRow
+{
+    public long Id { get; set; }
+    public string RunId { get; set; } = "";
+    public string Key { get; set; } = "";
+    public double Value { get; set; }
+
+    // SQLite keeps NaN as NULL, so it is a flag.
+    public bool IsNan { get; set; }
+    public long TimestampMs { get; set; }
+    public long Step { get; set; }
+    public string? LoggedModelId { get; set; }
+    public string? DatasetName { get; set; }
+    public string? DatasetDigest { get; set; }
+}
+
+internal sealed class LatestMetricRow
+{
+    public string RunId { get; set; } = "";
+    public string Key { get; set; } = "";
+    public double Value { get; set; }
+    public bool IsNan { get; set; }
+    public long TimestampMs { get; set; }
+    public long Step { get; set; }
+}
+
+internal sealed class InputRow
+{
+    public string RunId { get; set; } = "";
+
+    /// <summary>SHA-256 over everything the input says: the same statement twice is one row, another source is another row.</summary>
+    public string InputKey { get; set; } = "";
+    public string Name { get; set; } = "";
+    public string MlflowDigest { get; set; } = "";
+    public string SourceType { get; set; } = "";
+    public string Source { get; set; } = "";
+    public string? Schema { get; set; }
+    public string? Profile { get; set; }
+    public string Context { get; set; } = "";
+
+    /// <summary>JSON array of {key, value}, as logged.</summary>
+    public string TagsJson { get; set; } = "[]";
+    public string? DatasetSha256 { get; set; }
+}
+
+/// <summary>A logged model as input or output of a run.</summary>
+internal sealed class RunModelRow
+{
+    public string RunId { get; set; } = "";
+    public string ModelId { get; set; } = "";
+    public bool IsOutput { get; set; }
+    public long Step { get; set; }
+}
+
+internal sealed class ModelRow
+{
+    public Guid Id { get; set; }
+    public string Name { get; set; } = "";
+    public string OwnerId { get; set; } = "";
+    public string Description { get; set; } = "";
+    public bool Deleted { get; set; }
+    public long CreatedMs { get; set; }
+    public long UpdatedMs { get; set; }
+}
+
+/// <summary>
+/// Every model name ever used and its next version number. Names outlive models, so that <c>version:name/3</c> in the log
+/// and in the graph can never mean two different versions.
+/// </summary>
+internal sealed class ModelNameRow
+{
+    public string Name { get; set; } = "";
+    public Guid ModelId { get; set; }
+    public int NextVersion { get; set; } = 1;
+}
+
+internal sealed class VersionRow
+{
+    public Guid ModelId { get; set; }
+    public int Number { get; set; }
+    public Contracts.VersionStatus Status { get; set; }
+    public string StatusMessage { get; set; } = "";
+    public bool Quarantined { get; set; }
+    public string Stage { get; set; } = "None";
+    public string Source { get; set; } = "";
+
+    /// <summary>Storage root and path under it; both empty for a prompt, whose text is a virtual file.</summary>
+    public string Container { get; set; } = "";
+    public string Prefix { get; set; } = "";
+    public string? RunId { get; set; }
+    public string? LoggedModelId { get; set; }
+    public string Description { get; set; } = "";
+    public string RunLink { get; set; } = "";
+    public string RegisteredBy { get; set; } = "";
+    public string ManifestDigest { get; set; } = "";
+    public string EvidenceSubject { get; set; } = "";
+    public bool Deleted { get; set; }
+    public long CreatedMs { get; set; }
+    public long UpdatedMs { get; set; }
+
+    /// <summary>Concurrency token.</summary>
+    public int Revision { get; set; }
+
+    /// <summary>What its tags are stored under, <see cref="LabelIds.Version"/>.</summary>
+    public string ObjectId { get; set; } = "";
+
+    public void Touch(DateTimeOffset now)
+    {
+        UpdatedMs = now.ToUnixTimeMilliseconds();
+        Revision++;
+    }
+}
+
+internal sealed class AliasRow
+{
+    public Guid ModelId { get; set; }
+    public string Alias { get; set; } = "";
+    public int Number { get; set; }
+}
+
+internal sealed class ManifestFileRow
+{
+    public string ManifestDigest { get; set; } = "";
+    public string Path { get; set; } = "";
+    public long Size { get; set; }
+    public string Digest { get; set; } = "";
+}
+
+/// <summary>A stored artifact: storage root and path → content.</summary>
+internal sealed class ArtifactRow
+{
+    public string Container { get; set; } = "";
+    public string Path { get; set; } = "";
+    public long Size { get; set; }
+    public string Digest { get; set; } = "";
+}
+
+internal static class LabelIds
+{
+    public static string Version(Guid modelId, int number) => $"{modelId:N}/{number}";
+
+    public static string Model(Guid modelId) => modelId.ToString("N");
+
+    public static string Experiment(long id) => id.ToString(System.Globalization.CultureInfo.InvariantCulture);
+}

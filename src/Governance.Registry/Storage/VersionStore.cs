@@ -1,0 +1,152 @@
+using System.Runtime.CompilerServices;
+using Governance.Kernel;
+using Governance.Platform.Database;
+using Governance.Registry.Contracts;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Metadata;
+
+namespace Governance.Registry.Storage;
+
+internal sealed class VersionJoin
+{
+    public required VersionRow Version { get; init; }
+    public required ModelRow Model { get; init; }
+}
+
+/// <summary>A version with everything an answer needs.</summary>
+internal sealed class VersionData
+{
+    public required VersionRow Row { get; init; }
+    public required string ModelName { get; init; }
+    public required string OwnerId { get; init; }
+    public required List<string> Aliases { get; init; }
+    public required List<LabelRow> Tags { get; init; }
+
+    public ModelVersionRef Ref => new(ModelName, Row.Number);
+
+    public VersionView ToView() =>
+        new()
+        {
+            Ref = Ref,
+            ModelId = Row.ModelId,
+            OwnerId = OwnerId,
+            RegisteredBy = Row.RegisteredBy,
+            Status = Row.Status,
+            StatusMessage = Row.StatusMessage,
+            Quarantined = Row.Quarantined,
+            Stage = Row.Stage,
+            Aliases = [.. Aliases.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)],
+            Source = Row.Source,
+            RunId = Row.RunId,
+            LoggedModelId = Row.LoggedModelId,
+            Description = Row.Description,
+            Tags = Tags.DistinctBy(tag => tag.Key).ToDictionary(tag => tag.Key, tag => tag.Value),
+            ManifestDigest = Digest.Parse(Row.ManifestDigest),
+            EvidenceSubject = Digest.Parse(Row.EvidenceSubject),
+            CreatedAt = DateTimeOffset.FromUnixTimeMilliseconds(Row.CreatedMs),
+            UpdatedAt = DateTimeOffset.FromUnixTimeMilliseconds(Row.UpdatedMs),
+        };
+}
+
+/// <summary>Queries over versions that are not deleted.</summary>
+internal static class VersionStore
+{
+    // The hottest read: one compiled statement per database model (the writer has its own).
+    private static readonly ConditionalWeakTable<
+        IModel,
+        Func<GovernanceDb, string, int, IAsyncEnumerable<VersionData>>
+    > Compiled = [];
+
+    private static Func<GovernanceDb, string, int, IAsyncEnumerable<VersionData>> Compile(IModel model) =>
+        EF.CompileAsyncQuery(
+            (GovernanceDb db, string name, int number) =>
+                (
+                    from model in db.Set<ModelRow>()
+                    join version in db.Set<VersionRow>() on model.Id equals version.ModelId
+                    where model.Name == name && !model.Deleted && version.Number == number && !version.Deleted
+                    select new VersionData
+                    {
+                        Row = version,
+                        ModelName = model.Name,
+                        OwnerId = model.OwnerId,
+                        Aliases = db.Set<AliasRow>()
+                            .Where(a => a.ModelId == version.ModelId && a.Number == version.Number)
+                            .Select(a => a.Alias)
+                            .ToList(),
+                        Tags = db.Set<LabelRow>()
+                            .Where(l => l.Scope == LabelScope.VersionTag && l.ObjectId == version.ObjectId)
+                            .OrderBy(l => l.Key)
+                            .ToList(),
+                    }
+                )
+                    .AsNoTracking()
+                    .AsSingleQuery()
+        );
+
+    public static async Task<VersionData?> FindAsync(
+        GovernanceDb db,
+        ModelVersionRef version,
+        CancellationToken cancellationToken
+    )
+    {
+        await foreach (
+            var found in Compiled
+                .GetValue(db.Model, Compile)(db, version.Model, version.Version)
+                .WithCancellation(cancellationToken)
+        )
+        {
+            return found;
+        }
+
+        return null;
+    }
+
+    public static IQueryable<VersionJoin> Active(GovernanceDb db) =>
+        from model in db.Set<ModelRow>()
+        join version in db.Set<VersionRow>() on model.Id equals version.ModelId
+        where !model.Deleted && !version.Deleted
+        select new VersionJoin { Version = version, Model = model };
+
+    public static IQueryable<VersionData> Project(GovernanceDb db, IQueryable<VersionJoin> joins) =>
+        joins
+            .Select(join => new VersionData
+            {
+                Row = join.Version,
+                ModelName = join.Model.Name,
+                OwnerId = join.Model.OwnerId,
+                Aliases = db.Set<AliasRow>()
+                    .Where(a => a.ModelId == join.Version.ModelId && a.Number == join.Version.Number)
+                    .Select(a => a.Alias)
+                    .ToList(),
+                Tags = db.Set<LabelRow>()
+                    .Where(l => l.Scope == LabelScope.VersionTag && l.ObjectId == join.Version.ObjectId)
+                    .OrderBy(l => l.Key)
+                    .ToList(),
+            })
+            .AsNoTracking()
+            .AsSingleQuery();
+
+    /// <summary>The highest version of each stage of each model, by model id, lowest number first.</summary>
+    public static async Task<ILookup<Guid, VersionData>> LatestAsync(
+        GovernanceDb db,
+        IReadOnlyCollection<Guid> modelIds,
+        CancellationToken cancellationToken
+    )
+    {
+        var tops = await db.Set<VersionRow>()
+            .Where(v => modelIds.Contains(v.ModelId) && !v.Deleted)
+            .GroupBy(v => new { v.ModelId, v.Stage })
+            .Select(group => new { group.Key.ModelId, Number = group.Max(v => v.Number) })
+            .ToListAsync(cancellationToken);
+        var keys = tops.Select(top => LabelIds.Version(top.ModelId, top.Number)).ToList();
+        var versions =
+            keys.Count == 0
+                ? []
+                : await Project(db, Active(db).Where(j => keys.Contains(j.Version.ObjectId)))
+                    .ToListAsync(cancellationToken);
+        return versions.OrderBy(v => v.Row.Number).ToLookup(v => v.Row.ModelId);
+    }
+
+    public static Task<ModelRow?> ModelAsync(GovernanceDb db, string name, CancellationToken cancellationToken) =>
+        db.Set<ModelRow>().SingleOrDefaultAsync(model => model.Name == name && !model.Deleted, cancellationToken);
+}

@@ -1,0 +1,74 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Governance.Kernel;
+using Microsoft.AspNetCore.Http;
+
+namespace Governance.Registry.Wire;
+
+/// <summary>Reads and writes whole JSON bodies.</summary>
+internal static class JsonBodies
+{
+    public static async Task<Result<Args>> ReadAsync(HttpContext context, int maxBytes)
+    {
+        var request = context.Request;
+        if (request.ContentLength > maxBytes)
+        {
+            return TooLarge(maxBytes);
+        }
+
+        using var buffer = new MemoryStream();
+        var chunk = new byte[16 << 10];
+        int read;
+        while ((read = await request.Body.ReadAsync(chunk, context.RequestAborted)) > 0)
+        {
+            if (buffer.Length + read > maxBytes)
+            {
+                return TooLarge(maxBytes);
+            }
+
+            buffer.Write(chunk, 0, read);
+        }
+
+        if (buffer.Length > 0 && !request.HasJsonContentType())
+        {
+            return Failure.Invalid(
+                "registry.bad_content_type",
+                "Bad Request. Content-Type must be one of ['application/json']."
+            );
+        }
+
+        return Args.OfBody(buffer.GetBuffer().AsSpan(0, (int)buffer.Length));
+    }
+
+    public static async Task WriteAsync(HttpContext context, JsonObject body)
+    {
+        context.Response.ContentType = "application/json";
+        using var buffer = new MemoryStream();
+        await using (var writer = new Utf8JsonWriter(buffer))
+        {
+            body.WriteTo(writer);
+        }
+
+        context.Response.ContentLength = buffer.Length;
+        await context.Response.Body.WriteAsync(
+            buffer.GetBuffer().AsMemory(0, (int)buffer.Length),
+            context.RequestAborted
+        );
+    }
+
+    /// <summary>Sets a member unless the value is null or an empty list: MLflow omits what is unset.</summary>
+    public static JsonObject With(this JsonObject body, string name, JsonNode? value)
+    {
+        if (value is not null and not JsonArray { Count: 0 })
+        {
+            body[name] = value;
+        }
+
+        return body;
+    }
+
+    public static JsonArray ToJsonArray(this IEnumerable<JsonNode> items) => new([.. items]);
+
+    private static Failure TooLarge(int maxBytes) =>
+        new(FailureKind.TooLarge, "registry.body_too_large", $"The body is larger than {maxBytes} bytes.");
+}

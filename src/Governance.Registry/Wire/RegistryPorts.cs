@@ -1,0 +1,23 @@
+using Governance.Identity.Contracts;
+using Governance.Platform.Blobs;
+using Governance.Platform.Database;
+using Governance.Registry.Contracts;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace Governance.Registry.Wire;
+
+/// <summary>What the routes work with.</summary>
+internal sealed record RegistryPorts(
+    IDbContextFactory<GovernanceDb> Databases,
+    IWriter Writer,
+    IBlobStore Blobs,
+    IAccess Access,
+    IMoveGate Gate,
+    IVersionIntake Intake,
+    IInputDatasets Datasets,
+    IOptions<RegistryOptions> Options,
+    TimeProvider Clock,
+    ILogger<RegistryPorts> Logger
+);
