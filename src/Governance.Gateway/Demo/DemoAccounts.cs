@@ -145,10 +145,10 @@ internal sealed partial class DemoAccounts : IDisposable
             {
                 ["user"] = name,
                 ["password"] = Password,
-                ["__RequestVerificationToken"] = HttpUtility.HtmlDecode(FormToken().Match(html).Groups[1].Value),
+                ["__RequestVerificationToken"] = HttpUtility.HtmlDecode(FormToken().Match(html).Groups["value"].Value),
             }
         );
-        var action = HttpUtility.HtmlDecode(FormAction().Match(html).Groups[1].Value);
+        var action = HttpUtility.HtmlDecode(FormAction().Match(html).Groups["value"].Value);
         using var answer = await FollowAsync(
             browser,
             await browser.PostAsync(new Uri(page.RequestMessage!.RequestUri!, action), form)
@@ -264,9 +264,13 @@ internal sealed partial class DemoAccounts : IDisposable
     private static string Base64Url(byte[] bytes) =>
         Convert.ToBase64String(bytes).TrimEnd('=').Replace('+', '-').Replace('/', '_');
 
-    [GeneratedRegex("name=\"__RequestVerificationToken\" value=\"([^\"]*)\"", RegexOptions.None, 1000)]
+    [GeneratedRegex(
+        "name=\"__RequestVerificationToken\" value=\"(?<value>[^\"]*)\"",
+        RegexOptions.ExplicitCapture,
+        1000
+    )]
     private static partial Regex FormToken();
 
-    [GeneratedRegex("<form[^>]*action=\"([^\"]+)\"", RegexOptions.None, 1000)]
+    [GeneratedRegex("<form[^>]*action=\"(?<value>[^\"]+)\"", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex FormAction();
 }

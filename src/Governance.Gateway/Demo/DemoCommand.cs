@@ -64,7 +64,7 @@ internal sealed class DemoConsole
 
     public void Chapter(string text) => System.Console.WriteLine($"{++_step}. {text}");
 
-    public void Proof(string text) => System.Console.WriteLine($"   ok    {text}");
+    public static void Proof(string text) => System.Console.WriteLine($"   ok    {text}");
 
     public void Failed(string text)
     {

@@ -72,7 +72,7 @@ internal sealed class DemoStory(DemoAccounts accounts, PlatformOptions options, 
             "text/csv"
         );
         _raw = Digest.Parse(uploaded.Text("sha256"));
-        console.Proof($"dataset persons-raw uploaded: 2,000 invented persons, sha256 {Short(_raw)}");
+        DemoConsole.Proof($"dataset persons-raw uploaded: 2,000 invented persons, sha256 {Short(_raw)}");
         await ScannedAsync(_raw);
 
         var experiment = await _dana.PostAsync("experiments/create", new JsonObject { ["name"] = "income" });
@@ -121,7 +121,7 @@ internal sealed class DemoStory(DemoAccounts accounts, PlatformOptions options, 
                 ?? throw new InvalidOperationException(answer.ToJsonString())
         );
         var dataset = await ScannedAsync(_anonymised);
-        console.Proof(
+        DemoConsole.Proof(
             $"anonymised table {Short(_anonymised)}: {dataset["verdict"]?["outcome"]}, k = {dataset["anonymity"]?["k"]} over {dataset["anonymity"]?["quasiIdentifiers"]?.AsArray().Count} quasi-identifiers"
         );
         var version = await TrainAsync(Model, "anonymised", "persons-anonymised", _anonymised, ModelFiles());
@@ -145,7 +145,7 @@ internal sealed class DemoStory(DemoAccounts accounts, PlatformOptions options, 
             await CodeOfApprovalAsync(_bot, request) == "promotion.persons_only",
             "a service account with the reviewer role is nobody's second pair of eyes"
         );
-        console.Check(await CodeOfApprovalAsync(_rita, request) == "", "reviewer Rita approves");
+        console.Check((await CodeOfApprovalAsync(_rita, request)).Length == 0, "reviewer Rita approves");
         var moved = await TransitionAsync(_sam, 2);
         console.Check(
             moved.Text("model_version", "current_stage") == "Production",
@@ -193,7 +193,7 @@ internal sealed class DemoStory(DemoAccounts accounts, PlatformOptions options, 
             $"download refused with {(int)refused.Status}: {refused.Text("message")}"
         );
         var after = await _dana.GetAsync("model-versions/get?name=income-backup&version=1");
-        console.Proof($"the version says: {after.Text("model_version", "status_message")}");
+        DemoConsole.Proof($"the version says: {after.Text("model_version", "status_message")}");
         var log = await _ada.GraphQlAsync("{logEntries(subject:\"version:income-backup/1\",first:20){items{kind}}}");
         var kinds = Items(log, "logEntries").Select(item => item?["kind"]?.ToString()).ToList();
         console.Check(
@@ -253,7 +253,7 @@ internal sealed class DemoStory(DemoAccounts accounts, PlatformOptions options, 
         changed[changed.Length / 2] ^= 1;
         var refused = ReportVerifier.Verify(changed, _trustedRoot, verifier);
         console.Check(!refused.Ok, $"with one byte changed: {refused.Failure?.Message}");
-        console.Proof($"look at it: {Path.Combine(directory, "report.pdf")}");
+        DemoConsole.Proof($"look at it: {Path.Combine(directory, "report.pdf")}");
     }
 
     private async Task CheckLogAsync(CancellationToken cancellationToken)

@@ -65,9 +65,9 @@ internal sealed class DataDirectory : IDisposable
                 FileShare.None
             );
         }
-        catch (IOException)
+        catch (IOException exception)
         {
-            throw new InvalidOperationException($"Another gateway is running on {path}.");
+            throw new InvalidOperationException($"Another gateway is running on {path}.", exception);
         }
     }
 

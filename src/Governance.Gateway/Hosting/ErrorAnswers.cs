@@ -53,9 +53,9 @@ internal static partial class ErrorAnswers
     }
 
     private static bool IsMlflow(PathString path) =>
-        path.StartsWithSegments("/api/2.0")
-        || path.StartsWithSegments("/ajax-api")
-        || path.StartsWithSegments("/api/3.0");
+        path.StartsWithSegments("/api/2.0", StringComparison.OrdinalIgnoreCase)
+        || path.StartsWithSegments("/ajax-api", StringComparison.OrdinalIgnoreCase)
+        || path.StartsWithSegments("/api/3.0", StringComparison.OrdinalIgnoreCase);
 
     [LoggerMessage(9000, LogLevel.Error, "Unhandled {ExceptionType} ({InnerType}) {StackTrace}")]
     private static partial void Unhandled(ILogger logger, string exceptionType, string stackTrace, string innerType);
