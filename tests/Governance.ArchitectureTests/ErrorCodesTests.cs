@@ -31,7 +31,9 @@ public partial class ErrorCodesTests
         foreach (var path in files)
         {
             var text = File.ReadAllText(path);
-            codes.UnionWith(Own().Matches(text).SelectMany(match => match.Groups["code"].Captures.Select(one => one.Value)));
+            codes.UnionWith(
+                Own().Matches(text).SelectMany(match => match.Groups["code"].Captures.Select(one => one.Value))
+            );
             codes.UnionWith(Signing().Matches(text).Select(match => $"signing.{match.Groups[1].Value}"));
             if (path.Contains("GraphQl"))
             {
@@ -52,9 +54,9 @@ public partial class ErrorCodesTests
     // Failure.Kind("code"  ·  FailureKind.X, [condition ?] "code" [: "code"]  ·  the two local shorthands  ·  the gate's own answers
     [GeneratedRegex(
         """
-        (?:Failure\s*\.\s*(?:Invalid|NotFound|Denied|Conflict)\(|FailureKind\.\w+,(?:\s*\w+\s*\?)?|\bBroken\(|new\sUnmetCondition\(|Refusal\s\w+\s=\snew\(\s*\d+,)
-        \s*"(?<code>[a-z]+\.[a-z_0-9]+)"(?:\s*:\s*"(?<code>[a-z]+\.[a-z_0-9]+)")?
-        """,
+            (?:Failure\s*\.\s*(?:Invalid|NotFound|Denied|Conflict)\(|FailureKind\.\w+,(?:\s*\w+\s*\?)?|\bBroken\(|new\sUnmetCondition\(|Refusal\s\w+\s=\snew\(\s*\d+,)
+            \s*"(?<code>[a-z]+\.[a-z_0-9]+)"(?:\s*:\s*"(?<code>[a-z]+\.[a-z_0-9]+)")?
+            """,
         RegexOptions.IgnorePatternWhitespace
     )]
     private static partial Regex Own();
@@ -62,7 +64,9 @@ public partial class ErrorCodesTests
     [GeneratedRegex("""SigningFailure\.Of\(\s*"([a-z0-9_]+)""")]
     private static partial Regex Signing();
 
-    [GeneratedRegex("""(?:Code\s=\s|\["code"\]\s=\s|Info\(\w+,\s(?:\w+\.Code\s\?\?\s)?|StatusCodes\.\w+,\s*|Failure\.Denied\()"([A-Z]{3,}(?:_[A-Z]+)*)""")]
+    [GeneratedRegex(
+        """(?:Code\s=\s|\["code"\]\s=\s|Info\(\w+,\s(?:\w+\.Code\s\?\?\s)?|StatusCodes\.\w+,\s*|Failure\.Denied\()"([A-Z]{3,}(?:_[A-Z]+)*)"""
+    )]
     private static partial Regex GraphQl();
 
     [GeneratedRegex("^\\| `([a-z]+\\.[a-z_0-9]+|[A-Z]{3,}(?:_[A-Z]+)*)` \\|", RegexOptions.Multiline)]

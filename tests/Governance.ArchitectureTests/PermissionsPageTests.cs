@@ -9,8 +9,7 @@ public class PermissionsPageTests
     private static readonly string[][] Table = ReadTable();
 
     [Fact]
-    public void The_table_names_every_role_once() =>
-        Assert.Equal(RoleFile.RoleNames.Order(), Table[0].Skip(1).Order());
+    public void The_table_names_every_role_once() => Assert.Equal(RoleFile.RoleNames.Order(), Table[0].Skip(1).Order());
 
     [Fact]
     public void The_table_names_every_grantable_permission_once() =>
