@@ -57,6 +57,12 @@ public static class GatewayHost
             .AddCommandLine(args)
             .AddInMemoryCollection(overrides ?? new Dictionary<string, string?>());
         var options = Read(builder.Configuration, "", new GatewayOptionsValidator());
+        if (builder.Configuration.GetSection("Kestrel").Exists())
+        {
+            // The framework would open whatever listeners this section names, plain ones included.
+            throw new InvalidOperationException("The section Kestrel is not read; set Governance:Urls.");
+        }
+
         var platform = Paths.Resolve(options);
         var directory = DataDirectory.Open(platform.DataDirectory, demo);
         AddLogging(builder, demo);
@@ -64,6 +70,7 @@ public static class GatewayHost
         configure?.Invoke(builder.Services);
         builder.Host.UseDefaultServiceProvider(provider => provider.ValidateScopes = provider.ValidateOnBuild = true);
         var app = builder.Build();
+        app.Lifetime.ApplicationStarted.Register(() => Listeners.Require(app, demo));
         try
         {
             await PrepareAsync(app);
