@@ -33,6 +33,7 @@ internal static class Govern
             root.Add(verb);
         }
 
+        root.HelpName = "govern";
         root.Directives.Clear();
         root.Options.OfType<HelpOption>().Single().Action = new HelpWithExamples();
         return root;

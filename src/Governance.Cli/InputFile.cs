@@ -80,8 +80,17 @@ internal static class OutputFile
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException or ArgumentException)
         {
-            File.Delete(temporary);
+            DeleteIfThere(temporary);
             throw Stop.Unusable("unwritable", $"{path} cannot be written.");
+        }
+    }
+
+    /// <summary>Removes what a failed write left; a folder that is not there is no failure.</summary>
+    public static void DeleteIfThere(string path)
+    {
+        if (File.Exists(path))
+        {
+            File.Delete(path);
         }
     }
 

@@ -12,7 +12,7 @@ internal sealed class Invocation(ParseResult parsed, Surroundings surroundings, 
 
     public CancellationToken Cancelled => cancelled;
 
-    public T Get<T>(Argument<T> argument) => parsed.GetRequiredValue(argument);
+    public T Get<T>(Argument<T> argument) => parsed.GetValue(argument)!;
 
     public T? Get<T>(Option<T> option) => parsed.GetValue(option);
 

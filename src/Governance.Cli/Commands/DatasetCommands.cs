@@ -54,7 +54,9 @@ internal static class DatasetCommands
         {
             run.Say($"sha256:{dataset["sha256"]}");
             run.Say($"  {dataset["name"]}, {dataset["size"]} bytes, scan {dataset["scanState"]}");
-            run.Say($"  In MLflow, log_input with the source governance:/datasets/sha256:{dataset["sha256"]} binds a run to it.");
+            run.Say(
+                $"  In MLflow, log_input with the source governance:/datasets/sha256:{dataset["sha256"]} binds a run to it."
+            );
         }
 
         return Exit.Fine;

@@ -104,7 +104,8 @@ internal static class LineageCommand
             return new JsonObject { ["run"] = text };
         }
 
-        var isUrn = text.Contains(':', StringComparison.Ordinal) && !text.StartsWith("models:/", StringComparison.Ordinal);
+        var isUrn =
+            text.Contains(':', StringComparison.Ordinal) && !text.StartsWith("models:/", StringComparison.Ordinal);
         return !isUrn && VersionName.TryParse(text) is { } version
             ? new JsonObject
             {

@@ -31,11 +31,13 @@ internal static class ModelFolder
     {
         var relative = Path.GetRelativePath(Path.GetFullPath(folder), Path.GetFullPath(file))
             .Replace(Path.DirectorySeparatorChar, '/');
-        return relative is "." or ".." || relative.StartsWith("../", StringComparison.Ordinal) || relative.StartsWith('/')
+        return
+            relative is "." or ".." || relative.StartsWith("../", StringComparison.Ordinal) || relative.StartsWith('/')
             ? null
             : relative;
     }
 
     /// <summary>The last segment of a path, for names.</summary>
-    public static string NameOf(string path) => Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(path)));
+    public static string NameOf(string path) =>
+        Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(path)));
 }

@@ -100,9 +100,10 @@ internal sealed record PolicyCase(string Name, Facts Facts, string Expect, IRead
                 _ => throw Bad("approvals is a list."),
             },
             ExcludedApprovers = List(facts, "excluded") ?? [],
-            EligibleApprovers = int.TryParse(Text(facts, "eligible") ?? "1", out var eligible) && eligible >= 0
-                ? eligible
-                : throw Bad("eligible is a number."),
+            EligibleApprovers =
+                int.TryParse(Text(facts, "eligible") ?? "1", out var eligible) && eligible >= 0
+                    ? eligible
+                    : throw Bad("eligible is a number."),
         };
 
     private static ApprovalFact Approval(YamlMappingNode item) =>
@@ -116,7 +117,8 @@ internal sealed record PolicyCase(string Name, Facts Facts, string Expect, IRead
                 : map
             : throw Bad($"Line {node.Start.Line}: members were expected.");
 
-    private static YamlNode? Node(YamlMappingNode map, string key) => map.Children.TryGetValue(key, out var node) ? node : null;
+    private static YamlNode? Node(YamlMappingNode map, string key) =>
+        map.Children.TryGetValue(key, out var node) ? node : null;
 
     private static string? Text(YamlMappingNode map, string key) =>
         Node(map, key) switch
@@ -139,7 +141,10 @@ internal sealed record PolicyCase(string Name, Facts Facts, string Expect, IRead
         Node(map, key) switch
         {
             null => null,
-            YamlSequenceNode items => [.. items.Select(item => (item as YamlScalarNode)?.Value ?? throw Bad($"{key} lists texts."))],
+            YamlSequenceNode items =>
+            [
+                .. items.Select(item => (item as YamlScalarNode)?.Value ?? throw Bad($"{key} lists texts.")),
+            ],
             _ => throw Bad($"{key} is a list."),
         };
 

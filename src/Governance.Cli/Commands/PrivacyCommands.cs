@@ -295,6 +295,11 @@ internal static class PrivacyAnonymise
             throw Stop.Unusable("exists", $"{output} exists already; a table is never overwritten.");
         }
 
+        if (!Directory.Exists(Path.GetDirectoryName(Path.GetFullPath(output))))
+        {
+            throw Stop.Unusable("unwritable", $"{output} cannot be written: there is no such folder.");
+        }
+
         var treatments = run.Need(Plan).SelectMany(part => part.Split(',')).Select(Treatment).ToList();
         var key = run.Get(TokenKey) is { } keyPath ? InputFile.Read(keyPath, 4096) : null;
         var temporary = OutputFile.TemporaryBeside(output);
@@ -307,7 +312,7 @@ internal static class PrivacyAnonymise
         }
         finally
         {
-            System.IO.File.Delete(temporary);
+            OutputFile.DeleteIfThere(temporary);
         }
     }
 

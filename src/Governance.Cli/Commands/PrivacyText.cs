@@ -20,7 +20,8 @@ internal static class PrivacyText
 
     private static readonly Option<string> Input = new("--input")
     {
-        Description = "What the input is: one text, or one JSON object with id and text a line. auto: by the first line.",
+        Description =
+            "What the input is: one text, or one JSON object with id and text a line. auto: by the first line.",
         HelpName = "auto|text|jsonl",
         DefaultValueFactory = _ => "auto",
     };
@@ -62,7 +63,10 @@ internal static class PrivacyText
             {
                 var (id, content) =
                     Document(line)
-                    ?? throw Stop.Unusable("bad_line", $"Line {number} is not a JSON object with a text, and an id if any.");
+                    ?? throw Stop.Unusable(
+                        "bad_line",
+                        $"Line {number} is not a JSON object with a text, and an id if any."
+                    );
                 run.Say(Find(id ?? number, content));
             }
         }
@@ -92,7 +96,10 @@ internal static class PrivacyText
         }
         catch (RegexMatchTimeoutException)
         {
-            throw Stop.Unusable("timed_out", "A text took too long to search; nothing is skipped, so the run ends here.");
+            throw Stop.Unusable(
+                "timed_out",
+                "A text took too long to search; nothing is skipped, so the run ends here."
+            );
         }
     }
 

@@ -227,10 +227,7 @@ internal static class VerifyCommand
             throw Stop.Usage($"A {kind} is verified with --trusted-root, not with --key.");
         }
 
-        return InputFile.Read(
-            run.Get(Root) ?? throw Stop.Usage($"A {kind} needs --trusted-root."),
-            InputFile.Small
-        );
+        return InputFile.Read(run.Get(Root) ?? throw Stop.Usage($"A {kind} needs --trusted-root."), InputFile.Small);
     }
 
     private static T Checked<T>(Result<T> result) =>
@@ -239,7 +236,8 @@ internal static class VerifyCommand
     // Chooses the verifier only; it reads the payload again after the signature held.
     private static bool IsModelBundle(byte[] bundle)
     {
-        var payload = (CanonicalJson.TryParse(bundle) as JsonObject)?["dsseEnvelope"] is JsonObject envelope
+        var payload =
+            (CanonicalJson.TryParse(bundle) as JsonObject)?["dsseEnvelope"] is JsonObject envelope
             && envelope["payload"] is JsonValue value
             && value.TryGetValue<string>(out var text)
                 ? StrictBase64.TryDecode(text)

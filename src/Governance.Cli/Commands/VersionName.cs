@@ -40,7 +40,9 @@ internal static class VersionName
                 ["stage"] = name.ToUpperInvariant(),
             },
             "alias" when name.Length > 0 => new JsonObject { ["alias"] = name },
-            _ => throw Stop.Usage("A target is stage:Staging, stage:Production, stage:Archived, stage:None or alias:NAME."),
+            _ => throw Stop.Usage(
+                "A target is stage:Staging, stage:Production, stage:Archived, stage:None or alias:NAME."
+            ),
         };
     }
 }

@@ -51,7 +51,10 @@ internal sealed class GatewayClient : IDisposable
 
     public async Task<byte[]> GetAsync(string path, CancellationToken cancellationToken) =>
         await FindAsync(path, cancellationToken)
-        ?? throw new Stop(Exit.Refused, Failure.NotFound("server.not_found", "The server knows nothing under that name."));
+        ?? throw new Stop(
+            Exit.Refused,
+            Failure.NotFound("server.not_found", "The server knows nothing under that name.")
+        );
 
     /// <summary>Null when there is nothing under that path.</summary>
     public Task<byte[]?> FindAsync(string path, CancellationToken cancellationToken) =>
@@ -79,7 +82,10 @@ internal sealed class GatewayClient : IDisposable
         {
             throw new Stop(
                 Exit.Unusable,
-                Failure.Invalid("server.not_trusted", "The server's certificate is not one of the trusted CA for that name.")
+                Failure.Invalid(
+                    "server.not_trusted",
+                    "The server's certificate is not one of the trusted CA for that name."
+                )
             );
         }
         catch (HttpRequestException)
