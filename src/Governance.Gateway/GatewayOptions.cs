@@ -7,7 +7,13 @@ namespace Governance.Gateway;
 public sealed class GatewayOptions
 {
     /// <summary>Address to listen on: https, a host name or <c>*</c>, and a port. Default <c>https://localhost:8443</c>.</summary>
-    [Required, RegularExpression(@"https://[A-Za-z0-9.\-*\[\]:]+:\d{1,5}", ErrorMessage = "Governance:Urls must be one https address with a port; plain HTTP is refused.")]
+    [
+        Required,
+        RegularExpression(
+            @"https://[A-Za-z0-9.\-*\[\]:]+:\d{1,5}",
+            ErrorMessage = "Governance:Urls must be one https address with a port; plain HTTP is refused."
+        )
+    ]
     public string Urls { get; set; } = "https://localhost:8443";
 
     /// <summary>Address that clients use, no trailing slash; issuer of tokens. Default: the listening address.</summary>

@@ -30,7 +30,9 @@ try
     await using var app = await GatewayHost.BuildAsync(args, demo: false);
     var options = app.Services.GetRequiredService<PlatformOptions>();
     Console.WriteLine($"Data directory:     {options.DataDirectory}");
-    Console.WriteLine($"Key-encryption key: {options.KeyFile} (keep a copy apart from the data; without it the keys are lost)");
+    Console.WriteLine(
+        $"Key-encryption key: {options.KeyFile} (keep a copy apart from the data; without it the keys are lost)"
+    );
     Console.WriteLine($"CA for clients:     {app.Services.GetRequiredService<ServerCertificates>().CertificatePath}");
     Console.WriteLine($"Address:            {options.PublicUrl}");
     await app.RunAsync();

@@ -31,15 +31,17 @@ public sealed partial class PolicySeed
     /// <summary>Runs at start, before anything is served. Throws <see cref="PolicySyntaxException"/> for a bad file on an empty directory.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
-        var text = await File.ReadAllTextAsync(
-            Path.Combine(_options.PoliciesDirectory, "promotion.yaml"),
-            cancellationToken
-        );
-        await SeedAsync("promotion", text, cancellationToken);
+        await SeedAsync("promotion", static text => PromotionRulesReader.Read(text), cancellationToken);
+        // The privacy module reads its own grammar when it starts, and stops the start when it cannot.
+        await SeedAsync("privacy", static _ => { }, cancellationToken);
     }
 
-    private async Task SeedAsync(string name, string text, CancellationToken cancellationToken)
+    private async Task SeedAsync(string name, Action<string> check, CancellationToken cancellationToken)
     {
+        var text = await File.ReadAllTextAsync(
+            Path.Combine(_options.PoliciesDirectory, $"{name}.yaml"),
+            cancellationToken
+        );
         var digest = Digest.Of(text);
         var result = await _writer.WriteAsync<Digest>(
             async (session, token) =>
@@ -54,7 +56,7 @@ public sealed partial class PolicySeed
                     return active.Digest;
                 }
 
-                _ = PromotionRulesReader.Read(text);
+                check(text);
                 session.Db.Add(
                     new PolicyRow
                     {

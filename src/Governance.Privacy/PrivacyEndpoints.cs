@@ -108,6 +108,11 @@ internal static class PrivacyEndpoints
             return body.Failure.ToProblem();
         }
 
+        if (body.Value.HasNulls)
+        {
+            return BadBody.ToProblem();
+        }
+
         if (!Digest.TryParse(sha256, out var digest))
         {
             return Refusals.NotFound.ToProblem();
@@ -139,6 +144,11 @@ internal static class PrivacyEndpoints
         if (!body.Ok)
         {
             return body.Failure.ToProblem();
+        }
+
+        if (body.Value.HasNulls)
+        {
+            return BadBody.ToProblem();
         }
 
         if (!Digest.TryParse(sha256, out var digest))

@@ -4,17 +4,27 @@ using Governance.Privacy.Contracts;
 namespace Governance.Privacy;
 
 /// <summary>Body of POST …/anonymise.</summary>
-internal sealed record AnonymiseBody(string Name, IReadOnlyList<ColumnTreatment> Treatments);
+internal sealed record AnonymiseBody(string Name, IReadOnlyList<ColumnTreatment> Treatments)
+{
+    public bool HasNulls => Treatments.Any(treatment => treatment is null);
+}
 
 /// <summary>Body of POST …/declarations.</summary>
 internal sealed record DeclareBody(
-    IReadOnlyDictionary<string, string>? Columns,
-    IReadOnlyList<string>? QuasiIdentifiers,
-    IReadOnlyList<string>? SensitiveColumns,
-    int? LeastK,
-    string? LegalBasis,
-    string? Purpose
-);
+    IReadOnlyDictionary<string, string>? Columns = null,
+    IReadOnlyList<string>? QuasiIdentifiers = null,
+    IReadOnlyList<string>? SensitiveColumns = null,
+    int? LeastK = null,
+    string? LegalBasis = null,
+    string? Purpose = null
+)
+{
+    // The serializer checks members for null, not the elements of lists.
+    public bool HasNulls =>
+        (Columns?.Values.Any(kind => kind is null) ?? false)
+        || (QuasiIdentifiers?.Any(name => name is null) ?? false)
+        || (SensitiveColumns?.Any(name => name is null) ?? false);
+}
 
 /// <summary>A dataset as the API shows it.</summary>
 internal sealed record DatasetDocument(
@@ -65,7 +75,7 @@ internal sealed record DatasetDocument(
     UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
     AllowDuplicateProperties = false,
     RespectNullableAnnotations = true,
-    RespectRequiredConstructorParameters = false,
+    RespectRequiredConstructorParameters = true,
     MaxDepth = 16
 )]
 [JsonSerializable(typeof(AnonymiseBody))]

@@ -21,7 +21,14 @@ namespace Governance.Gateway.Demo;
 /// <param name="Token">Access token.</param>
 /// <param name="ExpiresAt">UTC.</param>
 /// <param name="Secret">Client secret of a service, else null.</param>
-internal sealed record DemoAccount(string Name, string Role, string Kind, string Token, DateTimeOffset ExpiresAt, string? Secret);
+internal sealed record DemoAccount(
+    string Name,
+    string Role,
+    string Kind,
+    string Token,
+    DateTimeOffset ExpiresAt,
+    string? Secret
+);
 
 /// <summary>The demo's accounts. Persons sign in on the real page by the real code flow; services use client credentials.</summary>
 internal sealed partial class DemoAccounts : IDisposable
@@ -67,14 +74,31 @@ internal sealed partial class DemoAccounts : IDisposable
         var subjects = services.GetRequiredService<ISubjects>();
         foreach (var (name, display, roles) in Persons)
         {
-            Require(await subjects.EnrolPersonAsync(Actor.System, name, display, new Secret(Password), Global(roles), CancellationToken.None));
+            Require(
+                await subjects.EnrolPersonAsync(
+                    Actor.System,
+                    name,
+                    display,
+                    new Secret(Password),
+                    Global(roles),
+                    CancellationToken.None
+                )
+            );
             await accounts.SignInAsync(name, roles[0], certificates);
         }
 
         foreach (var (name, role) in new[] { ("training-pipeline", "data-scientist"), ("approval-bot", "reviewer") })
         {
             var secret = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32));
-            Require(await subjects.EnrolServiceAsync(Actor.System, name, new Secret(secret), Global([role]), CancellationToken.None));
+            Require(
+                await subjects.EnrolServiceAsync(
+                    Actor.System,
+                    name,
+                    new Secret(secret),
+                    Global([role]),
+                    CancellationToken.None
+                )
+            );
             await accounts.ClientCredentialsAsync(name, role, secret);
         }
 
@@ -121,10 +145,10 @@ internal sealed partial class DemoAccounts : IDisposable
             {
                 ["user"] = name,
                 ["password"] = Password,
-                ["__RequestVerificationToken"] = HttpUtility.HtmlDecode(FormToken().Match(html).Groups[1].Value),
+                ["__RequestVerificationToken"] = HttpUtility.HtmlDecode(FormToken().Match(html).Groups["value"].Value),
             }
         );
-        var action = HttpUtility.HtmlDecode(FormAction().Match(html).Groups[1].Value);
+        var action = HttpUtility.HtmlDecode(FormAction().Match(html).Groups["value"].Value);
         using var answer = await FollowAsync(
             browser,
             await browser.PostAsync(new Uri(page.RequestMessage!.RequestUri!, action), form)
@@ -162,7 +186,13 @@ internal sealed partial class DemoAccounts : IDisposable
             }
         );
 
-    private async Task TokenAsync(string name, string role, string kind, string? secret, Dictionary<string, string> form)
+    private async Task TokenAsync(
+        string name,
+        string role,
+        string kind,
+        string? secret,
+        Dictionary<string, string> form
+    )
     {
         using var client = new HttpClient(_handler, disposeHandler: false) { BaseAddress = new Uri(Url) };
         using var content = new FormUrlEncodedContent(form);
@@ -231,11 +261,16 @@ internal sealed partial class DemoAccounts : IDisposable
         DurableFile.WriteSecret(CredentialsPath, Encoding.UTF8.GetBytes(json.ToJsonString()));
     }
 
-    private static string Base64Url(byte[] bytes) => Convert.ToBase64String(bytes).TrimEnd('=').Replace('+', '-').Replace('/', '_');
+    private static string Base64Url(byte[] bytes) =>
+        Convert.ToBase64String(bytes).TrimEnd('=').Replace('+', '-').Replace('/', '_');
 
-    [GeneratedRegex("name=\"__RequestVerificationToken\" value=\"([^\"]*)\"", RegexOptions.None, 1000)]
+    [GeneratedRegex(
+        "name=\"__RequestVerificationToken\" value=\"(?<value>[^\"]*)\"",
+        RegexOptions.ExplicitCapture,
+        1000
+    )]
     private static partial Regex FormToken();
 
-    [GeneratedRegex("<form[^>]*action=\"([^\"]+)\"", RegexOptions.None, 1000)]
+    [GeneratedRegex("<form[^>]*action=\"(?<value>[^\"]+)\"", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex FormAction();
 }

@@ -30,15 +30,18 @@ internal sealed class DemoClient(HttpClient http)
 {
     private const string Mlflow = "/api/2.0/mlflow/";
 
-    public Task<Answer> PostAsync(string route, JsonObject body) => SendAsync(HttpMethod.Post, Mlflow + route, JsonContent.Create(body));
+    public Task<Answer> PostAsync(string route, JsonObject body) =>
+        SendAsync(HttpMethod.Post, Mlflow + route, JsonContent.Create(body));
 
-    public Task<Answer> PatchAsync(string route, JsonObject body) => SendAsync(HttpMethod.Patch, Mlflow + route, JsonContent.Create(body));
+    public Task<Answer> PatchAsync(string route, JsonObject body) =>
+        SendAsync(HttpMethod.Patch, Mlflow + route, JsonContent.Create(body));
 
     public Task<Answer> GetAsync(string route) => SendAsync(HttpMethod.Get, Mlflow + route, null);
 
     public Task<Answer> ApiGetAsync(string path) => SendAsync(HttpMethod.Get, path, null);
 
-    public Task<Answer> ApiPostAsync(string path, JsonObject body) => SendAsync(HttpMethod.Post, path, JsonContent.Create(body));
+    public Task<Answer> ApiPostAsync(string path, JsonObject body) =>
+        SendAsync(HttpMethod.Post, path, JsonContent.Create(body));
 
     public async Task<byte[]> BytesAsync(string path)
     {

@@ -13,26 +13,37 @@ internal static class DemoCommand
         var settings = args.Where(argument => argument != "--exit").ToArray();
         await using var app = await GatewayHost.BuildAsync(settings, demo: true);
         var options = app.Services.GetRequiredService<PlatformOptions>();
-        if (!new Uri(options.PublicUrl).IsLoopback || !new Uri(app.Services.GetRequiredService<GatewayOptions>().Urls.Replace("*", "0.0.0.0", StringComparison.Ordinal)).IsLoopback)
+        if (
+            !new Uri(options.PublicUrl).IsLoopback
+            || !new Uri(
+                app.Services.GetRequiredService<GatewayOptions>().Urls.Replace("*", "0.0.0.0", StringComparison.Ordinal)
+            ).IsLoopback
+        )
         {
-            throw new InvalidOperationException("The demo has accounts with known passwords and listens on loopback only.");
+            throw new InvalidOperationException(
+                "The demo has accounts with known passwords and listens on loopback only."
+            );
         }
 
         await app.StartAsync();
         var certificates = app.Services.GetRequiredService<ServerCertificates>();
-        Console.WriteLine($"Governance demo at {options.PublicUrl}");
-        Console.WriteLine($"Data directory: {options.DataDirectory} (made for the demo, emptied each time)");
-        Console.WriteLine();
+        System.Console.WriteLine($"Governance demo at {options.PublicUrl}");
+        System.Console.WriteLine($"Data directory: {options.DataDirectory} (made for the demo, emptied each time)");
+        System.Console.WriteLine();
         using var accounts = await DemoAccounts.CreateAsync(app.Services, options, certificates);
         var story = new DemoStory(accounts, options, new DemoConsole());
         var ok = await story.PlayAsync(CancellationToken.None);
-        Console.WriteLine();
-        Console.WriteLine(ok ? "Every step held." : "At least one step did not hold.");
+        System.Console.WriteLine();
+        System.Console.WriteLine(ok ? "Every step held." : "At least one step did not hold.");
         if (!exit)
         {
-            Console.WriteLine($"The gateway stays up. Trust {certificates.CertificatePath}; sign in at {options.PublicUrl}/ with");
-            Console.WriteLine($"  a name from {accounts.CredentialsPath} and the password: {DemoAccounts.Password}");
-            Console.WriteLine("Press Ctrl+C to end.");
+            System.Console.WriteLine(
+                $"The gateway stays up. Trust {certificates.CertificatePath}; sign in at {options.PublicUrl}/ with"
+            );
+            System.Console.WriteLine(
+                $"  a name from {accounts.CredentialsPath} and the password: {DemoAccounts.Password}"
+            );
+            System.Console.WriteLine("Press Ctrl+C to end.");
             await app.WaitForShutdownAsync();
         }
         else
@@ -51,14 +62,14 @@ internal sealed class DemoConsole
 
     public bool AllHeld { get; private set; } = true;
 
-    public void Chapter(string text) => Console.WriteLine($"{++_step}. {text}");
+    public void Chapter(string text) => System.Console.WriteLine($"{++_step}. {text}");
 
-    public void Proof(string text) => Console.WriteLine($"   ok    {text}");
+    public static void Proof(string text) => System.Console.WriteLine($"   ok    {text}");
 
     public void Failed(string text)
     {
         AllHeld = false;
-        Console.WriteLine($"   FAIL  {text}");
+        System.Console.WriteLine($"   FAIL  {text}");
     }
 
     public void Check(bool held, string text)

@@ -72,22 +72,31 @@ internal sealed class DemoStory(DemoAccounts accounts, PlatformOptions options, 
             "text/csv"
         );
         _raw = Digest.Parse(uploaded.Text("sha256"));
-        console.Proof($"dataset persons-raw uploaded: 2,000 invented persons, sha256 {Short(_raw)}");
+        DemoConsole.Proof($"dataset persons-raw uploaded: 2,000 invented persons, sha256 {Short(_raw)}");
         await ScannedAsync(_raw);
 
         var experiment = await _dana.PostAsync("experiments/create", new JsonObject { ["name"] = "income" });
         _training = new DemoTraining(_dana, experiment.Text("experiment_id"));
         var version = await TrainAsync(Model, "raw", "persons-raw", _raw, ModelFiles());
-        console.Check(version.Text("model_version", "status") == "READY", $"models:/{Model}/1 is READY: {version.Text("model_version", "status_message")}");
+        console.Check(
+            version.Text("model_version", "status") == "READY",
+            $"models:/{Model}/1 is READY: {version.Text("model_version", "status_message")}"
+        );
         await ShowEvidenceAsync(1);
     }
 
     private async Task RefuseAsync(CancellationToken cancellationToken)
     {
         var byScientist = await TransitionAsync(_dana, 1);
-        console.Check(IsDenied(byScientist) && byScientist.Text("message").Contains("release-manager", StringComparison.Ordinal), $"data scientist: {byScientist.Text("message")}");
+        console.Check(
+            IsDenied(byScientist) && byScientist.Text("message").Contains("release-manager", StringComparison.Ordinal),
+            $"data scientist: {byScientist.Text("message")}"
+        );
         var byManager = await TransitionAsync(_remy, 1);
-        console.Check(IsDenied(byManager) && byManager.Text("message").Contains("email", StringComparison.Ordinal), $"release manager: {byManager.Text("message")}");
+        console.Check(
+            IsDenied(byManager) && byManager.Text("message").Contains("email", StringComparison.Ordinal),
+            $"release manager: {byManager.Text("message")}"
+        );
     }
 
     private async Task PromoteAsync(CancellationToken cancellationToken)
@@ -107,21 +116,41 @@ internal sealed class DemoStory(DemoAccounts accounts, PlatformOptions options, 
                 ]),
             }
         );
-        _anonymised = Digest.Parse(answer["data"]?["anonymiseDataset"]?["sha256"]?.ToString() ?? throw new InvalidOperationException(answer.ToJsonString()));
+        _anonymised = Digest.Parse(
+            answer["data"]?["anonymiseDataset"]?["sha256"]?.ToString()
+                ?? throw new InvalidOperationException(answer.ToJsonString())
+        );
         var dataset = await ScannedAsync(_anonymised);
-        console.Proof($"anonymised table {Short(_anonymised)}: {dataset["verdict"]?["outcome"]}, k = {dataset["anonymity"]?["k"]} over {dataset["anonymity"]?["quasiIdentifiers"]?.AsArray().Count} quasi-identifiers");
+        DemoConsole.Proof(
+            $"anonymised table {Short(_anonymised)}: {dataset["verdict"]?["outcome"]}, k = {dataset["anonymity"]?["k"]} over {dataset["anonymity"]?["quasiIdentifiers"]?.AsArray().Count} quasi-identifiers"
+        );
         var version = await TrainAsync(Model, "anonymised", "persons-anonymised", _anonymised, ModelFiles());
-        console.Check(version.Text("model_version", "status") == "READY", $"models:/{Model}/2 has the same bytes, other training data");
+        console.Check(
+            version.Text("model_version", "status") == "READY",
+            $"models:/{Model}/2 has the same bytes, other training data"
+        );
         await ShowEvidenceAsync(2);
 
         var asked = await TransitionAsync(_sam, 2);
-        console.Check(IsDenied(asked) && asked.Text("message").StartsWith("Request ", StringComparison.Ordinal), $"release manager Sam asks: {asked.Text("message")}");
+        console.Check(
+            IsDenied(asked) && asked.Text("message").StartsWith("Request ", StringComparison.Ordinal),
+            $"release manager Sam asks: {asked.Text("message")}"
+        );
         var request = asked.Text("message").Split(' ')[1];
-        console.Check(await CodeOfApprovalAsync(_sam, request) == "promotion.self_approval", "Sam, who is also a reviewer, cannot approve his own request");
-        console.Check(await CodeOfApprovalAsync(_bot, request) == "promotion.persons_only", "a service account with the reviewer role is nobody's second pair of eyes");
-        console.Check(await CodeOfApprovalAsync(_rita, request) == "", "reviewer Rita approves");
+        console.Check(
+            await CodeOfApprovalAsync(_sam, request) == "promotion.self_approval",
+            "Sam, who is also a reviewer, cannot approve his own request"
+        );
+        console.Check(
+            await CodeOfApprovalAsync(_bot, request) == "promotion.persons_only",
+            "a service account with the reviewer role is nobody's second pair of eyes"
+        );
+        console.Check((await CodeOfApprovalAsync(_rita, request)).Length == 0, "reviewer Rita approves");
         var moved = await TransitionAsync(_sam, 2);
-        console.Check(moved.Text("model_version", "current_stage") == "Production", "Sam repeats the call: version 2 is in Production");
+        console.Check(
+            moved.Text("model_version", "current_stage") == "Production",
+            "Sam repeats the call: version 2 is in Production"
+        );
         await VerifyReceiptAsync(2);
 
         var again = await TransitionAsync(_remy, 1);
@@ -148,17 +177,29 @@ internal sealed class DemoStory(DemoAccounts accounts, PlatformOptions options, 
         var digest = Digest.Of(files["notes.txt"]);
         var path = Path.Combine(options.DataDirectory, "blobs", digest.Hex[..2], digest.Hex[2..4], digest.Hex);
         var bytes = await File.ReadAllTextAsync(path, cancellationToken);
-        await File.WriteAllTextAsync(path, bytes.Replace("Notes", "Nodes", StringComparison.Ordinal), cancellationToken);
+        await File.WriteAllTextAsync(
+            path,
+            bytes.Replace("Notes", "Nodes", StringComparison.Ordinal),
+            cancellationToken
+        );
 
-        var root = (await _dana.GetAsync("model-versions/get-download-uri?name=income-backup&version=1")).Text("artifact_uri");
+        var root = (await _dana.GetAsync("model-versions/get-download-uri?name=income-backup&version=1")).Text(
+            "artifact_uri"
+        );
         var storage = root.Replace("mlflow-artifacts:/", "", StringComparison.Ordinal).TrimStart('/');
         var refused = await _rita.ApiGetAsync($"/api/2.0/mlflow-artifacts/artifacts/{storage}/notes.txt");
-        console.Check(refused.Status == HttpStatusCode.Conflict, $"download refused with {(int)refused.Status}: {refused.Text("message")}");
+        console.Check(
+            refused.Status == HttpStatusCode.Conflict,
+            $"download refused with {(int)refused.Status}: {refused.Text("message")}"
+        );
         var after = await _dana.GetAsync("model-versions/get?name=income-backup&version=1");
-        console.Proof($"the version says: {after.Text("model_version", "status_message")}");
+        DemoConsole.Proof($"the version says: {after.Text("model_version", "status_message")}");
         var log = await _ada.GraphQlAsync("{logEntries(subject:\"version:income-backup/1\",first:20){items{kind}}}");
         var kinds = Items(log, "logEntries").Select(item => item?["kind"]?.ToString()).ToList();
-        console.Check(kinds.Any(kind => kind?.Contains("quarantine", StringComparison.Ordinal) == true), $"the log has it: {string.Join(", ", kinds.Distinct().Take(4))}");
+        console.Check(
+            kinds.Any(kind => kind?.Contains("quarantine", StringComparison.Ordinal) == true),
+            $"the log has it: {string.Join(", ", kinds.Distinct().Take(4))}"
+        );
         _ = version;
     }
 
@@ -180,24 +221,39 @@ internal sealed class DemoStory(DemoAccounts accounts, PlatformOptions options, 
     {
         await DeclareBasisAsync();
         await ReadyAgainAsync();
-        var created = await _ada.ApiPostAsync("/api/v1/reports", new JsonObject { ["regulation"] = "gdpr", ["model"] = Model, ["version"] = 2 });
+        var created = await _ada.ApiPostAsync(
+            "/api/v1/reports",
+            new JsonObject
+            {
+                ["regulation"] = "gdpr",
+                ["model"] = Model,
+                ["version"] = 2,
+            }
+        );
         var id = created.Text("id");
         var report = await _ada.BytesAsync($"/api/v1/reports/{id}?format=json");
         var directory = Path.Combine(options.DataDirectory, "demo");
         foreach (var (format, name) in new[] { ("json", "report.json"), ("pdf", "report.pdf"), ("csv", "report.csv") })
         {
-            await File.WriteAllBytesAsync(Path.Combine(directory, name), await _ada.BytesAsync($"/api/v1/reports/{id}?format={format}"), cancellationToken);
+            await File.WriteAllBytesAsync(
+                Path.Combine(directory, name),
+                await _ada.BytesAsync($"/api/v1/reports/{id}?format={format}"),
+                cancellationToken
+            );
         }
 
         await File.WriteAllBytesAsync(Path.Combine(directory, "trusted_root.json"), _trustedRoot, cancellationToken);
         var verifier = OfflineVerifier.Create();
         var verified = ReportVerifier.Verify(report, _trustedRoot, verifier);
-        console.Check(verified.Ok, verified.Ok ? $"report {id} verifies: {verified.Value.Checks[^1]}" : verified.Failure!.Message);
+        console.Check(
+            verified.Ok,
+            verified.Ok ? $"report {id} verifies: {verified.Value.Checks[^1]}" : verified.Failure!.Message
+        );
         var changed = (byte[])report.Clone();
         changed[changed.Length / 2] ^= 1;
         var refused = ReportVerifier.Verify(changed, _trustedRoot, verifier);
         console.Check(!refused.Ok, $"with one byte changed: {refused.Failure?.Message}");
-        console.Proof($"look at it: {Path.Combine(directory, "report.pdf")}");
+        DemoConsole.Proof($"look at it: {Path.Combine(directory, "report.pdf")}");
     }
 
     private async Task CheckLogAsync(CancellationToken cancellationToken)
@@ -227,7 +283,9 @@ internal sealed class DemoStory(DemoAccounts accounts, PlatformOptions options, 
     {
         var runId = await _training!.RunAsync(run, datasetName, dataset);
         var registered = await _training.RegisterAsync(model, runId, files);
-        return registered.Ok ? await _training.AwaitAsync(model, registered.Text("model_version", "version")) : registered;
+        return registered.Ok
+            ? await _training.AwaitAsync(model, registered.Text("model_version", "version"))
+            : registered;
     }
 
     private async Task ShowEvidenceAsync(int version)
@@ -238,7 +296,10 @@ internal sealed class DemoStory(DemoAccounts accounts, PlatformOptions options, 
         );
         foreach (var item in answer["data"]?["version"]?["evidence"]?["items"]?.AsArray() ?? [])
         {
-            console.Check(item?["outcome"]?.ToString() != "MISSING", $"evidence {item?["kind"]}: {item?["outcome"]}. {item?["summary"]}");
+            console.Check(
+                item?["outcome"]?.ToString() != "MISSING",
+                $"evidence {item?["kind"]}: {item?["outcome"]}. {item?["summary"]}"
+            );
         }
     }
 
@@ -300,7 +361,10 @@ internal sealed class DemoStory(DemoAccounts accounts, PlatformOptions options, 
             "mutation($s:String!){declareDataset(sha256:$s,declaration:{legalBasis:\"Art 6(1)(f), test LIA-7\",purpose:\"income statistics\"}){legalBasis}}",
             new JsonObject { ["s"] = _anonymised.Hex }
         );
-        console.Check(declared["errors"] is null, $"privacy officer Paul records the legal basis: {declared["data"]?["declareDataset"]?["legalBasis"] ?? declared.ToJsonString()}");
+        console.Check(
+            declared["errors"] is null,
+            $"privacy officer Paul records the legal basis: {declared["data"]?["declareDataset"]?["legalBasis"] ?? declared.ToJsonString()}"
+        );
     }
 
     // A declaration makes the privacy evidence stale until its job has run again.
@@ -308,8 +372,14 @@ internal sealed class DemoStory(DemoAccounts accounts, PlatformOptions options, 
     {
         for (var i = 0; i < 60; i++)
         {
-            var answer = await _ada.GraphQlAsync($"{{version(model:\"{Model}\",version:2){{evidence{{items{{outcome}}}}}}}}");
-            if (answer["data"]?["version"]?["evidence"]?["items"]?.AsArray().All(item => item?["outcome"]?.ToString() != "MISSING") == true)
+            var answer = await _ada.GraphQlAsync(
+                $"{{version(model:\"{Model}\",version:2){{evidence{{items{{outcome}}}}}}}}"
+            );
+            if (
+                answer["data"]
+                    ?["version"]?["evidence"]?["items"]?.AsArray()
+                    .All(item => item?["outcome"]?.ToString() != "MISSING") == true
+            )
             {
                 return;
             }
@@ -324,22 +394,32 @@ internal sealed class DemoStory(DemoAccounts accounts, PlatformOptions options, 
     private static Task<Answer> TransitionAsync(DemoClient client, int version) =>
         client.PostAsync(
             "model-versions/transition-stage",
-            new JsonObject { ["name"] = Model, ["version"] = version.ToString(), ["stage"] = "Production", ["archive_existing_versions"] = false }
+            new JsonObject
+            {
+                ["name"] = Model,
+                ["version"] = version.ToString(),
+                ["stage"] = "Production",
+                ["archive_existing_versions"] = false,
+            }
         );
 
     private static bool IsDenied(Answer answer) =>
         answer.Status == HttpStatusCode.Forbidden && answer.Text("error_code") == "PERMISSION_DENIED";
 
-    private static IEnumerable<JsonNode?> Items(JsonNode answer, string field) => answer["data"]?[field]?["items"]?.AsArray() ?? [];
+    private static IEnumerable<JsonNode?> Items(JsonNode answer, string field) =>
+        answer["data"]?[field]?["items"]?.AsArray() ?? [];
 
-    private static int Count(List<string> urns, string prefix) => urns.Count(urn => urn.StartsWith(prefix, StringComparison.Ordinal));
+    private static int Count(List<string> urns, string prefix) =>
+        urns.Count(urn => urn.StartsWith(prefix, StringComparison.Ordinal));
 
     private static string Short(Digest digest) => digest.Hex[..12];
 
     private static Dictionary<string, byte[]> ModelFiles()
     {
         var root = Path.Combine(Paths.Base, "demo", "models", "income-logreg");
-        return Directory.EnumerateFiles(root).ToDictionary(path => Path.GetFileName(path), ReadSmall, StringComparer.Ordinal);
+        return Directory
+            .EnumerateFiles(root)
+            .ToDictionary(path => Path.GetFileName(path), ReadSmall, StringComparer.Ordinal);
     }
 
     private static byte[] ReadSmall(string path)

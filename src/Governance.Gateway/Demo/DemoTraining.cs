@@ -9,7 +9,15 @@ internal sealed class DemoTraining(DemoClient client, string experimentId)
     /// <summary>Makes a run with a dataset as input and metrics.</summary>
     public async Task<string> RunAsync(string name, string datasetName, Digest dataset)
     {
-        var run = await client.PostAsync("runs/create", new JsonObject { ["experiment_id"] = experimentId, ["run_name"] = name, ["start_time"] = 1_700_000_000_000 });
+        var run = await client.PostAsync(
+            "runs/create",
+            new JsonObject
+            {
+                ["experiment_id"] = experimentId,
+                ["run_name"] = name,
+                ["start_time"] = 1_700_000_000_000,
+            }
+        );
         var runId = run.Text("run", "info", "run_id");
         await client.PostAsync(
             "runs/log-inputs",
@@ -19,7 +27,9 @@ internal sealed class DemoTraining(DemoClient client, string experimentId)
                 ["datasets"] = new JsonArray(
                     new JsonObject
                     {
-                        ["tags"] = new JsonArray(new JsonObject { ["key"] = "mlflow.data.context", ["value"] = "training" }),
+                        ["tags"] = new JsonArray(
+                            new JsonObject { ["key"] = "mlflow.data.context", ["value"] = "training" }
+                        ),
                         ["dataset"] = new JsonObject
                         {
                             ["name"] = datasetName,
@@ -38,8 +48,20 @@ internal sealed class DemoTraining(DemoClient client, string experimentId)
                 ["run_id"] = runId,
                 ["params"] = new JsonArray(new JsonObject { ["key"] = "C", ["value"] = "1.0" }),
                 ["metrics"] = new JsonArray(
-                    new JsonObject { ["key"] = "accuracy", ["value"] = 0.8239, ["timestamp"] = 1_700_000_000_000, ["step"] = 0 },
-                    new JsonObject { ["key"] = "auc", ["value"] = 0.8754, ["timestamp"] = 1_700_000_000_000, ["step"] = 0 }
+                    new JsonObject
+                    {
+                        ["key"] = "accuracy",
+                        ["value"] = 0.8239,
+                        ["timestamp"] = 1_700_000_000_000,
+                        ["step"] = 0,
+                    },
+                    new JsonObject
+                    {
+                        ["key"] = "auc",
+                        ["value"] = 0.8754,
+                        ["timestamp"] = 1_700_000_000_000,
+                        ["step"] = 0,
+                    }
                 ),
             }
         );
@@ -51,13 +73,24 @@ internal sealed class DemoTraining(DemoClient client, string experimentId)
     {
         var logged = await client.PostAsync(
             "logged-models",
-            new JsonObject { ["experiment_id"] = experimentId, ["name"] = "model", ["source_run_id"] = runId }
+            new JsonObject
+            {
+                ["experiment_id"] = experimentId,
+                ["name"] = "model",
+                ["source_run_id"] = runId,
+            }
         );
         var modelId = logged.Text("model", "info", "model_id");
-        var root = logged.Text("model", "info", "artifact_uri").Replace("mlflow-artifacts:/", "", StringComparison.Ordinal);
+        var root = logged
+            .Text("model", "info", "artifact_uri")
+            .Replace("mlflow-artifacts:/", "", StringComparison.Ordinal);
         await client.PostAsync(
             "runs/outputs",
-            new JsonObject { ["run_id"] = runId, ["models"] = new JsonArray(new JsonObject { ["model_id"] = modelId, ["step"] = 0 }) }
+            new JsonObject
+            {
+                ["run_id"] = runId,
+                ["models"] = new JsonArray(new JsonObject { ["model_id"] = modelId, ["step"] = 0 }),
+            }
         );
         foreach (var (path, bytes) in files)
         {
@@ -68,13 +101,30 @@ internal sealed class DemoTraining(DemoClient client, string experimentId)
             }
         }
 
-        await client.PatchAsync($"logged-models/{modelId}", new JsonObject { ["model_id"] = modelId, ["status"] = "LOGGED_MODEL_READY" });
+        await client.PatchAsync(
+            $"logged-models/{modelId}",
+            new JsonObject { ["model_id"] = modelId, ["status"] = "LOGGED_MODEL_READY" }
+        );
         await client.PostAsync("registered-models/create", new JsonObject { ["name"] = model });
         var version = await client.PostAsync(
             "model-versions/create",
-            new JsonObject { ["name"] = model, ["source"] = $"models:/{modelId}", ["run_id"] = runId, ["model_id"] = modelId }
+            new JsonObject
+            {
+                ["name"] = model,
+                ["source"] = $"models:/{modelId}",
+                ["run_id"] = runId,
+                ["model_id"] = modelId,
+            }
         );
-        await client.PostAsync("runs/update", new JsonObject { ["run_id"] = runId, ["status"] = "FINISHED", ["end_time"] = 1_700_000_100_000 });
+        await client.PostAsync(
+            "runs/update",
+            new JsonObject
+            {
+                ["run_id"] = runId,
+                ["status"] = "FINISHED",
+                ["end_time"] = 1_700_000_100_000,
+            }
+        );
         return version;
     }
 

@@ -18,19 +18,26 @@ internal sealed class DataDirectory : IDisposable
         var used = Directory.Exists(path) && Directory.EnumerateFileSystemEntries(path).Any();
         if (demo && used && !marked)
         {
-            throw new InvalidOperationException($"{path} was not made by the demo; name another one with Governance__DataDirectory.");
+            throw new InvalidOperationException(
+                $"{path} was not made by the demo; name another one with Governance__DataDirectory."
+            );
         }
 
         if (!demo && marked)
         {
-            throw new InvalidOperationException($"{path} holds demo data with demo accounts; name another one with Governance__DataDirectory.");
+            throw new InvalidOperationException(
+                $"{path} holds demo data with demo accounts; name another one with Governance__DataDirectory."
+            );
         }
 
         var held = Lock(path);
         if (demo)
         {
             Clear(path);
-            File.WriteAllText(Path.Combine(path, Marker), "Made by the demo, which empties this directory each time it starts.\n");
+            File.WriteAllText(
+                Path.Combine(path, Marker),
+                "Made by the demo, which empties this directory each time it starts.\n"
+            );
         }
 
         return new DataDirectory(held);
@@ -51,11 +58,16 @@ internal sealed class DataDirectory : IDisposable
 
         try
         {
-            return new FileStream(Path.Combine(path, "gateway.lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            return new FileStream(
+                Path.Combine(path, "gateway.lock"),
+                FileMode.OpenOrCreate,
+                FileAccess.ReadWrite,
+                FileShare.None
+            );
         }
-        catch (IOException)
+        catch (IOException exception)
         {
-            throw new InvalidOperationException($"Another gateway is running on {path}.");
+            throw new InvalidOperationException($"Another gateway is running on {path}.", exception);
         }
     }
 

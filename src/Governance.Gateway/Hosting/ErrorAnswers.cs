@@ -11,33 +11,51 @@ internal static partial class ErrorAnswers
     public static async Task HandleAsync(HttpContext context)
     {
         var exception = context.Features.Get<IExceptionHandlerFeature>()?.Error;
-        var status = exception is BadHttpRequestException bad ? bad.StatusCode : StatusCodes.Status500InternalServerError;
+        var status = exception is BadHttpRequestException bad
+            ? bad.StatusCode
+            : StatusCodes.Status500InternalServerError;
         if (status == StatusCodes.Status500InternalServerError)
         {
-            var logger = context.RequestServices.GetRequiredService<ILoggerFactory>().CreateLogger("Governance.Gateway");
-            Unhandled(logger, exception?.GetType().Name ?? "", exception?.StackTrace ?? "", exception?.InnerException?.GetType().Name ?? "");
+            var logger = context
+                .RequestServices.GetRequiredService<ILoggerFactory>()
+                .CreateLogger("Governance.Gateway");
+            Unhandled(
+                logger,
+                exception?.GetType().Name ?? "",
+                exception?.StackTrace ?? "",
+                exception?.InnerException?.GetType().Name ?? ""
+            );
         }
 
         context.Response.StatusCode = status;
         if (IsMlflow(context.Request.Path))
         {
             context.Response.ContentType = "application/json";
-            await context.Response.WriteAsync(status == 500
-                ? """{"error_code":"INTERNAL_ERROR","message":"The gateway failed to answer; the failure is in its log."}"""
-                : """{"error_code":"INVALID_PARAMETER_VALUE","message":"The request is malformed or over a limit."}""");
+            await context.Response.WriteAsync(
+                status == 500
+                    ? """{"error_code":"INTERNAL_ERROR","message":"The gateway failed to answer; the failure is in its log."}"""
+                    : """{"error_code":"INVALID_PARAMETER_VALUE","message":"The request is malformed or over a limit."}"""
+            );
             return;
         }
 
-        var failure = status == 500
-            ? new Failure(FailureKind.Invalid, "gateway.internal", "The gateway failed to answer; the failure is in its log.")
-            : Failure.Invalid("gateway.bad_request", "The request is malformed or over a limit.");
+        var failure =
+            status == 500
+                ? new Failure(
+                    FailureKind.Invalid,
+                    "gateway.internal",
+                    "The gateway failed to answer; the failure is in its log."
+                )
+                : Failure.Invalid("gateway.bad_request", "The request is malformed or over a limit.");
         var problem = failure.ToProblem();
         problem.ProblemDetails.Status = status;
         await TypedResults.Problem(problem.ProblemDetails).ExecuteAsync(context);
     }
 
     private static bool IsMlflow(PathString path) =>
-        path.StartsWithSegments("/api/2.0") || path.StartsWithSegments("/ajax-api") || path.StartsWithSegments("/api/3.0");
+        path.StartsWithSegments("/api/2.0", StringComparison.OrdinalIgnoreCase)
+        || path.StartsWithSegments("/ajax-api", StringComparison.OrdinalIgnoreCase)
+        || path.StartsWithSegments("/api/3.0", StringComparison.OrdinalIgnoreCase);
 
     [LoggerMessage(9000, LogLevel.Error, "Unhandled {ExceptionType} ({InnerType}) {StackTrace}")]
     private static partial void Unhandled(ILogger logger, string exceptionType, string stackTrace, string innerType);

@@ -9,9 +9,11 @@ using Governance.Identity;
 using Governance.Lineage;
 using Governance.Platform;
 using Governance.Platform.Database;
+using Governance.Platform.Jobs;
 using Governance.Platform.Keys;
 using Governance.Policy;
 using Governance.Privacy;
+using Governance.Privacy.Contracts;
 using Governance.Promotion;
 using Governance.Registry;
 using Governance.Sbom;
@@ -40,7 +42,11 @@ public static class GatewayHost
     )
     {
         var builder = WebApplication.CreateBuilder(
-            new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory, EnvironmentName = Environments.Production }
+            new WebApplicationOptions
+            {
+                ContentRootPath = AppContext.BaseDirectory,
+                EnvironmentName = Environments.Production,
+            }
         );
         builder.Configuration.Sources.Clear();
         builder
@@ -74,6 +80,7 @@ public static class GatewayHost
     {
         services.AddPlatform();
         services.AddSingleton<ILogReaders, LogReaders>();
+        services.AddSingleton<IPrivacyPolicySource, PrivacyPolicySource>();
         services.AddAudit();
         services.AddIdentity();
         services.AddLineage();
@@ -87,6 +94,14 @@ public static class GatewayHost
         services.AddPromotion();
         services.AddCompliance();
         services.AddGraphQl();
+    }
+
+    private static TOptions Read<TOptions>(IConfiguration configuration, string section)
+        where TOptions : new()
+    {
+        var options = new TOptions();
+        configuration.GetSection($"Governance:{section}").Bind(options);
+        return options;
     }
 
     private static GatewayOptions ReadOptions(IConfiguration configuration)
@@ -124,6 +139,10 @@ public static class GatewayHost
         services.AddSingleton(_ => directory);
         services.AddSingleton(options);
         services.AddSingleton(platform);
+        services.AddSingleton(Read<JobOptions>(configuration, "Jobs"));
+        services.AddSingleton(Read<AuditOptions>(configuration, "Audit"));
+        services.AddSingleton(Read<PrivacyOptions>(configuration, "Privacy"));
+        services.AddSingleton(Read<ComplianceOptions>(configuration, "Compliance"));
         AddModules(services);
         Bind(services, configuration, demo);
         services.AddSingleton<ServerCertificates>();
@@ -140,13 +159,19 @@ public static class GatewayHost
             .AddOpenTelemetry()
             .WithMetrics(metrics =>
                 metrics
-                    .AddMeter("Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "System.Runtime", "Governance.*")
+                    .AddMeter(
+                        "Microsoft.AspNetCore.Hosting",
+                        "Microsoft.AspNetCore.Server.Kestrel",
+                        "System.Runtime",
+                        "Governance.*"
+                    )
                     .AddPrometheusExporter()
             );
     }
 
     private static void Bind(IServiceCollection services, IConfiguration configuration, bool demo)
     {
+        services.AddOptions<RegistryOptions>().Bind(configuration.GetSection("Governance:Registry"));
         services
             .AddOptions<IdentityOptions>()
             .Bind(configuration.GetSection("Governance:Identity"))
@@ -161,7 +186,8 @@ public static class GatewayHost
                         identity.TokensPerMinute = 600;
                     }
 
-                    identity.Backchannel = () => Loopback.Trusting(provider.GetRequiredService<ServerCertificates>().Authority);
+                    identity.Backchannel = () =>
+                        Loopback.Trusting(provider.GetRequiredService<ServerCertificates>().Authority);
                 }
             );
     }
@@ -170,7 +196,9 @@ public static class GatewayHost
     {
         // Made first, so that a key that cannot be read stops the start before the database is touched.
         _ = app.Services.GetRequiredService<IKeyWrap>();
-        await using (var db = await app.Services.GetRequiredService<IDbContextFactory<GovernanceDb>>().CreateDbContextAsync())
+        await using (
+            var db = await app.Services.GetRequiredService<IDbContextFactory<GovernanceDb>>().CreateDbContextAsync()
+        )
         {
             await db.Database.MigrateAsync();
         }

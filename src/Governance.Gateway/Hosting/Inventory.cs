@@ -13,9 +13,13 @@ internal static class Inventory
         {
             var permission =
                 endpoint.Metadata.GetMetadata<PermissionMetadata>()?.Permission.Name
-                ?? throw new InvalidOperationException($"Route {endpoint.RoutePattern.RawText} declares no permission.");
+                ?? throw new InvalidOperationException(
+                    $"Route {endpoint.RoutePattern.RawText} declares no permission."
+                );
             var methods = endpoint.Metadata.GetMetadata<HttpMethodMetadata>()?.HttpMethods ?? ["*"];
-            lines.AddRange(methods.Select(method => $"{method} /{endpoint.RoutePattern.RawText?.TrimStart('/')} {permission}"));
+            lines.AddRange(
+                methods.Select(method => $"{method} /{endpoint.RoutePattern.RawText?.TrimStart('/')} {permission}")
+            );
         }
 
         return [.. lines.Distinct().Order(StringComparer.Ordinal)];

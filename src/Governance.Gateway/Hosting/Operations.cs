@@ -17,7 +17,10 @@ internal static class Operations
             .MapHealthChecks("/health/live", new HealthCheckOptions { Predicate = static _ => false })
             .RequirePermission(Permissions.Public);
         routes
-            .MapHealthChecks("/health/ready", new HealthCheckOptions { Predicate = static check => check.Tags.Contains("ready") })
+            .MapHealthChecks(
+                "/health/ready",
+                new HealthCheckOptions { Predicate = static check => check.Tags.Contains("ready") }
+            )
             .RequirePermission(Permissions.Public);
         routes.MapPrometheusScrapingEndpoint("/metrics").RequirePermission(Permissions.MetricsRead);
     }
@@ -32,7 +35,9 @@ internal sealed class ReadyCheck(IDbContextFactory<GovernanceDb> databases, IAud
     )
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        return await db.Database.CanConnectAsync(cancellationToken) && await log.CheckpointAsync(cancellationToken) is not null
+        return
+            await db.Database.CanConnectAsync(cancellationToken)
+            && await log.CheckpointAsync(cancellationToken) is not null
             ? HealthCheckResult.Healthy()
             : HealthCheckResult.Unhealthy();
     }

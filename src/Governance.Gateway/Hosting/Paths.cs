@@ -25,7 +25,11 @@ public static class Paths
             DataDirectory = data,
             PoliciesDirectory = Path.GetFullPath(options.PoliciesDirectory, Base),
             KeyFile = keyFile,
-            PublicUrl = (options.PublicUrl.Length > 0 ? options.PublicUrl : options.Urls.Replace("*", "localhost", StringComparison.Ordinal)).TrimEnd('/'),
+            PublicUrl = (
+                options.PublicUrl.Length > 0
+                    ? options.PublicUrl
+                    : options.Urls.Replace("*", "localhost", StringComparison.Ordinal)
+            ).TrimEnd('/'),
             MigrationsAssembly = typeof(Paths).Assembly.GetName().Name!,
         };
     }
@@ -33,7 +37,10 @@ public static class Paths
     private static string DefaultKeyFile(string data)
     {
         var name = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(data)))[..16];
-        var configuration = Environment.GetFolderPath(Environment.SpecialFolder.ApplicationData, Environment.SpecialFolderOption.DoNotVerify);
+        var configuration = Environment.GetFolderPath(
+            Environment.SpecialFolder.ApplicationData,
+            Environment.SpecialFolderOption.DoNotVerify
+        );
         return configuration.Length > 0
             ? Path.Combine(configuration, "governance", $"{name}.kek")
             : $"{data.TrimEnd(Path.DirectorySeparatorChar)}.kek";

@@ -8,7 +8,8 @@ using Microsoft.Extensions.Options;
 namespace Governance.Gateway.Tls;
 
 /// <summary>HTTPS only: TLS 1.2 and 1.3, authenticated encryption only.</summary>
-internal sealed class KestrelSetup(ServerCertificates certificates, GatewayOptions options) : IConfigureOptions<KestrelServerOptions>
+internal sealed class KestrelSetup(ServerCertificates certificates, GatewayOptions options)
+    : IConfigureOptions<KestrelServerOptions>
 {
     private static readonly TlsCipherSuite[] Suites =
     [
@@ -33,7 +34,11 @@ internal sealed class KestrelSetup(ServerCertificates certificates, GatewayOptio
         }
         else
         {
-            kestrel.Listen(IPAddress.TryParse(address.Host.Trim('[', ']'), out var ip) ? ip : IPAddress.Any, address.Port, Secure);
+            kestrel.Listen(
+                IPAddress.TryParse(address.Host.Trim('[', ']'), out var ip) ? ip : IPAddress.Any,
+                address.Port,
+                Secure
+            );
         }
     }
 

@@ -54,11 +54,16 @@ internal sealed class ServerCertificates : IDisposable
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP384);
         var request = new CertificateRequest("CN=Governance private CA", key, HashAlgorithmName.SHA384);
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, true, 0, true));
-        request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.KeyCertSign | X509KeyUsageFlags.CrlSign, true));
+        request.CertificateExtensions.Add(
+            new X509KeyUsageExtension(X509KeyUsageFlags.KeyCertSign | X509KeyUsageFlags.CrlSign, true)
+        );
         request.CertificateExtensions.Add(new X509SubjectKeyIdentifierExtension(request.PublicKey, false));
         using var certificate = request.CreateSelfSigned(now.AddHours(-1), now.AddYears(10));
         DurableFile.WriteSecret(keyPath, keys.Wrap(key.ExportPkcs8PrivateKey(), Purpose));
-        DurableFile.WriteSecret(CertificatePath, System.Text.Encoding.ASCII.GetBytes(certificate.ExportCertificatePem() + "\n"));
+        DurableFile.WriteSecret(
+            CertificatePath,
+            System.Text.Encoding.ASCII.GetBytes(certificate.ExportCertificatePem() + "\n")
+        );
     }
 
     private X509Certificate2 Issue(DateTimeOffset now, SubjectAlternativeNameBuilder names)
@@ -70,7 +75,9 @@ internal sealed class ServerCertificates : IDisposable
         request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, true));
         request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new Oid("1.3.6.1.5.5.7.3.1")], false));
         request.CertificateExtensions.Add(new X509SubjectKeyIdentifierExtension(request.PublicKey, false));
-        request.CertificateExtensions.Add(X509AuthorityKeyIdentifierExtension.CreateFromCertificate(_authority, true, false));
+        request.CertificateExtensions.Add(
+            X509AuthorityKeyIdentifierExtension.CreateFromCertificate(_authority, true, false)
+        );
         var serial = RandomNumberGenerator.GetBytes(16);
         serial[0] = (byte)((serial[0] & 0x7f) | 1);
         using var bare = request.Create(_authority, now.AddHours(-1), now.AddDays(90), serial);
@@ -114,7 +121,12 @@ internal static class AllowedHosts
     public static IReadOnlyList<string> Of(PlatformOptions options, GatewayOptions gateway) =>
         [
             .. new[] { "localhost", "127.0.0.1", "[::1]", new Uri(options.PublicUrl).Host }
-                .Concat(gateway.AllowedHosts.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+                .Concat(
+                    gateway.AllowedHosts.Split(
+                        ',',
+                        StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries
+                    )
+                )
                 .Distinct(),
         ];
 }

@@ -49,6 +49,14 @@ internal sealed record MoveContext
                 ],
                 MoveKind.SetAlias or MoveKind.DeleteAlias when Model.Aliases.TryGetValue(Move.Target, out var holder) =>
                     [holder],
+                MoveKind.DeleteModel or MoveKind.RenameModel =>
+                [
+                    .. StageHolders
+                        .Select(holder => holder.Ref.Version)
+                        .Concat(Model.Aliases.Values)
+                        .Distinct()
+                        .Order(),
+                ],
                 _ => [],
             }
         );

@@ -170,7 +170,7 @@ internal sealed class MoveGate(
         return opened.Ok
             ? Failure.Denied(
                 "promotion.approval_required",
-                $"Request {opened.Value} is open: {string.Join("; ", decision.ApprovalsNeeded)} needed for {context.Move.TargetText} of {context.Move.Version}. Repeat this call once it is approved."
+                $"Request {opened.Value} is open for {context.Move.TargetText} of {context.Move.Version}; repeat this call once it is approved. Needed:"
             ) with
             {
                 Reasons = decision.ApprovalsNeeded,
@@ -213,7 +213,7 @@ internal sealed class MoveGate(
         return new Failure(
             waiting ? FailureKind.Conflict : FailureKind.Denied,
             waiting ? "promotion.not_ready" : "promotion.refused",
-            $"{context.Move.TargetText} of {context.Move.Version} is refused: {string.Join(" ", reasons)}"
+            $"{context.Move.TargetText} of {context.Move.Version} is refused:"
         )
         {
             Reasons = reasons,

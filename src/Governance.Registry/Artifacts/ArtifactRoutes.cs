@@ -203,7 +203,12 @@ internal static class ArtifactRoutes
     }
 
     /// <summary>The direct children of a directory; nothing for a file, an absent directory or one that the caller may not see.</summary>
-    private static async Task<JsonArray?> FilesAsync(Call call, GovernanceDb db, ArtifactAddress address, bool fullPaths)
+    private static async Task<JsonArray?> FilesAsync(
+        Call call,
+        GovernanceDb db,
+        ArtifactAddress address,
+        bool fullPaths
+    )
     {
         if (await PlaceAsync(call, db, address) is not { } place)
         {
@@ -279,7 +284,12 @@ internal static class ArtifactRoutes
         return await SendAsync(context, call, file, served);
     }
 
-    private static async Task<Result<JsonObject?>> SendAsync(HttpContext context, Call call, ArtifactRow file, Holder? served)
+    private static async Task<Result<JsonObject?>> SendAsync(
+        HttpContext context,
+        Call call,
+        ArtifactRow file,
+        Holder? served
+    )
     {
         var digest = Digest.Parse(file.Digest);
         var opened = await call.Ports.Blobs.OpenAsync(digest, call.Token);
@@ -437,8 +447,7 @@ internal static class ArtifactRoutes
         var below = $"{path}/";
         return await db.Set<ArtifactRow>()
             .AnyAsync(
-                row =>
-                    row.Container == container && (ancestors.Contains(row.Path) || row.Path.StartsWith(below)),
+                row => row.Container == container && (ancestors.Contains(row.Path) || row.Path.StartsWith(below)),
                 call.Token
             );
     }

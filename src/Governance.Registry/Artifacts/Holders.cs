@@ -93,7 +93,7 @@ internal static class Holders
         var readable = deciding.FindAll(holder => call.Rights.Allows(Permissions.ArtifactRead, holder.Target));
         if (readable.Count == 0)
         {
-            _ = call.May(Permissions.ArtifactRead, deciding[0].Target);
+            call.Refuse(Permissions.ArtifactRead, deciding[0].Target);
             return absent;
         }
 

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using Governance.Kernel;
 
@@ -9,6 +10,8 @@ namespace Governance.Registry.Engine;
 /// </summary>
 internal sealed record ArtifactAddress(long ExperimentId, string? RunId, string? LoggedModelId, ArtifactPath Path)
 {
+    private static readonly SearchValues<char> LowerHex = SearchValues.Create("0123456789abcdef");
+
     public string Container =>
         RunId is not null ? OfRun(ExperimentId, RunId) : OfLoggedModel(ExperimentId, LoggedModelId!);
 
@@ -57,5 +60,5 @@ internal sealed record ArtifactAddress(long ExperimentId, string? RunId, string?
     private static ArtifactPath Rest(string[] parts, int from) =>
         ArtifactPath.TryParse(string.Join('/', parts[from..]), out var path) ? path : ArtifactPath.Root;
 
-    private static bool IsLowerHex(ReadOnlySpan<char> text) => text.IndexOfAnyExcept("0123456789abcdef") < 0;
+    private static bool IsLowerHex(ReadOnlySpan<char> text) => !text.ContainsAnyExcept(LowerHex);
 }

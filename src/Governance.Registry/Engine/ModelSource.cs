@@ -56,7 +56,9 @@ internal abstract record ModelSource
             var slash = run.IndexOf('/', StringComparison.Ordinal);
             var id = slash < 0 ? run : run[..slash];
             var rest = slash < 0 ? "" : run[(slash + 1)..];
-            return ArtifactAddress.IsRunId(id) && ArtifactPath.TryParse(rest, out var path) ? new OfRun(id, path) : null;
+            return ArtifactAddress.IsRunId(id) && ArtifactPath.TryParse(rest, out var path)
+                ? new OfRun(id, path)
+                : null;
         }
 
         return After(source, "models:/") is { } model ? ReadModel(model) : null;
@@ -70,7 +72,8 @@ internal abstract record ModelSource
         }
 
         var slash = text.LastIndexOf('/');
-        return slash > 0
+        return
+            slash > 0
             && text[0] != '/'
             && !text.Split('/').Any(part => part is "" or "." or "..")
             && RegistryNames.CheckName("model", text[..slash]) is null

@@ -41,10 +41,7 @@ internal static class RegistryNames
 
         if (alias.Equals("latest", StringComparison.OrdinalIgnoreCase))
         {
-            return Failure.Invalid(
-                "registry.reserved_alias",
-                "'latest' alias name (case insensitive) is reserved."
-            );
+            return Failure.Invalid("registry.reserved_alias", "'latest' alias name (case insensitive) is reserved.");
         }
 
         return alias.Length > 1 && alias[0] is 'v' or 'V' && alias.AsSpan(1).IndexOfAnyExceptInRange('0', '9') < 0

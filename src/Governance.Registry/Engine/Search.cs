@@ -191,9 +191,10 @@ internal static class Search
                 reader.TakeWord("ASC");
             }
 
-            var sortable = key.Entity is SearchEntity.Attribute
-                ? vocabulary.Sorts.Contains(key.Name)
-                : key.Entity is not SearchEntity.Dataset && vocabulary.Entities.Contains(key.Entity);
+            var sortable =
+                key.Entity is SearchEntity.Attribute
+                    ? vocabulary.Sorts.Contains(key.Name)
+                    : key.Entity is not SearchEntity.Dataset && vocabulary.Entities.Contains(key.Entity);
             if (!reader.AtEnd || !sortable)
             {
                 return Failure.Invalid(
@@ -243,8 +244,7 @@ internal static class Search
             : Bad($"'{RegistryNames.Quote(key.Name)}' compares with a number");
 
     private static Result<Comparison> ReadText(FilterReader reader, SearchKey key, SearchOp op) =>
-        op is SearchOp.Equal or SearchOp.NotEqual or SearchOp.Like or SearchOp.ILike
-        && reader.TakeQuoted() is { } text
+        op is SearchOp.Equal or SearchOp.NotEqual or SearchOp.Like or SearchOp.ILike && reader.TakeQuoted() is { } text
             ? new Comparison(key, op, text, 0, [])
             : Bad($"'{RegistryNames.Quote(key.Name)}' compares with a quoted string by =, !=, LIKE or ILIKE");
 
@@ -345,7 +345,9 @@ internal sealed class FilterReader(string text)
     public string? TakeIdentifier()
     {
         SkipSpace();
-        return _at < text.Length && text[_at] is '`' or '"' ? TakeUntil(text[_at]) : TakeWhile(c => IsBare(c) && c != '.');
+        return _at < text.Length && text[_at] is '`' or '"'
+            ? TakeUntil(text[_at])
+            : TakeWhile(c => IsBare(c) && c != '.');
     }
 
     /// <summary>The name after the first dot; may hold dots and slashes, or anything when quoted.</summary>

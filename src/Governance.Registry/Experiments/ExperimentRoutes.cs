@@ -45,7 +45,10 @@ internal static class ExperimentRoutes
         // Locations elsewhere would put bytes out of the gateway's sight.
         if (!string.IsNullOrEmpty(call.Args.Optional("artifact_location")))
         {
-            return Failure.Invalid("registry.artifact_location", "artifact_location is decided by the server; omit it.");
+            return Failure.Invalid(
+                "registry.artifact_location",
+                "artifact_location is decided by the server; omit it."
+            );
         }
 
         var tags = call.Args.Labels("tags", 100, 5000);
@@ -74,13 +77,7 @@ internal static class ExperimentRoutes
                 UpdatedMs = now,
             };
             experiments.Add(row);
-            await Labels.SetAsync(
-                session.Db,
-                LabelScope.ExperimentTag,
-                LabelIds.Experiment(row.Id),
-                tags,
-                call.Token
-            );
+            await Labels.SetAsync(session.Db, LabelScope.ExperimentTag, LabelIds.Experiment(row.Id), tags, call.Token);
             await session.Db.SaveChangesAsync(call.Token);
             await call.LogAsync(session, "registry.experiment_created", Subject(row.Id), new() { ["name"] = name });
             return new JsonObject { ["experiment_id"] = LabelIds.Experiment(row.Id) };
@@ -106,7 +103,7 @@ internal static class ExperimentRoutes
         var row = await db.Set<ExperimentRow>().AsNoTracking().SingleOrDefaultAsync(e => e.Name == name, call.Token);
         if (row is not null && !TrackingAccess.Readable(call, row, null))
         {
-            _ = call.May(Permissions.ExperimentRead, TrackingAccess.Target(row, null));
+            call.Refuse(Permissions.ExperimentRead, TrackingAccess.Target(row, null));
             row = null;
         }
 
@@ -188,10 +185,7 @@ internal static class ExperimentRoutes
             item => filter.Value.All(c => Matches(c, item.Row, item.Tags))
         );
         return new JsonObject()
-            .With(
-                "experiments",
-                page.Items.Select(item => TrackingJson.Experiment(item.Row, item.Tags)).ToJsonArray()
-            )
+            .With("experiments", page.Items.Select(item => TrackingJson.Experiment(item.Row, item.Tags)).ToJsonArray())
             .With("next_page_token", page.NextToken);
     }
 

@@ -17,12 +17,13 @@ internal static class TrackingAccess
 
     public static bool Readable(Call call, ExperimentRow experiment, string? owner) =>
         call.Rights.Allows(Permissions.ExperimentRead, Target(experiment, owner))
-        || (
-            experiment.OwnerId is null && owner is null && call.Rights.AllowsSomewhere(Permissions.ExperimentRead)
-        );
+        || (experiment.OwnerId is null && owner is null && call.Rights.AllowsSomewhere(Permissions.ExperimentRead));
 
     public static Failure NoExperiment(string id) =>
-        Failure.NotFound("registry.experiment_not_found", $"No Experiment with id={Engine.RegistryNames.Quote(id)} exists");
+        Failure.NotFound(
+            "registry.experiment_not_found",
+            $"No Experiment with id={Engine.RegistryNames.Quote(id)} exists"
+        );
 
     public static Failure NoRun(string id) =>
         Failure.NotFound("registry.run_not_found", $"Run with id={Engine.RegistryNames.Quote(id)} not found");

@@ -40,7 +40,8 @@ internal static class LoggedModelRoutes
             new("DELETE", "logged-models/{id}/tags/{key}", Permissions.ExperimentWrite, DeleteTagAsync),
         ];
 
-    public static GraphNode Node(LoggedModelRow row) => new(Urn.LoggedModel(row.ModelId), GraphNodeKind.LoggedModel, row.Name);
+    public static GraphNode Node(LoggedModelRow row) =>
+        new(Urn.LoggedModel(row.ModelId), GraphNodeKind.LoggedModel, row.Name);
 
     private static Task<Result<JsonObject>> CreateAsync(Call call)
     {
@@ -95,7 +96,12 @@ internal static class LoggedModelRoutes
             );
             if (source is not null)
             {
-                var edge = new GraphEdge(LogInputs.RunNode(source), Node(row), GraphVerb.Generated, GraphGrade.Declared);
+                var edge = new GraphEdge(
+                    LogInputs.RunNode(source),
+                    Node(row),
+                    GraphVerb.Generated,
+                    GraphGrade.Declared
+                );
                 await session.LinkAsync(edge, entry, call.Token);
             }
 
@@ -164,8 +170,7 @@ internal static class LoggedModelRoutes
         return ChangeAsync(
             call,
             "registry.logged_model_params",
-            (session, row) =>
-                RunLog.ParamsAsync(call, session, LabelScope.LoggedModelParam, row.ModelId, parameters)
+            (session, row) => RunLog.ParamsAsync(call, session, LabelScope.LoggedModelParam, row.ModelId, parameters)
         );
     }
 
@@ -188,13 +193,7 @@ internal static class LoggedModelRoutes
             call,
             "registry.logged_model_untagged",
             async (session, row) =>
-                await Labels.RemoveAsync(
-                    session.Db,
-                    LabelScope.LoggedModelTag,
-                    row.ModelId,
-                    call.RouteKey,
-                    call.Token
-                )
+                await Labels.RemoveAsync(session.Db, LabelScope.LoggedModelTag, row.ModelId, call.RouteKey, call.Token)
                     ? null
                     : Failure.NotFound(
                         "registry.tag_not_found",
@@ -247,8 +246,13 @@ internal static class LoggedModelRoutes
         var order = Search.ParseOrder(
             call.Args.Objects("order_by", 10)
                 .Where(by => by.Optional("field_name") is { Length: > 0 })
-                .Select(by => $"{by.Required("field_name")} {(by.Has("ascending") && !by.Bool("ascending") ? "DESC" : "ASC")}"),
-            Vocabulary with { Entities = [] }
+                .Select(by =>
+                    $"{by.Required("field_name")} {(by.Has("ascending") && !by.Bool("ascending") ? "DESC" : "ASC")}"
+                ),
+            Vocabulary with
+            {
+                Entities = [],
+            }
         );
         if ((filter.Failure ?? order.Failure ?? offset.Failure) is { } bad)
         {
@@ -273,11 +277,7 @@ internal static class LoggedModelRoutes
                 LoadAsync(
                     call,
                     db,
-                    [
-                        .. batch.Where(row =>
-                            TrackingAccess.Readable(call, experiments[row.ExperimentId], row.OwnerId)
-                        ),
-                    ]
+                    [.. batch.Where(row => TrackingAccess.Readable(call, experiments[row.ExperimentId], row.OwnerId))]
                 ),
             item => filter.Value.All(item.Matches)
         );

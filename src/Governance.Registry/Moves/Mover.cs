@@ -37,7 +37,9 @@ internal sealed class Mover(IDecisionLedger ledger) : IMover
     )
     {
         var step = new Step(session, actor, move, decisionId, expected, cancellationToken);
-        return move.Kind is MoveKind.DeleteModel or MoveKind.RenameModel ? MoveModelAsync(step) : MoveVersionAsync(step);
+        return move.Kind is MoveKind.DeleteModel or MoveKind.RenameModel
+            ? MoveModelAsync(step)
+            : MoveVersionAsync(step);
     }
 
     private sealed record Step(
@@ -142,10 +144,12 @@ internal sealed class Mover(IDecisionLedger ledger) : IMover
         var target = step.Move.Target;
         var numbers =
             step.Move.Kind == MoveKind.SetStage
-                ? step.Db.Set<VersionRow>()
+                ? step
+                    .Db.Set<VersionRow>()
                     .Where(row => row.ModelId == modelId && !row.Deleted && row.Stage == target)
                     .Select(row => row.Number)
-                : step.Db.Set<AliasRow>()
+                : step
+                    .Db.Set<AliasRow>()
                     .Where(row => row.ModelId == modelId && row.Alias == target)
                     .Select(row => row.Number);
         return await numbers.OrderBy(number => number).ToListAsync(step.Token);
@@ -210,7 +214,14 @@ internal sealed class Mover(IDecisionLedger ledger) : IMover
         var existing = await step.Db.Set<AliasRow>().FindAsync([row.ModelId, alias], step.Token);
         if (existing is null)
         {
-            step.Db.Add(new AliasRow { ModelId = row.ModelId, Alias = alias, Number = row.Number });
+            step.Db.Add(
+                new AliasRow
+                {
+                    ModelId = row.ModelId,
+                    Alias = alias,
+                    Number = row.Number,
+                }
+            );
         }
         else
         {
@@ -359,7 +370,14 @@ internal sealed class Mover(IDecisionLedger ledger) : IMover
 
         if (newUse is null)
         {
-            step.Db.Add(new ModelNameRow { Name = newName, ModelId = model.Id, NextVersion = oldUse.NextVersion });
+            step.Db.Add(
+                new ModelNameRow
+                {
+                    Name = newName,
+                    ModelId = model.Id,
+                    NextVersion = oldUse.NextVersion,
+                }
+            );
         }
         else
         {
@@ -367,18 +385,12 @@ internal sealed class Mover(IDecisionLedger ledger) : IMover
         }
 
         model.Name = newName;
-        step.Edges.Add(
-            new(MoveGraph.Model(oldName), MoveGraph.Model(newName), GraphVerb.Derived, GraphGrade.Observed)
-        );
+        step.Edges.Add(new(MoveGraph.Model(oldName), MoveGraph.Model(newName), GraphVerb.Derived, GraphGrade.Observed));
         foreach (var row in versions)
         {
             var (from, to) = (new ModelVersionRef(oldName, row.Number), new ModelVersionRef(newName, row.Number));
-            step.Edges.Add(
-                new(MoveGraph.Version(from), MoveGraph.Version(to), GraphVerb.Derived, GraphGrade.Observed)
-            );
-            step.Edges.Add(
-                new(MoveGraph.Version(to), MoveGraph.Model(newName), GraphVerb.PartOf, GraphGrade.Observed)
-            );
+            step.Edges.Add(new(MoveGraph.Version(from), MoveGraph.Version(to), GraphVerb.Derived, GraphGrade.Observed));
+            step.Edges.Add(new(MoveGraph.Version(to), MoveGraph.Model(newName), GraphVerb.PartOf, GraphGrade.Observed));
             if (IsServing(row.Stage))
             {
                 Reopen(step, from, to, MoveGraph.Stage(oldName, row.Stage), MoveGraph.Stage(newName, row.Stage));

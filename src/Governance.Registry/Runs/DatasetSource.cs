@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Governance.Kernel;
+using Governance.Registry.Engine;
 
 namespace Governance.Registry.Runs;
 
@@ -23,7 +24,8 @@ internal static class DatasetSource
             return (Digest?)null;
         }
 
-        return named.Count == 1
+        return
+            named.Count == 1
             && named[0].StartsWith(Prefix, StringComparison.Ordinal)
             && Digest.TryParse(named[0][Prefix.Length..], out var digest)
             ? (Digest?)digest

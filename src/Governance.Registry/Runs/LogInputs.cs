@@ -117,8 +117,7 @@ internal static class LogInputs
 
     private static async Task<Result<InputRow>> ReadAsync(Call call, string runId, Args item)
     {
-        var dataset =
-            item.Object("dataset") ?? throw new RefusedException(RegistryNames.MissingParameter("dataset"));
+        var dataset = item.Object("dataset") ?? throw new RefusedException(RegistryNames.MissingParameter("dataset"));
         var tags = item.Labels("tags", 20, 500);
         var source = dataset.Optional("source", 65_536) ?? "";
         var bound = DatasetSource.Read(source);
@@ -129,7 +128,7 @@ internal static class LogInputs
 
         if (bound.Value is { } sha256 && !await call.Ports.Datasets.MayUseAsync(call.Actor, sha256, call.Token))
         {
-            _ = call.May(Permissions.DatasetRead, AccessTarget.Dataset(sha256.Hex, null));
+            call.Refuse(Permissions.DatasetRead, AccessTarget.Dataset(sha256.Hex, null));
             return Failure.NotFound("registry.dataset_not_found", $"Dataset sha256:{sha256} not found.");
         }
 

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Governance.Kernel;
 using Governance.Platform.Database;
+using Governance.Registry.Engine;
 using Governance.Registry.Storage;
 using Governance.Registry.Wire;
 using Microsoft.EntityFrameworkCore;
@@ -35,7 +36,10 @@ internal sealed record RunDetail(
                 .With("dataset_inputs", Inputs.Select(Input).ToJsonArray())
                 .With(
                     "model_inputs",
-                    Models.Where(m => !m.IsOutput).Select(m => new JsonObject { ["model_id"] = m.ModelId }).ToJsonArray()
+                    Models
+                        .Where(m => !m.IsOutput)
+                        .Select(m => new JsonObject { ["model_id"] = m.ModelId })
+                        .ToJsonArray()
                 ),
         };
         var outputs = Models

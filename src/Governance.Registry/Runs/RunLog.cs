@@ -74,11 +74,17 @@ internal static class RunLog
                 .Where(row =>
                     row.RunId == runId && keys.Contains(row.Key) && row.TimestampMs >= from && row.TimestampMs <= to
                 )
-                .Select(row => new { row.Key, row.TimestampMs, row.Step, row.Value, row.IsNan, row.LoggedModelId })
+                .Select(row => new
+                {
+                    row.Key,
+                    row.TimestampMs,
+                    row.Step,
+                    row.Value,
+                    row.IsNan,
+                    row.LoggedModelId,
+                })
                 .ToListAsync(call.Token)
-        )
-            .Select(row => (row.Key, row.TimestampMs, row.Step, row.Value, row.IsNan, row.LoggedModelId))
-            .ToHashSet();
+        ).Select(row => (row.Key, row.TimestampMs, row.Step, row.Value, row.IsNan, row.LoggedModelId)).ToHashSet();
         var latest = await session
             .Db.Set<LatestMetricRow>()
             .Where(row => row.RunId == runId && keys.Contains(row.Key))
@@ -112,7 +118,15 @@ internal static class RunLog
             var row = await session.Db.Set<LabelRow>().FindAsync([scope, objectId, key], call.Token);
             if (row is null)
             {
-                session.Db.Add(new LabelRow { Scope = scope, ObjectId = objectId, Key = key, Value = value });
+                session.Db.Add(
+                    new LabelRow
+                    {
+                        Scope = scope,
+                        ObjectId = objectId,
+                        Key = key,
+                        Value = value,
+                    }
+                );
             }
             else if (row.Value != value)
             {

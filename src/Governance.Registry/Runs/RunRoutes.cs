@@ -170,12 +170,7 @@ internal static class RunRoutes
     }
 
     private static Task<Result<JsonObject>> LogParameterAsync(Call call) =>
-        LogAsync(
-            call,
-            [],
-            [(call.Args.LabelKey(), call.Args.Optional("value", RunLog.MaxParamValue) ?? "")],
-            []
-        );
+        LogAsync(call, [], [(call.Args.LabelKey(), call.Args.Optional("value", RunLog.MaxParamValue) ?? "")], []);
 
     private static Task<Result<JsonObject>> SetTagAsync(Call call) =>
         LogAsync(call, [], [], [(call.Args.LabelKey(), call.Args.Optional("value", RunLog.MaxTagValue) ?? "")]);
@@ -198,7 +193,10 @@ internal static class RunRoutes
             "registry.run_logged",
             async (session, run) =>
             {
-                if (tags.FirstOrDefault(tag => tag.Key == "mlflow.runName") is { Value: { Length: > 0 and <= 250 } name })
+                if (
+                    tags.FirstOrDefault(tag => tag.Key == "mlflow.runName") is
+                    { Value: { Length: > 0 and <= 250 } name }
+                )
                 {
                     run.Name = name;
                 }
@@ -258,7 +256,15 @@ internal static class RunRoutes
                 var row = await session.Db.Set<RunModelRow>().FindAsync([run.RunId, id, true], call.Token);
                 if (row is null)
                 {
-                    session.Db.Add(new RunModelRow { RunId = run.RunId, ModelId = id, IsOutput = true, Step = step });
+                    session.Db.Add(
+                        new RunModelRow
+                        {
+                            RunId = run.RunId,
+                            ModelId = id,
+                            IsOutput = true,
+                            Step = step,
+                        }
+                    );
                 }
             }
 
@@ -297,11 +303,9 @@ internal static class RunRoutes
             async (session, run) =>
             {
                 const string key = "mlflow.log-model.history";
-                var row = await session
-                    .Db.Set<LabelRow>()
-                    .FindAsync([LabelScope.RunTag, run.RunId, key], call.Token);
-                var history =
-                    row is null ? []
+                var row = await session.Db.Set<LabelRow>().FindAsync([LabelScope.RunTag, run.RunId, key], call.Token);
+                var history = row is null
+                    ? []
                     : CanonicalJson.TryParse(System.Text.Encoding.UTF8.GetBytes(row.Value)) as JsonArray ?? [];
                 if (!history.Any(known => JsonNode.DeepEquals(known, described)))
                 {

@@ -48,11 +48,7 @@ internal static class RunSearch
             batch =>
                 RunDetail.LoadAsync(
                     db,
-                    [
-                        .. batch.Where(run =>
-                            TrackingAccess.Readable(call, experiments[run.ExperimentId], run.OwnerId)
-                        ),
-                    ],
+                    [.. batch.Where(run => TrackingAccess.Readable(call, experiments[run.ExperimentId], run.OwnerId))],
                     call.Token
                 ),
             run => filter.Value.All(c => Matches(c, run))
@@ -82,7 +78,13 @@ internal static class RunSearch
             rows = rows.Where(run => run.RunId == id);
         }
 
-        foreach (var (entity, scope) in new[] { (SearchEntity.Tag, LabelScope.RunTag), (SearchEntity.Param, LabelScope.RunParam) })
+        foreach (
+            var (entity, scope) in new[]
+            {
+                (SearchEntity.Tag, LabelScope.RunTag),
+                (SearchEntity.Param, LabelScope.RunParam),
+            }
+        )
         {
             foreach (var (key, value) in SearchPage.LabelsEqualTo(filter, entity))
             {
@@ -142,8 +144,9 @@ internal static class RunSearch
             };
         }
 
-        return (sorted is null ? rows.OrderByDescending(run => run.StartMs) : sorted.ThenByDescending(run => run.StartMs))
-            .ThenBy(run => run.RunId);
+        return (
+            sorted is null ? rows.OrderByDescending(run => run.StartMs) : sorted.ThenByDescending(run => run.StartMs)
+        ).ThenBy(run => run.RunId);
     }
 
     private static IOrderedQueryable<RunRow> ByLabel(
@@ -170,9 +173,7 @@ internal static class RunSearch
         {
             SearchEntity.Tag => c.Matches(run.Tags.FirstOrDefault(t => t.Key == c.Key.Name)?.Value, false),
             SearchEntity.Param => c.Matches(run.Params.FirstOrDefault(p => p.Key == c.Key.Name)?.Value, false),
-            SearchEntity.Metric => c.Matches(
-                run.Metrics.FirstOrDefault(m => m.Key == c.Key.Name && !m.IsNan)?.Value
-            ),
+            SearchEntity.Metric => c.Matches(run.Metrics.FirstOrDefault(m => m.Key == c.Key.Name && !m.IsNan)?.Value),
             SearchEntity.Dataset => run.Inputs.Any(input =>
                 c.Matches(
                     c.Key.Name switch

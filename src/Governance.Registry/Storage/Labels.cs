@@ -39,7 +39,15 @@ internal static class Labels
             var row = await db.Set<LabelRow>().FindAsync([scope, objectId, key], cancellationToken);
             if (row is null)
             {
-                db.Add(new LabelRow { Scope = scope, ObjectId = objectId, Key = key, Value = value });
+                db.Add(
+                    new LabelRow
+                    {
+                        Scope = scope,
+                        ObjectId = objectId,
+                        Key = key,
+                        Value = value,
+                    }
+                );
             }
             else
             {

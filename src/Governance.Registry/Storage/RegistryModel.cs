@@ -28,13 +28,29 @@ internal sealed class RegistryModel : IModelContribution
         });
         model.Entity<LabelRow>(e =>
         {
-            e.ToTable("registry_labels").HasKey(row => new { row.Scope, row.ObjectId, row.Key });
-            e.HasIndex(row => new { row.Scope, row.Key, row.ObjectId });
+            e.ToTable("registry_labels")
+                .HasKey(row => new
+                {
+                    row.Scope,
+                    row.ObjectId,
+                    row.Key,
+                });
+            e.HasIndex(row => new
+            {
+                row.Scope,
+                row.Key,
+                row.ObjectId,
+            });
         });
         model.Entity<MetricRow>(e =>
         {
             e.ToTable("registry_metrics").HasKey(row => row.Id);
-            e.HasIndex(row => new { row.RunId, row.Key, row.TimestampMs });
+            e.HasIndex(row => new
+            {
+                row.RunId,
+                row.Key,
+                row.TimestampMs,
+            });
             e.HasIndex(row => row.LoggedModelId);
         });
         model.Entity<LatestMetricRow>(e =>
@@ -47,7 +63,13 @@ internal sealed class RegistryModel : IModelContribution
         });
         model.Entity<RunModelRow>(e =>
         {
-            e.ToTable("registry_run_models").HasKey(row => new { row.RunId, row.ModelId, row.IsOutput });
+            e.ToTable("registry_run_models")
+                .HasKey(row => new
+                {
+                    row.RunId,
+                    row.ModelId,
+                    row.IsOutput,
+                });
             e.HasIndex(row => row.ModelId);
         });
         ConfigureModels(model);

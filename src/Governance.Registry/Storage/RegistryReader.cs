@@ -121,10 +121,7 @@ internal sealed class RegistryReader(IDbContextFactory<GovernanceDb> databases, 
             select new { run, experiment }
         ).ToListAsync(cancellationToken);
         var details = await RunDetail.LoadAsync(db, [.. runs.Select(found => found.run)], cancellationToken);
-        return runs.ToDictionary(
-            found => found.run.RunId,
-            found => View(details[found.run], found.experiment)
-        );
+        return runs.ToDictionary(found => found.run.RunId, found => View(details[found.run], found.experiment));
     }
 
     public async Task<Manifest?> ManifestOfAsync(ModelVersionRef version, CancellationToken cancellationToken)
@@ -139,9 +136,7 @@ internal sealed class RegistryReader(IDbContextFactory<GovernanceDb> databases, 
     }
 
     public async Task<IArtifactSource?> OpenAsync(ModelVersionRef version, CancellationToken cancellationToken) =>
-        await ManifestOfAsync(version, cancellationToken) is { } manifest
-            ? new BlobArtifacts(manifest, blobs)
-            : null;
+        await ManifestOfAsync(version, cancellationToken) is { } manifest ? new BlobArtifacts(manifest, blobs) : null;
 
     public async Task<IReadOnlyList<VersionView>> StageHoldersAsync(string model, CancellationToken cancellationToken)
     {
@@ -234,12 +229,7 @@ internal sealed class RegistryReader(IDbContextFactory<GovernanceDb> databases, 
     )
     {
         var ids = rows.Select(row => row.Id).ToList();
-        var tags = await Labels.LoadAsync(
-            db,
-            LabelScope.ModelTag,
-            ids.ConvertAll(LabelIds.Model),
-            cancellationToken
-        );
+        var tags = await Labels.LoadAsync(db, LabelScope.ModelTag, ids.ConvertAll(LabelIds.Model), cancellationToken);
         var aliases = (
             await db.Set<AliasRow>().AsNoTracking().Where(a => ids.Contains(a.ModelId)).ToListAsync(cancellationToken)
         ).ToLookup(row => row.ModelId);

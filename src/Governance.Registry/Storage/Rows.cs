@@ -201,6 +201,5 @@ internal static class LabelIds
 
     public static string Model(Guid modelId) => modelId.ToString("N");
 
-    public static string Experiment(long id) =>
-        id.ToString(System.Globalization.CultureInfo.InvariantCulture);
+    public static string Experiment(long id) => id.ToString(System.Globalization.CultureInfo.InvariantCulture);
 }

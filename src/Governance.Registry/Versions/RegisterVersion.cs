@@ -82,17 +82,7 @@ internal static class RegisterVersion
             return prompt.Failure;
         }
 
-        var request = new Request(
-            name,
-            text,
-            source.Value,
-            runId,
-            modelId,
-            tags,
-            description,
-            runLink,
-            prompt.Value
-        );
+        var request = new Request(name, text, source.Value, runId, modelId, tags, description, runLink, prompt.Value);
         return await call.WriteAsync(session => WriteAsync(call, session, request));
     }
 
@@ -204,7 +194,13 @@ internal static class RegisterVersion
             ModelSource.Copy copy => ResolveCopyAsync(call, db, copy.Version),
             ModelSource.LoggedModel logged => ResolveLoggedModelAsync(call, db, logged.ModelId, null),
             ModelSource.OfRun run => ResolveRunAsync(call, db, run.RunId, null, run.Path),
-            ModelSource.Stored { Address: { RunId: { } run } address } => ResolveRunAsync(call, db, run, address, address.Path),
+            ModelSource.Stored { Address: { RunId: { } run } address } => ResolveRunAsync(
+                call,
+                db,
+                run,
+                address,
+                address.Path
+            ),
             ModelSource.Stored { Address: var address } => ResolveLoggedModelAsync(
                 call,
                 db,
@@ -382,9 +378,7 @@ internal static class RegisterVersion
     {
         const string key = "mlflow.modelVersions";
         var row = await db.Set<LabelRow>().FindAsync([LabelScope.LoggedModelTag, logged.ModelId, key], call.Token);
-        var versions =
-            row is null ? []
-            : CanonicalJson.TryParse(Encoding.UTF8.GetBytes(row.Value)) as JsonArray ?? [];
+        var versions = row is null ? [] : CanonicalJson.TryParse(Encoding.UTF8.GetBytes(row.Value)) as JsonArray ?? [];
         versions.Add(new JsonObject { ["name"] = model, ["version"] = number });
         var value = versions.ToJsonString();
         if (value.Length <= 100_000)

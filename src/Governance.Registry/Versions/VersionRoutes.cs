@@ -50,7 +50,12 @@ internal static class VersionRoutes
     {
         var (name, version) = (call.Args.Required("name"), call.Args.Required("version", 20));
         return
-            int.TryParse(version, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var number)
+            int.TryParse(
+                version,
+                System.Globalization.NumberStyles.None,
+                System.Globalization.CultureInfo.InvariantCulture,
+                out var number
+            )
             && number > 0
             && version == RegistryJson.Number(number)
             ? new ModelVersionRef(name, number)
@@ -151,8 +156,7 @@ internal static class VersionRoutes
             : ChangeAsync(
                 call,
                 "registry.version_untagged",
-                (session, row) =>
-                    Labels.RemoveAsync(session.Db, LabelScope.VersionTag, row.ObjectId, key, call.Token)
+                (session, row) => Labels.RemoveAsync(session.Db, LabelScope.VersionTag, row.ObjectId, key, call.Token)
             );
     }
 
@@ -175,7 +179,9 @@ internal static class VersionRoutes
                 return version.Failure;
             }
 
-            var row = await session.Db.Set<VersionRow>().SingleAsync(v => v.ObjectId == version.Value.Row.ObjectId, call.Token);
+            var row = await session
+                .Db.Set<VersionRow>()
+                .SingleAsync(v => v.ObjectId == version.Value.Row.ObjectId, call.Token);
             await change(session, row);
             // As in MLflow, tags leave the time of the last update alone.
             if (answer)

@@ -20,7 +20,13 @@ internal static class VersionSubjects
             : await db.Set<InputRow>()
                 .AsNoTracking()
                 .Where(input => input.RunId == row.RunId)
-                .Select(input => new { input.Context, input.DatasetSha256, input.Name, input.MlflowDigest })
+                .Select(input => new
+                {
+                    input.Context,
+                    input.DatasetSha256,
+                    input.Name,
+                    input.MlflowDigest,
+                })
                 .ToListAsync(cancellationToken);
         return EvidenceSubjects.Compute(
             row.ModelId,

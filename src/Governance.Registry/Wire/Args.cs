@@ -44,7 +44,10 @@ internal sealed class Args
 
         return CanonicalJson.TryParse(utf8) is JsonObject body
             ? new Args(body)
-            : Failure.Invalid("registry.bad_json", "The body is not a JSON object, or it has duplicate keys or is too deep.");
+            : Failure.Invalid(
+                "registry.bad_json",
+                "The body is not a JSON object, or it has duplicate keys or is too deep."
+            );
     }
 
     public bool Has(string name) => Node(name) is not null;
@@ -116,7 +119,10 @@ internal sealed class Args
         {
             null => [],
             JsonArray items when items.Count > most => throw Many(name, most),
-            JsonArray items => [.. items.Select(item => item is JsonObject o ? new Args(o) : throw Wrong(name, "a list of objects"))],
+            JsonArray items =>
+            [
+                .. items.Select(item => item is JsonObject o ? new Args(o) : throw Wrong(name, "a list of objects")),
+            ],
             _ => throw Wrong(name, "a list of objects"),
         };
     }
@@ -224,8 +230,18 @@ internal sealed class Args
     }
 
     private static RefusedException Wrong(string name, string expected) =>
-        new(Failure.Invalid("registry.bad_parameter", $"Invalid value for parameter '{name}' supplied: expected {expected}."));
+        new(
+            Failure.Invalid(
+                "registry.bad_parameter",
+                $"Invalid value for parameter '{name}' supplied: expected {expected}."
+            )
+        );
 
     private static RefusedException Many(string name, int most) =>
-        new(Failure.Invalid("registry.too_many", $"Invalid value for parameter '{name}': it has more than {most} items."));
+        new(
+            Failure.Invalid(
+                "registry.too_many",
+                $"Invalid value for parameter '{name}': it has more than {most} items."
+            )
+        );
 }

@@ -60,9 +60,12 @@ internal sealed class Call(RegistryPorts ports, Rights rights, Args args, Cancel
             return true;
         }
 
-        Refused = (permission, target);
+        Refuse(permission, target);
         return false;
     }
+
+    /// <summary>Remembers a refusal that something other than a role decided.</summary>
+    public void Refuse(Permission permission, AccessTarget target) => Refused = (permission, target);
 
     /// <summary>
     /// Null when the caller may read and, if asked, do <paramref name="permission"/>. Otherwise the answer: as absent when it

@@ -109,7 +109,10 @@ internal static partial class Dispatcher
         }
         catch (BadHttpRequestException bad)
         {
-            await MlflowErrors.WriteAsync(context, Failure.Invalid("registry.bad_request", "The request is malformed."));
+            await MlflowErrors.WriteAsync(
+                context,
+                Failure.Invalid("registry.bad_request", "The request is malformed.")
+            );
             LogBadRequest(ports.Logger, bad.StatusCode);
         }
         catch (Exception broken) when (!context.Response.HasStarted && !context.RequestAborted.IsCancellationRequested)

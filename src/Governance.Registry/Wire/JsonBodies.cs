@@ -50,7 +50,10 @@ internal static class JsonBodies
         }
 
         context.Response.ContentLength = buffer.Length;
-        await context.Response.Body.WriteAsync(buffer.GetBuffer().AsMemory(0, (int)buffer.Length), context.RequestAborted);
+        await context.Response.Body.WriteAsync(
+            buffer.GetBuffer().AsMemory(0, (int)buffer.Length),
+            context.RequestAborted
+        );
     }
 
     /// <summary>Sets a member unless the value is null or an empty list: MLflow omits what is unset.</summary>

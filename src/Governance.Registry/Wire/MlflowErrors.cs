@@ -30,9 +30,7 @@ internal static class MlflowErrors
             ["error_code"] = failure.Code == NoEndpoint.Code ? "ENDPOINT_NOT_FOUND" : errorCode,
             // Clients show the message to people verbatim and nothing else.
             ["message"] =
-                failure.Reasons.Count == 0
-                    ? failure.Message
-                    : $"{failure.Message} {string.Join(" ", failure.Reasons)}",
+                failure.Reasons.Count == 0 ? failure.Message : $"{failure.Message} {string.Join(" ", failure.Reasons)}",
             ["code"] = failure.Code,
         };
         if (failure.Reasons.Count > 0)

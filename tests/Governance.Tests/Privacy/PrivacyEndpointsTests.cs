@@ -99,7 +99,11 @@ public sealed class PrivacyEndpointsTests : IAsyncLifetime
     [InlineData("au", HttpStatusCode.OK, HttpStatusCode.Forbidden)]
     [InlineData("ds2", HttpStatusCode.NotFound, HttpStatusCode.NotFound)]
     [InlineData("nobody", HttpStatusCode.NotFound, HttpStatusCode.NotFound)]
-    public async Task Profile_and_bytes_need_their_own_rights(string actor, HttpStatusCode profile, HttpStatusCode bytes)
+    public async Task Profile_and_bytes_need_their_own_rights(
+        string actor,
+        HttpStatusCode profile,
+        HttpStatusCode bytes
+    )
     {
         await SendAsync(HttpMethod.Post, "?name=persons", "ds", new ByteArrayContent(Csv));
 
@@ -112,6 +116,8 @@ public sealed class PrivacyEndpointsTests : IAsyncLifetime
     [InlineData("{\"leastK\":5,\"leastK\":6}")]
     [InlineData("{\"leastK\":\"x\"}")]
     [InlineData("null")]
+    [InlineData("{\"columns\":{\"contact\":null}}")]
+    [InlineData("{\"quasiIdentifiers\":[null]}")]
     [InlineData("{")]
     public async Task Bodies_are_strict(string body)
     {

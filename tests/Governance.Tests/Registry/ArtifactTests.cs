@@ -39,7 +39,10 @@ public sealed class ArtifactTests
 
         Assert.Equal(200, await host.PutAsync(path, "odd"));
 
-        using var read = await host.ArtifactAsync("GET", $"{experiment}/{run}/artifacts/sub%20dir/%C3%BCn%C3%AF/a+b.txt");
+        using var read = await host.ArtifactAsync(
+            "GET",
+            $"{experiment}/{run}/artifacts/sub%20dir/%C3%BCn%C3%AF/a+b.txt"
+        );
         Assert.Equal("odd", await read.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
         Assert.Equal("nosniff", read.Headers.GetValues("X-Content-Type-Options").Single());
     }
@@ -158,7 +161,16 @@ public sealed class ArtifactTests
         using (await host.ArtifactAsync("GET", $"{path}/MLmodel")) { }
 
         Assert.DoesNotContain(host.Database.Log.Entries, e => e.Kind == "registry.artifact_read");
-        await host.OkAsync("POST", "registered-models/alias", new { name = "m", alias = "champion", version = "1" });
+        await host.OkAsync(
+            "POST",
+            "registered-models/alias",
+            new
+            {
+                name = "m",
+                alias = "champion",
+                version = "1",
+            }
+        );
         using (await host.ArtifactAsync("GET", $"{path}/MLmodel")) { }
 
         Assert.Contains(

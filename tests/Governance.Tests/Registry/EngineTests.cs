@@ -23,8 +23,7 @@ public sealed class EngineTests
     [InlineData("run_id NOT IN ('a')")]
     [InlineData("metrics.loss/val <= -1.5e-3")]
     [InlineData("  ")]
-    public void Filters_of_the_grammar_parse(string filter) =>
-        Assert.True(Search.ParseFilter(filter, Vocabulary).Ok);
+    public void Filters_of_the_grammar_parse(string filter) => Assert.True(Search.ParseFilter(filter, Vocabulary).Ok);
 
     [Theory]
     [InlineData("name = 'a' OR name = 'b'")]
@@ -46,9 +45,7 @@ public sealed class EngineTests
 
     [Fact]
     public void A_filter_of_too_many_comparisons_is_refused() =>
-        Assert.False(
-            Search.ParseFilter(string.Join(" and ", Enumerable.Repeat("name = 'a'", 51)), Vocabulary).Ok
-        );
+        Assert.False(Search.ParseFilter(string.Join(" and ", Enumerable.Repeat("name = 'a'", 51)), Vocabulary).Ok);
 
     [Theory]
     [InlineData("a%", "abc", false, true)]

@@ -13,7 +13,14 @@ public static class MlflowReplay
 {
     // What a gateway adds on purpose; stock clients read or ignore these.
     private static readonly HashSet<string> MayBeAdded = ["user_id", "status_message", "code", "reasons", "outputs"];
-    private static readonly HashSet<string> IdKeys = ["run_id", "run_uuid", "model_id", "source_run_id", "next_page_token"];
+    private static readonly HashSet<string> IdKeys =
+    [
+        "run_id",
+        "run_uuid",
+        "model_id",
+        "source_run_id",
+        "next_page_token",
+    ];
 
     // MLflow keeps the alias of a deleted version; here nothing points at what is not there.
     private static bool MayBeMissing(string where, string key) =>
@@ -82,7 +89,11 @@ public static class MlflowReplay
                 var actual = TryParse(text);
                 Learn(wanted, actual, ids, experiments);
                 Compare(where, wanted, actual, differences);
-                if (settled is not null && url.EndsWith("/model-versions/create", StringComparison.Ordinal) && status == 200)
+                if (
+                    settled is not null
+                    && url.EndsWith("/model-versions/create", StringComparison.Ordinal)
+                    && status == 200
+                )
                 {
                     await settled(actual!);
                 }
@@ -92,11 +103,7 @@ public static class MlflowReplay
         return differences;
     }
 
-    private static string Map(
-        string url,
-        Dictionary<string, string> ids,
-        Dictionary<string, string> experiments
-    )
+    private static string Map(string url, Dictionary<string, string> ids, Dictionary<string, string> experiments)
     {
         foreach (var (old, now) in ids)
         {
@@ -196,10 +203,7 @@ public static class MlflowReplay
         var own = id[1] == "models" ? 2 : 1;
         // The bare id is replaced first, so the pair is keyed by the old experiment and the new id.
         ids.TryAdd(id[own], newId[own]);
-        var (before, after) = (
-            string.Join('/', id[..own].Append(newId[own])),
-            string.Join('/', newId[..(own + 1)])
-        );
+        var (before, after) = (string.Join('/', id[..own].Append(newId[own])), string.Join('/', newId[..(own + 1)]));
         ids.TryAdd(before, after);
     }
 
@@ -260,8 +264,7 @@ public static class MlflowReplay
             ? items.OrderBy(item => (string)item!["key"]!, StringComparer.Ordinal)
             : items;
 
-    private static JsonValueKind? Kind(JsonValueKind? kind) =>
-        kind == JsonValueKind.False ? JsonValueKind.True : kind;
+    private static JsonValueKind? Kind(JsonValueKind? kind) => kind == JsonValueKind.False ? JsonValueKind.True : kind;
 
     private static JsonNode? TryParse(string text)
     {

@@ -28,7 +28,10 @@ public sealed class RegistryHost : IAsyncDisposable
     {
         _app = app;
         Database = database;
-        var address = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
+        var address = app
+            .Services.GetRequiredService<IServer>()
+            .Features.Get<IServerAddressesFeature>()!
+            .Addresses.First();
         Client = new HttpClient { BaseAddress = new Uri(address) };
     }
 
@@ -168,9 +171,19 @@ public sealed class RegistryHost : IAsyncDisposable
     }
 
     public async Task<JsonNode> RegisterAsync(string model, string source, string? run, string actor = "ds") =>
-        (await OkAsync("POST", "model-versions/create", new { name = model, source, run_id = run }, actor))[
-            "model_version"
-        ]!;
+        (
+            await OkAsync(
+                "POST",
+                "model-versions/create",
+                new
+                {
+                    name = model,
+                    source,
+                    run_id = run,
+                },
+                actor
+            )
+        )["model_version"]!;
 
     /// <summary>Where the blob store keeps content.</summary>
     public string BlobFile(byte[] content)
