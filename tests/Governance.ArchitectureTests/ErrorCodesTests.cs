@@ -35,6 +35,7 @@ public partial class ErrorCodesTests
                 Own().Matches(text).SelectMany(match => match.Groups["code"].Captures.Select(one => one.Value))
             );
             codes.UnionWith(Signing().Matches(text).Select(match => $"signing.{match.Groups[1].Value}"));
+            codes.UnionWith(CommandLine().Matches(text).Select(match => $"cli.{match.Groups[1].Value}"));
             if (path.Contains("GraphQl"))
             {
                 codes.UnionWith(GraphQl().Matches(text).Select(match => match.Groups[1].Value));
@@ -68,6 +69,9 @@ public partial class ErrorCodesTests
         """(?:Code\s=\s|\["code"\]\s=\s|Info\(\w+,\s(?:\w+\.Code\s\?\?\s)?|StatusCodes\.\w+,\s*|Failure\.Denied\()"([A-Z]{3,}(?:_[A-Z]+)*)"""
     )]
     private static partial Regex GraphQl();
+
+    [GeneratedRegex("""\bUnusable\(\s*"([a-z0-9_]+)""")]
+    private static partial Regex CommandLine();
 
     [GeneratedRegex("^\\| `([a-z]+\\.[a-z_0-9]+|[A-Z]{3,}(?:_[A-Z]+)*)` \\|", RegexOptions.Multiline)]
     private static partial Regex Row();
