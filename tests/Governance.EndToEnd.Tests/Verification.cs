@@ -89,8 +89,7 @@ internal sealed class Verification(
             var found = (
                 await _dana.GetAsync($"model-versions/search?filter=name%3D'{Workload.Model}'&max_results=1000")
             ).Expect();
-            var versions =
-                found.Body["model_versions"]?.AsArray().OfType<JsonNode>().ToList() ?? [];
+            var versions = found.Body["model_versions"]?.AsArray().OfType<JsonNode>().ToList() ?? [];
             var pending = versions
                 .Where(version => version["status"]!.ToString() == "PENDING_REGISTRATION")
                 .Select(version => version["version"]!.ToString())

@@ -187,6 +187,12 @@ internal sealed class Workload(People people, Ledger ledger, Random random, Canc
         );
         var version = answer.Text("model_version", "version");
         ledger.Acknowledge($"run-of:{version}", run);
+        return version;
+    }
+
+    /// <summary>Tags a version with the run it came from.</summary>
+    public async Task TagAsync(string version, string run)
+    {
         await ledger.SetAsync(
             () =>
                 _dana.PostAsync(
@@ -201,7 +207,6 @@ internal sealed class Workload(People people, Ledger ledger, Random random, Canc
                 ),
             ($"version-tag:{version}:made-by", run)
         );
-        return version;
     }
 
     /// <summary>How many kinds of evidence a version has so far.</summary>
@@ -222,7 +227,7 @@ internal sealed class Workload(People people, Ledger ledger, Random random, Canc
 
     public async Task ReadyAsync(string version)
     {
-        for (var i = 0; i < 600; i++)
+        for (var i = 0; i < 2400; i++)
         {
             var status = await StatusAsync(version);
             if (status == "READY")
@@ -231,7 +236,7 @@ internal sealed class Workload(People people, Ledger ledger, Random random, Canc
             }
 
             Assert.Equal("PENDING_REGISTRATION", status);
-            await Task.Delay(100, cancellationToken);
+            await Task.Delay(25, cancellationToken);
         }
 
         Assert.Fail($"Version {version} is not READY after a minute.");
@@ -242,6 +247,7 @@ internal sealed class Workload(People people, Ledger ledger, Random random, Canc
     {
         var run = await RunAsync();
         var version = await RegisterAsync(run, await PutAsync(run));
+        await TagAsync(version, run);
         await ReadyAsync(version);
         return version;
     }
@@ -335,7 +341,10 @@ internal sealed class Workload(People people, Ledger ledger, Random random, Canc
         for (var i = 0; i < 600; i++)
         {
             var data = await _dana.GraphQlAsync($"{{dataset(sha256:\"{sha256}\"){{scanState}}}}");
-            if (data["dataset"]?["scanState"]?.ToString() is { } state && !state.Equals("pending", StringComparison.OrdinalIgnoreCase))
+            if (
+                data["dataset"]?["scanState"]?.ToString() is { } state
+                && !state.Equals("pending", StringComparison.OrdinalIgnoreCase)
+            )
             {
                 return;
             }
