@@ -1,6 +1,7 @@
 using Governance.Audit;
 using Governance.Audit.Contracts;
 using Governance.Compliance;
+using Governance.Compliance.Contracts;
 using Governance.Console;
 using Governance.Evidence;
 using Governance.Gateway.GraphQl;
@@ -19,6 +20,7 @@ using Governance.Registry;
 using Governance.Sbom;
 using Governance.Scanning;
 using Governance.Signing;
+using Governance.Signing.Contracts;
 using Microsoft.AspNetCore.HostFiltering;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.EntityFrameworkCore;
@@ -54,7 +56,13 @@ public static class GatewayHost
             .AddEnvironmentVariables()
             .AddCommandLine(args)
             .AddInMemoryCollection(overrides ?? new Dictionary<string, string?>());
-        var options = ReadOptions(builder.Configuration);
+        var options = Read(builder.Configuration, "", new GatewayOptionsValidator());
+        if (builder.Configuration.GetSection("Kestrel").Exists())
+        {
+            // The framework would open whatever listeners this section names, plain ones included.
+            throw new InvalidOperationException("The section Kestrel is not read; set Governance:Urls.");
+        }
+
         var platform = Paths.Resolve(options);
         var directory = DataDirectory.Open(platform.DataDirectory, demo);
         AddLogging(builder, demo);
@@ -62,6 +70,7 @@ public static class GatewayHost
         configure?.Invoke(builder.Services);
         builder.Host.UseDefaultServiceProvider(provider => provider.ValidateScopes = provider.ValidateOnBuild = true);
         var app = builder.Build();
+        app.Lifetime.ApplicationStarted.Register(() => Listeners.Require(app, demo));
         try
         {
             await PrepareAsync(app);
@@ -96,19 +105,16 @@ public static class GatewayHost
         services.AddGraphQl();
     }
 
-    private static TOptions Read<TOptions>(IConfiguration configuration, string section)
-        where TOptions : new()
+    private static TOptions Read<TOptions>(
+        IConfiguration configuration,
+        string section,
+        IValidateOptions<TOptions> validator
+    )
+        where TOptions : class, new()
     {
         var options = new TOptions();
-        configuration.GetSection($"Governance:{section}").Bind(options);
-        return options;
-    }
-
-    private static GatewayOptions ReadOptions(IConfiguration configuration)
-    {
-        var options = new GatewayOptions();
-        configuration.GetSection("Governance").Bind(options);
-        var validated = new GatewayOptionsValidator().Validate(null, options);
+        configuration.GetSection(section.Length == 0 ? "Governance" : $"Governance:{section}").Bind(options);
+        var validated = validator.Validate(section, options);
         return validated.Failed ? throw new InvalidOperationException(validated.FailureMessage) : options;
     }
 
@@ -139,10 +145,10 @@ public static class GatewayHost
         services.AddSingleton(_ => directory);
         services.AddSingleton(options);
         services.AddSingleton(platform);
-        services.AddSingleton(Read<JobOptions>(configuration, "Jobs"));
-        services.AddSingleton(Read<AuditOptions>(configuration, "Audit"));
-        services.AddSingleton(Read<PrivacyOptions>(configuration, "Privacy"));
-        services.AddSingleton(Read<ComplianceOptions>(configuration, "Compliance"));
+        services.AddSingleton(Read(configuration, "Jobs", new JobOptionsValidator()));
+        services.AddSingleton(Read(configuration, "Audit", new AuditOptionsValidator()));
+        services.AddSingleton(Read(configuration, "Compliance", new ComplianceOptionsValidator()));
+        services.AddSingleton(Read(configuration, "Privacy", new PrivacyOptionsValidator()));
         AddModules(services);
         Bind(services, configuration, demo);
         services.AddSingleton<ServerCertificates>();
@@ -172,6 +178,7 @@ public static class GatewayHost
     private static void Bind(IServiceCollection services, IConfiguration configuration, bool demo)
     {
         services.AddOptions<RegistryOptions>().Bind(configuration.GetSection("Governance:Registry"));
+        services.AddOptions<ScanningOptions>().Bind(configuration.GetSection("Governance:Scanning"));
         services
             .AddOptions<IdentityOptions>()
             .Bind(configuration.GetSection("Governance:Identity"))
@@ -194,8 +201,10 @@ public static class GatewayHost
 
     private static async Task PrepareAsync(WebApplication app)
     {
-        // Made first, so that a key that cannot be read stops the start before the database is touched.
+        // Made first, so that a key that cannot be read stops the start before the database is touched, and so that every key
+        // is older than the first entry that it vouches for.
         _ = app.Services.GetRequiredService<IKeyWrap>();
+        _ = app.Services.GetRequiredService<ISigner>();
         await using (
             var db = await app.Services.GetRequiredService<IDbContextFactory<GovernanceDb>>().CreateDbContextAsync()
         )
@@ -204,6 +213,7 @@ public static class GatewayHost
         }
 
         await app.Services.GetRequiredService<PolicySeed>().RunAsync(CancellationToken.None);
+        _ = app.Services.GetRequiredService<IReports>(); // reads the catalogues, or says what is wrong with them
     }
 
     private static void Map(WebApplication app)

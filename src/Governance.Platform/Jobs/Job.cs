@@ -1,3 +1,6 @@
+using System.ComponentModel.DataAnnotations;
+using Microsoft.Extensions.Options;
+
 namespace Governance.Platform.Jobs;
 
 /// <summary>A request for a durable job.</summary>
@@ -67,14 +70,21 @@ public sealed class JobRow
 public sealed class JobOptions
 {
     /// <summary>Workers in this process, 1–32. Default 2.</summary>
+    [Range(1, 32)]
     public int Workers { get; set; } = 2;
 
     /// <summary>Attempts before a job is given up, 1–20. Default 5.</summary>
+    [Range(1, 20)]
     public int MaxAttempts { get; set; } = 5;
 
     /// <summary>Longest run of one attempt in seconds, 1–3600. Default 300.</summary>
+    [Range(1, 3600)]
     public int TimeoutSeconds { get; set; } = 300;
 }
+
+/// <summary>Checks the settings at start.</summary>
+[OptionsValidator]
+public sealed partial class JobOptionsValidator : IValidateOptions<JobOptions>;
 
 /// <summary>Wakes the workers of this process when a job was committed.</summary>
 internal static class JobSignal
