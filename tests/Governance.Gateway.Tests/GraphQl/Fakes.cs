@@ -639,6 +639,21 @@ internal sealed class FakeAuditLog(World world) : IAuditLog
     public Task<InclusionProof?> AwaitProofAsync(Guid entryId, TimeSpan atMost, CancellationToken cancellationToken) =>
         ProveAsync(entryId, cancellationToken);
 
+    public Task<IReadOnlyList<string>> CheckpointsAsync(
+        long afterSize,
+        int first,
+        CancellationToken cancellationToken
+    ) => throw new NotSupportedException();
+
+    public Task<Result<ConsistencyProof>> ProveConsistencyAsync(
+        long from,
+        long to,
+        CancellationToken cancellationToken
+    ) => throw new NotSupportedException();
+
+    public Task<byte[]?> TileAsync(string level, string rest, CancellationToken cancellationToken) =>
+        throw new NotSupportedException();
+
     public Task<string?> CheckpointAsync(CancellationToken cancellationToken) => Task.FromResult<string?>("note");
 }
 

@@ -279,8 +279,8 @@ internal sealed class Query
             new JsonObject
             {
                 ["count"] = page.Items.Count,
-                ["newest"] = page.Items.FirstOrDefault()?.Id.ToString(),
-                ["oldest"] = page.Items.LastOrDefault()?.Id.ToString(),
+                ["newest"] = page.Items is [var newest, ..] ? newest.Id.ToString() : null,
+                ["oldest"] = page.Items is [.., var oldest] ? oldest.Id.ToString() : null,
             },
             cancellationToken
         );

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using GraphQLParser;
 using GraphQLParser.AST;
 using GraphQLParser.Exceptions;
@@ -26,7 +27,9 @@ internal static class DocumentGuard
             throw Over("syntax depth", DocumentLimits.SyntaxDepth);
         }
 
+#pragma warning disable VSTHRD002 // nothing in this visitor waits
         new Counter().VisitAsync(document, default).AsTask().GetAwaiter().GetResult();
+#pragma warning restore VSTHRD002
         var fragments = Fragments(document);
         var operations = document.Definitions.OfType<GraphQLOperationDefinition>().ToList();
         Within(operations.Count, DocumentLimits.Operations, "operations");
@@ -34,13 +37,13 @@ internal static class DocumentGuard
         var measure = new Measure(fragments);
         foreach (var fragment in fragments.Values)
         {
-            measure.Check(measure.Of(fragment));
+            Measure.Check(measure.Of(fragment));
         }
 
         foreach (var operation in operations)
         {
             var size = measure.Of(operation.SelectionSet);
-            measure.Check(size);
+            Measure.Check(size);
             Within(size.RootFields, DocumentLimits.RootFields, "root fields");
         }
 
@@ -121,6 +124,7 @@ internal static class DocumentGuard
     }
 
     /// <summary>What a selection set comes to once its fragments are spread. Each fragment is measured once; sums saturate.</summary>
+    [StructLayout(LayoutKind.Auto)]
     private readonly record struct Size(long Selections, long RootFields, int Depth, int IntrospectionLists);
 
     private sealed class Measure(Dictionary<ROM, GraphQLFragmentDefinition> fragments)
@@ -129,7 +133,7 @@ internal static class DocumentGuard
         private readonly Dictionary<ROM, Size> _memo = [];
         private readonly HashSet<ROM> _open = [];
 
-        public void Check(Size size)
+        public static void Check(Size size)
         {
             Within(size.Selections, DocumentLimits.Selections, "selections once fragments are spread");
             Within(size.Depth, DocumentLimits.Depth, "levels");

@@ -5,7 +5,7 @@ namespace Governance.Gateway.GraphQl.Loading;
 /// <summary>A value that is fetched when the executer has gathered everything else that its level of the query asks for.</summary>
 internal sealed class Deferred<T>(Func<CancellationToken, Task<T>> get) : IDataLoaderResult<T>
 {
-    public Task<T> GetResultAsync(CancellationToken cancellationToken) => get(cancellationToken);
+    public Task<T> GetResultAsync(CancellationToken cancellationToken = default) => get(cancellationToken);
 
     async Task<object?> IDataLoaderResult.GetResultAsync(CancellationToken cancellationToken) =>
         await get(cancellationToken);
