@@ -36,7 +36,7 @@ internal sealed class SqliteConnections(PlatformOptions options, IServiceProvide
     public DbContextOptions<GovernanceDb> OptionsFor(SqliteConnection connection)
     {
         var builder = new DbContextOptionsBuilder<GovernanceDb>();
-        builder.UseSqlite(connection, Settle);
+        builder.UseSqlite(connection);
         Compose(builder);
         return builder.Options;
     }
@@ -44,14 +44,12 @@ internal sealed class SqliteConnections(PlatformOptions options, IServiceProvide
     /// <summary>Options of pooled contexts that open their own connections.</summary>
     public void Configure(DbContextOptionsBuilder builder)
     {
-        builder.UseSqlite(_text.ToString(), Settle).AddInterceptors(Pragmas.Instance);
+        builder.UseSqlite(_text.ToString(), Migrations).AddInterceptors(Pragmas.Instance);
         Compose(builder);
     }
 
-    private void Settle(SqliteDbContextOptionsBuilder sqlite)
+    private void Migrations(SqliteDbContextOptionsBuilder sqlite)
     {
-        // A list is one JSON parameter: the statement stays the same whatever its length, so its translation is cached.
-        sqlite.UseParameterizedCollectionMode(ParameterTranslationMode.Parameter);
         if (options.MigrationsAssembly.Length > 0)
         {
             sqlite.MigrationsAssembly(options.MigrationsAssembly);
@@ -87,20 +85,6 @@ internal sealed class SqliteConnections(PlatformOptions options, IServiceProvide
             Apply(connection);
             return Task.CompletedTask;
         }
-
-        // Opening costs more than most reads (settings, functions, the file's schema): a pooled context keeps its connection
-        // open until it is disposed itself. No read lock outlives its reader.
-        public override InterceptionResult ConnectionClosing(
-            DbConnection connection,
-            ConnectionEventData eventData,
-            InterceptionResult result
-        ) => InterceptionResult.Suppress();
-
-        public override ValueTask<InterceptionResult> ConnectionClosingAsync(
-            DbConnection connection,
-            ConnectionEventData eventData,
-            InterceptionResult result
-        ) => ValueTask.FromResult(InterceptionResult.Suppress());
     }
 
     // Two hosts in one process (tests) may compose different modules: the model cache must tell them apart.
