@@ -54,7 +54,7 @@ public static class GatewayHost
             .AddEnvironmentVariables()
             .AddCommandLine(args)
             .AddInMemoryCollection(overrides ?? new Dictionary<string, string?>());
-        var options = ReadOptions(builder.Configuration);
+        var options = Read(builder.Configuration, "Governance", new GatewayOptionsValidator());
         var platform = Paths.Resolve(options);
         var directory = DataDirectory.Open(platform.DataDirectory, demo);
         AddLogging(builder, demo);
@@ -96,20 +96,18 @@ public static class GatewayHost
         services.AddGraphQl();
     }
 
-    private static TOptions Read<TOptions>(IConfiguration configuration, string section)
-        where TOptions : new()
+    private static TOptions Read<TOptions>(
+        IConfiguration configuration,
+        string section,
+        IValidateOptions<TOptions>? validator = null
+    )
+        where TOptions : class, new()
     {
         var options = new TOptions();
-        configuration.GetSection($"Governance:{section}").Bind(options);
-        return options;
-    }
-
-    private static GatewayOptions ReadOptions(IConfiguration configuration)
-    {
-        var options = new GatewayOptions();
-        configuration.GetSection("Governance").Bind(options);
-        var validated = new GatewayOptionsValidator().Validate(null, options);
-        return validated.Failed ? throw new InvalidOperationException(validated.FailureMessage) : options;
+        configuration.GetSection(section).Bind(options);
+        return validator?.Validate(null, options) is { Failed: true } refused
+            ? throw new InvalidOperationException(refused.FailureMessage)
+            : options;
     }
 
     private static void AddLogging(WebApplicationBuilder builder, bool demo)
@@ -137,12 +135,14 @@ public static class GatewayHost
     )
     {
         services.AddSingleton(_ => directory);
+        var privacy = Read<PrivacyOptions>(configuration, "Governance:Privacy");
+        privacy.Validate();
         services.AddSingleton(options);
         services.AddSingleton(platform);
-        services.AddSingleton(Read<JobOptions>(configuration, "Jobs"));
-        services.AddSingleton(Read<AuditOptions>(configuration, "Audit"));
-        services.AddSingleton(Read<PrivacyOptions>(configuration, "Privacy"));
-        services.AddSingleton(Read<ComplianceOptions>(configuration, "Compliance"));
+        services.AddSingleton(Read<JobOptions>(configuration, "Governance:Jobs"));
+        services.AddSingleton(Read(configuration, "Governance:Audit", new AuditOptionsValidator()));
+        services.AddSingleton(privacy);
+        services.AddSingleton(Read<ComplianceOptions>(configuration, "Governance:Compliance"));
         AddModules(services);
         Bind(services, configuration, demo);
         services.AddSingleton<ServerCertificates>();
@@ -172,6 +172,7 @@ public static class GatewayHost
     private static void Bind(IServiceCollection services, IConfiguration configuration, bool demo)
     {
         services.AddOptions<RegistryOptions>().Bind(configuration.GetSection("Governance:Registry"));
+        services.AddOptions<ScanningOptions>().Bind(configuration.GetSection("Governance:Scanning"));
         services
             .AddOptions<IdentityOptions>()
             .Bind(configuration.GetSection("Governance:Identity"))
