@@ -1,3 +1,5 @@
+using System.ComponentModel.DataAnnotations;
+
 namespace Governance.Compliance;
 
 /// <summary>Settings of reports. Bound by the host from the section <c>Governance:Compliance</c>.</summary>
@@ -7,5 +9,6 @@ public sealed class ComplianceOptions
     public string CataloguesDirectory { get; set; } = "";
 
     /// <summary>Datasets followed upwards from the inputs of a version, 1–10,000; what lies beyond counts as unknown. Default 500.</summary>
+    [Range(1, 10_000)]
     public int MaxDatasets { get; set; } = 500;
 }

@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using Governance.Audit;
 using Governance.Audit.Contracts;
 using Governance.Compliance;
@@ -54,7 +55,7 @@ public static class GatewayHost
             .AddEnvironmentVariables()
             .AddCommandLine(args)
             .AddInMemoryCollection(overrides ?? new Dictionary<string, string?>());
-        var options = Read(builder.Configuration, "Governance", new GatewayOptionsValidator());
+        var options = Read<GatewayOptions>(builder.Configuration, "Governance");
         var platform = Paths.Resolve(options);
         var directory = DataDirectory.Open(platform.DataDirectory, demo);
         AddLogging(builder, demo);
@@ -96,18 +97,17 @@ public static class GatewayHost
         services.AddGraphQl();
     }
 
-    private static TOptions Read<TOptions>(
-        IConfiguration configuration,
-        string section,
-        IValidateOptions<TOptions>? validator = null
-    )
+    private static TOptions Read<TOptions>(IConfiguration configuration, string section)
         where TOptions : class, new()
     {
         var options = new TOptions();
         configuration.GetSection(section).Bind(options);
-        return validator?.Validate(null, options) is { Failed: true } refused
-            ? throw new InvalidOperationException(refused.FailureMessage)
-            : options;
+        var problems = new List<ValidationResult>();
+        return Validator.TryValidateObject(options, new ValidationContext(options), problems, validateAllProperties: true)
+            ? options
+            : throw new InvalidOperationException(
+                string.Join(' ', problems.Select(problem => $"{section}: {problem.ErrorMessage}"))
+            );
     }
 
     private static void AddLogging(WebApplicationBuilder builder, bool demo)
@@ -140,7 +140,7 @@ public static class GatewayHost
         services.AddSingleton(options);
         services.AddSingleton(platform);
         services.AddSingleton(Read<JobOptions>(configuration, "Governance:Jobs"));
-        services.AddSingleton(Read(configuration, "Governance:Audit", new AuditOptionsValidator()));
+        services.AddSingleton(Read<AuditOptions>(configuration, "Governance:Audit"));
         services.AddSingleton(privacy);
         services.AddSingleton(Read<ComplianceOptions>(configuration, "Governance:Compliance"));
         AddModules(services);

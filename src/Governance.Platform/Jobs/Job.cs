@@ -1,3 +1,5 @@
+using System.ComponentModel.DataAnnotations;
+
 namespace Governance.Platform.Jobs;
 
 /// <summary>A request for a durable job.</summary>
@@ -67,12 +69,15 @@ public sealed class JobRow
 public sealed class JobOptions
 {
     /// <summary>Workers in this process, 1–32. Default 2.</summary>
+    [Range(1, 32)]
     public int Workers { get; set; } = 2;
 
     /// <summary>Attempts before a job is given up, 1–20. Default 5.</summary>
+    [Range(1, 20)]
     public int MaxAttempts { get; set; } = 5;
 
     /// <summary>Longest run of one attempt in seconds, 1–3600. Default 300.</summary>
+    [Range(1, 3600)]
     public int TimeoutSeconds { get; set; } = 300;
 }
 
