@@ -1,19 +1,13 @@
 using System.ComponentModel.DataAnnotations;
+using System.Text.RegularExpressions;
 using Microsoft.Extensions.Options;
 
 namespace Governance.Gateway;
 
 /// <summary>Settings of the gateway. Bound from the section <c>Governance</c>; relative paths resolve against <see cref="Hosting.Paths.Base"/>.</summary>
-public sealed class GatewayOptions
+public sealed partial class GatewayOptions : IValidatableObject
 {
     /// <summary>Address to listen on: https, a host name or <c>*</c>, and a port. Default <c>https://localhost:8443</c>.</summary>
-    [
-        Required,
-        RegularExpression(
-            @"https://[A-Za-z0-9.\-*\[\]:]+:\d{1,5}",
-            ErrorMessage = "Governance:Urls must be one https address with a port; plain HTTP is refused."
-        )
-    ]
     public string Urls { get; set; } = "https://localhost:8443";
 
     /// <summary>Address that clients use, no trailing slash; issuer of tokens. Default: the listening address.</summary>
@@ -35,6 +29,29 @@ public sealed class GatewayOptions
 
     /// <summary>Host names that requests may carry, besides those of the addresses above; comma-separated. Default none.</summary>
     public string AllowedHosts { get; set; } = "";
+
+    /// <inheritdoc />
+    public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
+    {
+        if (!IsHttps(Urls.Replace("*", "localhost", StringComparison.Ordinal)) || !PortAtEnd().IsMatch(Urls))
+        {
+            yield return new ValidationResult(
+                "Urls must be one https address with a port; plain HTTP is refused."
+            );
+        }
+
+        if (PublicUrl.Length > 0 && !IsHttps(PublicUrl))
+        {
+            yield return new ValidationResult("PublicUrl must be an https address without a path.");
+        }
+    }
+
+    private static bool IsHttps(string text) =>
+        Uri.TryCreate(text, UriKind.Absolute, out var address)
+        && address is { Scheme: "https", PathAndQuery: "/", Fragment: "", UserInfo: "", Host.Length: > 0, Port: > 0 };
+
+    [GeneratedRegex(@":\d{1,5}\z", RegexOptions.None, 1000)]
+    private static partial Regex PortAtEnd();
 }
 
 /// <summary>Checks the settings at start.</summary>

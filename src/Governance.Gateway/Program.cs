@@ -2,6 +2,8 @@ using Governance.Gateway.Demo;
 using Governance.Gateway.Hosting;
 using Governance.Gateway.Tls;
 using Governance.Platform;
+using Governance.Policy.Engine;
+using Microsoft.Extensions.Options;
 
 try
 {
@@ -38,9 +40,16 @@ try
     await app.RunAsync();
     return 0;
 }
-catch (InvalidOperationException problem)
+catch (Exception problem)
+    when (problem
+            is InvalidOperationException
+                or OptionsValidationException
+                or PolicySyntaxException
+                or IOException
+                or UnauthorizedAccessException
+    )
 {
-    // Settings, directories and policies explain themselves in one sentence.
+    // Settings, directories, addresses and policies explain themselves in one sentence.
     Console.Error.WriteLine(problem.Message);
     return 2;
 }

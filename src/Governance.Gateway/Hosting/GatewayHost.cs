@@ -221,6 +221,15 @@ public static class GatewayHost
         app.UseExceptionHandler(new ExceptionHandlerOptions { ExceptionHandler = ErrorAnswers.HandleAsync });
         app.UseHsts();
         app.UseHostFiltering();
+        // Addresses in answers come from the settings, never from the request.
+        var host = HostString.FromUriComponent(new Uri(app.Services.GetRequiredService<PlatformOptions>().PublicUrl));
+        app.Use(
+            (context, next) =>
+            {
+                context.Request.Host = host;
+                return next(context);
+            }
+        );
         app.UseRouting();
         app.UseIdentity();
         app.MapIdentity();

@@ -13,7 +13,7 @@ public static class Paths
     /// <summary>Absolute platform settings from the gateway's; the key file must lie outside the data directory.</summary>
     public static PlatformOptions Resolve(GatewayOptions options)
     {
-        var data = Path.GetFullPath(options.DataDirectory, Base);
+        var data = Path.TrimEndingDirectorySeparator(Path.GetFullPath(options.DataDirectory, Base));
         var keyFile = options.KeyFile.Length > 0 ? Path.GetFullPath(options.KeyFile, Base) : DefaultKeyFile(data);
         if (keyFile.StartsWith(data + Path.DirectorySeparatorChar, StringComparison.Ordinal))
         {

@@ -54,7 +54,7 @@ internal static class ArtifactRoutes
             .RequirePermission(Permissions.ExperimentWrite);
         routes
             .Map($"{prefix}/{{**rest}}", context => MlflowErrors.WriteAsync(context, MlflowErrors.NoEndpoint))
-            .RequirePermission(Permissions.Self);
+            .RequirePermission(Permissions.Public);
     }
 
     // 501 makes stock clients fall back to one plain PUT.

@@ -33,7 +33,7 @@ internal static partial class Dispatcher
 
         routes
             .Map($"{prefix}/{{**rest}}", context => MlflowErrors.WriteAsync(context, MlflowErrors.NoEndpoint))
-            .RequirePermission(Permissions.Self);
+            .RequirePermission(Permissions.Public);
     }
 
     private static Task ServeAsync(HttpContext context, MlflowRoute route) =>

@@ -42,14 +42,16 @@ public static class MlflowReplay
     /// <summary>
     /// Replays the lines; returns what differed, empty when all was as recorded. <paramref name="expectStatus"/> may replace the
     /// recorded status of a step (null keeps it); a replaced step is compared by status only. <paramref name="settled"/> runs
-    /// after every registration, to wait for its evidence.
+    /// after every registration, to wait for its evidence. <paramref name="upload"/> gives the bytes of an upload by its file
+    /// name (the recordings hold none); null keeps the invented ones.
     /// </summary>
     public static async Task<IReadOnlyList<string>> RunAsync(
         HttpClient client,
         IEnumerable<string> lines,
         CancellationToken cancellationToken,
         Func<string, string, JsonNode?, int?>? expectStatus = null,
-        Func<JsonNode, Task>? settled = null
+        Func<JsonNode, Task>? settled = null,
+        Func<string, byte[]?>? upload = null
     )
     {
         var ids = new Dictionary<string, string>(StringComparer.Ordinal);
@@ -70,7 +72,9 @@ public static class MlflowReplay
             }
             else if (method == "PUT")
             {
-                message.Content = new ByteArrayContent(Encoding.UTF8.GetBytes(url));
+                message.Content = new ByteArrayContent(
+                    upload?.Invoke(url[(url.LastIndexOf('/') + 1)..]) ?? Encoding.UTF8.GetBytes(url)
+                );
             }
 
             using var response = await client.SendAsync(message, cancellationToken);

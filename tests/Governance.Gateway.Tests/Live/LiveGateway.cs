@@ -1,0 +1,188 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Net.Security;
+using System.Net.Sockets;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using System.Text;
+using System.Text.Json.Nodes;
+using Governance.Gateway.Demo;
+using Governance.Gateway.Hosting;
+using Governance.Gateway.Tls;
+using Governance.Identity.Contracts;
+using Governance.Kernel;
+using Governance.Platform;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Governance.Gateway.Tests.Live;
+
+/// <summary>The tests that share one gateway: each uses names of its own.</summary>
+[CollectionDefinition(Name)]
+public sealed class GatewayTests : ICollectionFixture<LiveGateway>
+{
+    public const string Name = "gateway";
+}
+
+/// <summary>
+/// A whole gateway as an operator starts it: own data directory and key file, generated CA, TLS on a free port of loopback.
+/// Accounts sign in by the real flows; nothing is faked.
+/// </summary>
+public sealed class LiveGateway : IAsyncLifetime
+{
+    private readonly string _root = Directory.CreateTempSubdirectory("governance-live-").FullName;
+    private readonly List<HttpClient> _clients = [];
+    private WebApplication? _app;
+    private DemoAccounts? _accounts;
+
+    /// <summary>The text of promotion.yaml to seed with, instead of the shipped one.</summary>
+    public string? PromotionPolicy { get; init; }
+
+    public string Url { get; private set; } = "";
+
+    public string AuthorityPath => Certificates.CertificatePath;
+
+    internal IServiceProvider Services => _app!.Services;
+
+    private ServerCertificates Certificates => Services.GetRequiredService<ServerCertificates>();
+
+    public static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+
+    public async ValueTask InitializeAsync()
+    {
+        Url = $"https://localhost:{FreePort()}";
+        var settings = new Dictionary<string, string?>
+        {
+            ["Governance:Urls"] = Url,
+            ["Governance:DataDirectory"] = Path.Combine(_root, "data"),
+            ["Governance:KeyFile"] = Path.Combine(_root, "gateway.kek"),
+            ["Governance:PoliciesDirectory"] = Policies(),
+            ["Governance:Identity:AccessTokenMinutes"] = "120",
+            ["Governance:Identity:SignInPerMinute"] = "600",
+            ["Governance:Identity:TokensPerMinute"] = "6000",
+            ["Logging:LogLevel:Default"] = "None",
+            ["Logging:LogLevel:Microsoft"] = "None",
+            ["Logging:LogLevel:OpenIddict"] = "None",
+        };
+        _app = await GatewayHost.BuildAsync([], demo: false, settings);
+        await _app.StartAsync();
+        _accounts = await DemoAccounts.CreateAsync(
+            Services,
+            Services.GetRequiredService<PlatformOptions>(),
+            Certificates
+        );
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _clients.ForEach(client => client.Dispose());
+        _accounts?.Dispose();
+        if (_app is not null)
+        {
+            await _app.StopAsync();
+            await _app.DisposeAsync();
+        }
+
+        Directory.Delete(_root, recursive: true);
+    }
+
+    /// <summary>A client with the token of dana, remy, sam, rita, paul, ada, admin, vera, training-pipeline or approval-bot.</summary>
+    internal HttpClient Http(string account) => Keep(_accounts!.Client(account));
+
+    internal DemoClient As(string account) => new(Http(account));
+
+    internal string TokenOf(string account)
+    {
+        using var client = _accounts!.Client(account);
+        return client.DefaultRequestHeaders.Authorization!.Parameter!;
+    }
+
+    internal HttpClient Anonymous() =>
+        Keep(new HttpClient(Loopback.Trusting(Certificates.Authority)) { BaseAddress = new Uri(Url) });
+
+    /// <summary>Enrols a service with these grants and signs it in by client credentials.</summary>
+    internal async Task<HttpClient> ServiceAsync(string name, params RoleGrant[] grants)
+    {
+        var secret = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32));
+        var enrolled = await Services
+            .GetRequiredService<ISubjects>()
+            .EnrolServiceAsync(Actor.System, name, new Secret(secret), grants, CancellationToken.None);
+        Assert.True(enrolled.Ok, enrolled.Failure?.Message);
+        var client = Anonymous();
+        using var form = new FormUrlEncodedContent(
+            new Dictionary<string, string>
+            {
+                ["grant_type"] = "client_credentials",
+                ["client_id"] = name,
+                ["client_secret"] = secret,
+            }
+        );
+        using var answer = await client.PostAsync(new Uri("/connect/token", UriKind.Relative), form);
+        var body = JsonNode.Parse(await answer.Content.ReadAsStringAsync())!;
+        client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue(
+            "Bearer",
+            body["access_token"]!.ToString()
+        );
+        return client;
+    }
+
+    /// <summary>Sends bytes as they are over TLS and gives back what comes until the server closes or ten seconds pass.</summary>
+    internal async Task<string> RawAsync(string request)
+    {
+        using var timeout = new CancellationTokenSource(TimeSpan.FromSeconds(10));
+        using var tcp = new TcpClient();
+        await tcp.ConnectAsync(IPAddress.Loopback, new Uri(Url).Port, timeout.Token);
+        await using var tls = new SslStream(tcp.GetStream());
+        await tls.AuthenticateAsClientAsync(
+            new SslClientAuthenticationOptions
+            {
+                TargetHost = "localhost",
+                CertificateChainPolicy = new X509ChainPolicy
+                {
+                    TrustMode = X509ChainTrustMode.CustomRootTrust,
+                    CustomTrustStore = { Certificates.Authority },
+                    RevocationMode = X509RevocationMode.NoCheck,
+                },
+            },
+            timeout.Token
+        );
+        await tls.WriteAsync(Encoding.Latin1.GetBytes(request), timeout.Token);
+        using var answer = new StreamReader(tls, Encoding.Latin1);
+        return await answer.ReadToEndAsync(timeout.Token);
+    }
+
+    private HttpClient Keep(HttpClient client)
+    {
+        lock (_clients)
+        {
+            _clients.Add(client);
+        }
+
+        return client;
+    }
+
+    private string Policies()
+    {
+        var shipped = Path.Combine(Paths.Base, "policies");
+        if (PromotionPolicy is null)
+        {
+            return shipped;
+        }
+
+        var own = Path.Combine(_root, "policies");
+        foreach (var file in Directory.EnumerateFiles(shipped, "*", SearchOption.AllDirectories))
+        {
+            var copy = Path.Combine(own, Path.GetRelativePath(shipped, file));
+            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
+            File.Copy(file, copy);
+        }
+
+        File.WriteAllText(Path.Combine(own, "promotion.yaml"), PromotionPolicy);
+        return own;
+    }
+}

@@ -1,0 +1,165 @@
+using System.Diagnostics;
+using Governance.Gateway.Hosting;
+using Governance.Platform.Database;
+using Microsoft.Data.Sqlite;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Governance.Gateway.Tests.Live;
+
+/// <summary>What a start refuses, as the operator sees it: the real executable, one sentence, exit code 2.</summary>
+[Collection(GatewayTests.Name)]
+public sealed class StartTests(LiveGateway gateway) : IDisposable
+{
+    private readonly string _root = Directory.CreateTempSubdirectory("governance-start-").FullName;
+
+    public void Dispose() => Directory.Delete(_root, recursive: true);
+
+    [Fact]
+    public async Task The_demo_refuses_a_directory_that_it_did_not_make()
+    {
+        var data = Directory.CreateDirectory(Path.Combine(_root, "data")).FullName;
+        await File.WriteAllTextAsync(Path.Combine(data, "precious.txt"), "mine", TestContext.Current.CancellationToken);
+
+        await RefusedAsync("was not made by the demo", "demo", "--exit", $"--Governance:DataDirectory={data}");
+
+        Assert.Equal("mine", await File.ReadAllTextAsync(Path.Combine(data, "precious.txt"), TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
+    public async Task A_normal_start_refuses_a_directory_of_the_demo()
+    {
+        var data = Directory.CreateDirectory(Path.Combine(_root, "data")).FullName;
+        await File.WriteAllTextAsync(Path.Combine(data, "demo.marker"), "", TestContext.Current.CancellationToken);
+
+        await RefusedAsync("holds demo data", $"--Governance:DataDirectory={data}");
+    }
+
+    [Fact]
+    public async Task A_second_gateway_on_the_same_directory_is_refused()
+    {
+        var data = gateway.Services.GetRequiredService<Platform.PlatformOptions>().DataDirectory;
+
+        await RefusedAsync("Another gateway is running", $"--Governance:DataDirectory={data}", $"--Governance:KeyFile={_root}/k");
+    }
+
+    [Theory]
+    [InlineData("data/gateway.kek")]
+    [InlineData("data/./deeper/../gateway.kek")]
+    [InlineData("other/../data/gateway.kek")]
+    public async Task A_key_file_inside_the_data_directory_is_refused(string keyFile) =>
+        await RefusedAsync(
+            "must lie outside the data directory",
+            $"--Governance:DataDirectory={_root}/data",
+            $"--Governance:KeyFile={_root}/{keyFile}"
+        );
+
+    [Fact]
+    public async Task A_trailing_slash_does_not_hide_a_key_file_inside_the_data_directory() =>
+        await RefusedAsync(
+            "must lie outside the data directory",
+            $"--Governance:DataDirectory={_root}/data/",
+            $"--Governance:KeyFile={_root}/data/gateway.kek"
+        );
+
+    [Theory]
+    [InlineData("http://localhost:8080", "plain HTTP is refused")]
+    [InlineData("HTTP://localhost:8080", "plain HTTP is refused")]
+    [InlineData("https://localhost", "one https address with a port")]
+    [InlineData("https://localhost:99999", "Urls must be")]
+    [InlineData("https://localhost:8443;http://localhost:8080", "plain HTTP is refused")]
+    [InlineData("", "Urls must be")]
+    public async Task An_address_that_is_not_one_https_address_is_refused(string urls, string sentence) =>
+        await RefusedAsync(sentence, $"--Governance:DataDirectory={_root}/data", $"--Governance:Urls={urls}");
+
+    [Theory]
+    [InlineData("Governance:Identity:AccessTokenMinutes=0", "AccessTokenMinutes")]
+    [InlineData("Governance:Identity:AccessTokenMinutes=many", "AccessTokenMinutes")]
+    [InlineData("Governance:Registry:MaxJsonBytes=1", "MaxJson")]
+    [InlineData("Governance:Audit:PollMilliseconds=5000", "Poll")]
+    [InlineData("Governance:PublicUrl=not an address", "PublicUrl")]
+    [InlineData("Governance:PublicUrl=http://localhost:8443", "PublicUrl")]
+    [InlineData("Governance:PoliciesDirectory=/nowhere", "/nowhere")]
+    public async Task A_bad_setting_is_refused_in_one_sentence(string setting, string names) =>
+        await RefusedAsync(
+            names,
+            $"--Governance:DataDirectory={_root}/data",
+            $"--Governance:KeyFile={_root}/k",
+            $"--Governance:Urls=https://localhost:{LiveGateway.FreePort()}",
+            $"--{setting}"
+        );
+
+    [Fact]
+    public async Task A_bad_policy_file_is_refused_with_its_place()
+    {
+        var policies = Directory.CreateDirectory(Path.Combine(_root, "policies")).FullName;
+        foreach (var file in Directory.EnumerateFiles(Path.Combine(Paths.Base, "policies"), "*.yaml"))
+        {
+            File.Copy(file, Path.Combine(policies, Path.GetFileName(file)));
+        }
+
+        await File.AppendAllTextAsync(
+            Path.Combine(policies, "promotion.yaml"),
+            "\nnobody_knows_this: 1\n",
+            TestContext.Current.CancellationToken
+        );
+
+        await RefusedAsync(
+            "nobody_knows_this",
+            $"--Governance:DataDirectory={_root}/data",
+            $"--Governance:KeyFile={_root}/k",
+            $"--Governance:Urls=https://localhost:{LiveGateway.FreePort()}",
+            $"--Governance:PoliciesDirectory={policies}"
+        );
+    }
+
+    [Fact]
+    public async Task The_migration_makes_the_schema_of_the_model()
+    {
+        await using var db = await DatabaseAsync();
+
+        Assert.False(db.Database.HasPendingModelChanges());
+        Assert.Empty(await db.Database.GetPendingMigrationsAsync(TestContext.Current.CancellationToken));
+    }
+
+    [Theory]
+    [InlineData("audit_entry")]
+    [InlineData("audit_leaf")]
+    [InlineData("audit_node")]
+    [InlineData("audit_checkpoint")]
+    public async Task The_database_itself_refuses_to_change_or_delete_what_the_log_holds(string table)
+    {
+        await using var db = await DatabaseAsync();
+        var column = await db
+            .Database.SqlQueryRaw<string>($"SELECT name AS Value FROM pragma_table_info('{table}') LIMIT 1")
+            .SingleAsync(TestContext.Current.CancellationToken);
+
+        var update = await Assert.ThrowsAsync<SqliteException>(() =>
+            db.Database.ExecuteSqlRawAsync($"UPDATE {table} SET \"{column}\" = \"{column}\"", TestContext.Current.CancellationToken)
+        );
+        var delete = await Assert.ThrowsAsync<SqliteException>(() =>
+            db.Database.ExecuteSqlRawAsync($"DELETE FROM {table}", TestContext.Current.CancellationToken)
+        );
+
+        Assert.Contains("append-only", update.Message, StringComparison.Ordinal);
+        Assert.Contains("append-only", delete.Message, StringComparison.Ordinal);
+    }
+
+    private Task<GovernanceDb> DatabaseAsync() =>
+        gateway.Services.GetRequiredService<IDbContextFactory<GovernanceDb>>().CreateDbContextAsync(TestContext.Current.CancellationToken);
+
+    private static async Task RefusedAsync(string sentence, params string[] args)
+    {
+        var run = await ChildProcess.RunAsync(
+            "dotnet",
+            [typeof(GatewayHost).Assembly.Location, .. args],
+            TimeSpan.FromMinutes(2)
+        );
+
+        Assert.Equal(2, run.ExitCode);
+        Assert.Contains(sentence, run.Errors, StringComparison.OrdinalIgnoreCase);
+        // One sentence for the operator, no stack.
+        Assert.Single(run.Errors.Trim().Split('\n'));
+        Assert.DoesNotContain("   at ", run.Errors, StringComparison.Ordinal);
+    }
+}
