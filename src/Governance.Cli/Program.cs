@@ -1,1 +1,3 @@
-return 0;
+using Governance.Cli;
+
+return await Govern.RunAsync(args, Surroundings.OfProcess(), Console.Out, Console.Error, CancellationToken.None);

@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Microsoft.Extensions.Options;
 
 namespace Governance.Compliance;
 
@@ -12,3 +13,7 @@ public sealed class ComplianceOptions
     [Range(1, 10_000)]
     public int MaxDatasets { get; set; } = 500;
 }
+
+/// <summary>Checks the settings at start.</summary>
+[OptionsValidator]
+public sealed partial class ComplianceOptionsValidator : IValidateOptions<ComplianceOptions>;

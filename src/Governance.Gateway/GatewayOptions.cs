@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using System.Text.RegularExpressions;
+using Microsoft.Extensions.Options;
 
 namespace Governance.Gateway;
 
@@ -35,13 +36,13 @@ public sealed partial class GatewayOptions : IValidatableObject
         if (!IsHttps(Urls.Replace("*", "localhost", StringComparison.Ordinal)) || !PortAtEnd().IsMatch(Urls))
         {
             yield return new ValidationResult(
-                "Urls must be one https address with a port; plain HTTP is refused."
+                "Governance:Urls must be one https address with a port; plain HTTP is refused."
             );
         }
 
         if (PublicUrl.Length > 0 && !IsHttps(PublicUrl))
         {
-            yield return new ValidationResult("PublicUrl must be an https address without a path.");
+            yield return new ValidationResult("Governance:PublicUrl must be an https address without a path.");
         }
     }
 
@@ -52,3 +53,7 @@ public sealed partial class GatewayOptions : IValidatableObject
     [GeneratedRegex(@":\d{1,5}\z", RegexOptions.None, 1000)]
     private static partial Regex PortAtEnd();
 }
+
+/// <summary>Checks the settings at start.</summary>
+[OptionsValidator]
+internal sealed partial class GatewayOptionsValidator : IValidateOptions<GatewayOptions>;

@@ -26,14 +26,26 @@ public static class CanonicalJson
     /// <summary>Canonical text of a value.</summary>
     public static string SerializeToString(JsonNode? node) => Encoding.UTF8.GetString(Serialize(node));
 
-    /// <summary>Parses strictly; null when the bytes are not strict JSON.</summary>
+    /// <summary>
+    /// Parses strictly; null when the bytes are not strict JSON. Texts are checked at once, since the parser reads strings lazily
+    /// and half a surrogate pair would otherwise break later, in the middle of a handler.
+    /// </summary>
     public static JsonNode? TryParse(ReadOnlySpan<byte> utf8)
     {
         try
         {
+            var reader = new Utf8JsonReader(utf8, new JsonReaderOptions { MaxDepth = MaxDepth });
+            while (reader.Read())
+            {
+                if (reader.TokenType is JsonTokenType.String or JsonTokenType.PropertyName)
+                {
+                    _ = reader.GetString();
+                }
+            }
+
             return JsonNode.Parse(utf8, documentOptions: Strict);
         }
-        catch (JsonException)
+        catch (Exception malformed) when (malformed is JsonException or InvalidOperationException)
         {
             return null;
         }

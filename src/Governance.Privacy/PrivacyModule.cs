@@ -67,7 +67,6 @@ public static class PrivacyModule
 /// <summary>At start: reads the policy, removes what cut-off uploads left, and has stale datasets scanned again.</summary>
 internal sealed class PrivacyStart(
     ActivePolicy policies,
-    PrivacyOptions options,
     DatasetVault vault,
     IDbContextFactory<GovernanceDb> databases,
     IWriter writer
@@ -75,7 +74,6 @@ internal sealed class PrivacyStart(
 {
     public async Task StartAsync(CancellationToken cancellationToken)
     {
-        options.Validate();
         var policy = await policies.NowAsync(cancellationToken);
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         var files = await db.Set<DatasetRow>()

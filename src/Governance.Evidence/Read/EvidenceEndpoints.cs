@@ -33,7 +33,7 @@ internal static class EvidenceEndpoints
             "application/vnd.cyclonedx+json; version=1.7",
             Permissions.EvidenceRead
         );
-        Document(group, "lineage", EvidenceKind.Lineage, "application/json", Permissions.EvidenceRead);
+        Document(group, "lineage", EvidenceKind.Lineage, "application/json", Permissions.DatasetRead);
         Document(group, "scan", EvidenceKind.Scan, "application/json", Permissions.FindingRead);
         Document(group, "privacy", EvidenceKind.Privacy, "application/json", Permissions.FindingRead);
     }
@@ -88,7 +88,12 @@ internal static class EvidenceEndpoints
         var view = await registry.FindVersionAsync(version, context.RequestAborted);
         if (view is null || !rights.Allows(permission, view.Target))
         {
-            return Failure.NotFound("evidence.not_found", "There is no such version.").ToProblem();
+            return await context.RefuseAsync(
+                writer,
+                "evidence.refused",
+                Urn.Version(version),
+                Failure.NotFound("evidence.not_found", "There is no such version.")
+            );
         }
 
         if (permission == Permissions.FindingRead)

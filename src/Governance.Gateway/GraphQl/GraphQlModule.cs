@@ -2,6 +2,7 @@ using Governance.Gateway.GraphQl.Fields;
 using Governance.Gateway.GraphQl.Guard;
 using Governance.Gateway.GraphQl.Http;
 using Governance.Gateway.GraphQl.Loading;
+using Governance.Identity.Contracts;
 using Governance.Kernel;
 using Governance.Platform.Web;
 using GraphQL;
@@ -52,10 +53,12 @@ public static class GraphQlModule
     {
         routes.ServiceProvider.GetRequiredService<ISchema>().Initialize();
         var group = routes.MapGroup("/graphql").RequirePermission(Permissions.Self).WithTags("graphql");
-        group.Map("", (HttpContext context, GraphQlEndpoint endpoint) => endpoint.HandleAsync(context));
-        group.MapGet("/ui", (HttpContext context) => IdePage.Serve(context, "ui.html", "text/html"));
-        group.MapGet("/ui.js", (HttpContext context) => IdePage.Serve(context, "ui.js", "text/javascript"));
-        group.MapGet("/ui.css", (HttpContext context) => IdePage.Serve(context, "ui.css", "text/css"));
+        group.Map("", (HttpContext context, GraphQlEndpoint endpoint) => endpoint.HandleAsync(context)).AcceptSession();
+        group.MapGet("/ui", (HttpContext context) => IdePage.Serve(context, "ui.html", "text/html")).AsPage();
+        group
+            .MapGet("/ui.js", (HttpContext context) => IdePage.Serve(context, "ui.js", "text/javascript"))
+            .AcceptSession();
+        group.MapGet("/ui.css", (HttpContext context) => IdePage.Serve(context, "ui.css", "text/css")).AcceptSession();
         return routes;
     }
 }

@@ -1,3 +1,5 @@
+using Governance.Platform.Blobs;
+
 namespace Governance.Gateway.Hosting;
 
 /// <summary>
@@ -30,6 +32,7 @@ internal sealed class DataDirectory : IDisposable
             );
         }
 
+        DurableFile.KeepNewFilesPrivate();
         var held = Lock(path);
         if (demo)
         {
@@ -53,7 +56,9 @@ internal sealed class DataDirectory : IDisposable
         }
         else
         {
-            Directory.CreateDirectory(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            const UnixFileMode owner = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+            Directory.CreateDirectory(path, owner);
+            File.SetUnixFileMode(path, owner); // also a directory that was there before
         }
 
         try

@@ -1,7 +1,7 @@
-using System.ComponentModel.DataAnnotations;
 using Governance.Audit;
 using Governance.Audit.Contracts;
 using Governance.Compliance;
+using Governance.Compliance.Contracts;
 using Governance.Console;
 using Governance.Evidence;
 using Governance.Gateway.GraphQl;
@@ -20,6 +20,7 @@ using Governance.Registry;
 using Governance.Sbom;
 using Governance.Scanning;
 using Governance.Signing;
+using Governance.Signing.Contracts;
 using Microsoft.AspNetCore.HostFiltering;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.EntityFrameworkCore;
@@ -55,7 +56,13 @@ public static class GatewayHost
             .AddEnvironmentVariables()
             .AddCommandLine(args)
             .AddInMemoryCollection(overrides ?? new Dictionary<string, string?>());
-        var options = Read<GatewayOptions>(builder.Configuration, "Governance");
+        var options = Read(builder.Configuration, "", new GatewayOptionsValidator());
+        if (builder.Configuration.GetSection("Kestrel").Exists())
+        {
+            // The framework would open whatever listeners this section names, plain ones included.
+            throw new InvalidOperationException("The section Kestrel is not read; set Governance:Urls.");
+        }
+
         var platform = Paths.Resolve(options);
         var directory = DataDirectory.Open(platform.DataDirectory, demo);
         AddLogging(builder, demo);
@@ -63,6 +70,7 @@ public static class GatewayHost
         configure?.Invoke(builder.Services);
         builder.Host.UseDefaultServiceProvider(provider => provider.ValidateScopes = provider.ValidateOnBuild = true);
         var app = builder.Build();
+        app.Lifetime.ApplicationStarted.Register(() => Listeners.Require(app, demo));
         try
         {
             await PrepareAsync(app);
@@ -97,17 +105,17 @@ public static class GatewayHost
         services.AddGraphQl();
     }
 
-    private static TOptions Read<TOptions>(IConfiguration configuration, string section)
+    private static TOptions Read<TOptions>(
+        IConfiguration configuration,
+        string section,
+        IValidateOptions<TOptions> validator
+    )
         where TOptions : class, new()
     {
         var options = new TOptions();
-        configuration.GetSection(section).Bind(options);
-        var problems = new List<ValidationResult>();
-        return Validator.TryValidateObject(options, new ValidationContext(options), problems, validateAllProperties: true)
-            ? options
-            : throw new InvalidOperationException(
-                string.Join(' ', problems.Select(problem => $"{section}: {problem.ErrorMessage}"))
-            );
+        configuration.GetSection(section.Length == 0 ? "Governance" : $"Governance:{section}").Bind(options);
+        var validated = validator.Validate(section, options);
+        return validated.Failed ? throw new InvalidOperationException(validated.FailureMessage) : options;
     }
 
     private static void AddLogging(WebApplicationBuilder builder, bool demo)
@@ -135,14 +143,12 @@ public static class GatewayHost
     )
     {
         services.AddSingleton(_ => directory);
-        var privacy = Read<PrivacyOptions>(configuration, "Governance:Privacy");
-        privacy.Validate();
         services.AddSingleton(options);
         services.AddSingleton(platform);
-        services.AddSingleton(Read<JobOptions>(configuration, "Governance:Jobs"));
-        services.AddSingleton(Read<AuditOptions>(configuration, "Governance:Audit"));
-        services.AddSingleton(privacy);
-        services.AddSingleton(Read<ComplianceOptions>(configuration, "Governance:Compliance"));
+        services.AddSingleton(Read(configuration, "Jobs", new JobOptionsValidator()));
+        services.AddSingleton(Read(configuration, "Audit", new AuditOptionsValidator()));
+        services.AddSingleton(Read(configuration, "Compliance", new ComplianceOptionsValidator()));
+        services.AddSingleton(Read(configuration, "Privacy", new PrivacyOptionsValidator()));
         AddModules(services);
         Bind(services, configuration, demo);
         services.AddSingleton<ServerCertificates>();
@@ -195,8 +201,10 @@ public static class GatewayHost
 
     private static async Task PrepareAsync(WebApplication app)
     {
-        // Made first, so that a key that cannot be read stops the start before the database is touched.
+        // Made first, so that a key that cannot be read stops the start before the database is touched, and so that every key
+        // is older than the first entry that it vouches for.
         _ = app.Services.GetRequiredService<IKeyWrap>();
+        _ = app.Services.GetRequiredService<ISigner>();
         await using (
             var db = await app.Services.GetRequiredService<IDbContextFactory<GovernanceDb>>().CreateDbContextAsync()
         )
@@ -205,6 +213,7 @@ public static class GatewayHost
         }
 
         await app.Services.GetRequiredService<PolicySeed>().RunAsync(CancellationToken.None);
+        _ = app.Services.GetRequiredService<IReports>(); // reads the catalogues, or says what is wrong with them
     }
 
     private static void Map(WebApplication app)
@@ -212,6 +221,15 @@ public static class GatewayHost
         app.UseExceptionHandler(new ExceptionHandlerOptions { ExceptionHandler = ErrorAnswers.HandleAsync });
         app.UseHsts();
         app.UseHostFiltering();
+        // Addresses in answers come from the settings, never from the request.
+        var host = HostString.FromUriComponent(new Uri(app.Services.GetRequiredService<PlatformOptions>().PublicUrl));
+        app.Use(
+            (context, next) =>
+            {
+                context.Request.Host = host;
+                return next(context);
+            }
+        );
         app.UseRouting();
         app.UseIdentity();
         app.MapIdentity();

@@ -33,6 +33,15 @@ public static partial class DurableFile
         SyncDirectory(directory);
     }
 
+    /// <summary>From now on this process makes files and directories for their owner alone (umask 077). Windows inherits instead.</summary>
+    public static void KeepNewFilesPrivate()
+    {
+        if (!OperatingSystem.IsWindows())
+        {
+            _ = SetFileModeMask(0x3F);
+        }
+    }
+
     /// <summary>Makes renames in a directory durable. Windows has no such call and needs none.</summary>
     public static void SyncDirectory(string directory)
     {
@@ -65,6 +74,10 @@ public static partial class DurableFile
     [LibraryImport("libc", EntryPoint = "open", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     private static partial int Open(string path, int flags);
+
+    [LibraryImport("libc", EntryPoint = "umask")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial uint SetFileModeMask(uint mask);
 
     [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]

@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Microsoft.Extensions.Options;
 
 namespace Governance.Platform.Jobs;
 
@@ -80,6 +81,10 @@ public sealed class JobOptions
     [Range(1, 3600)]
     public int TimeoutSeconds { get; set; } = 300;
 }
+
+/// <summary>Checks the settings at start.</summary>
+[OptionsValidator]
+public sealed partial class JobOptionsValidator : IValidateOptions<JobOptions>;
 
 /// <summary>Wakes the workers of this process when a job was committed.</summary>
 internal static class JobSignal

@@ -1,4 +1,7 @@
+using System.Text.Json.Nodes;
 using Governance.Kernel;
+using Governance.Platform.Database;
+using Governance.Platform.Logging;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.HttpResults;
 
@@ -18,6 +21,23 @@ public static class FailureResults
             FailureKind.TooLarge => StatusCodes.Status413PayloadTooLarge,
             _ => StatusCodes.Status501NotImplemented,
         };
+
+    /// <summary>Commits the refusal to the log, then answers it (invariant 2).</summary>
+    public static async Task<ProblemHttpResult> RefuseAsync(
+        this HttpContext context,
+        IWriter writer,
+        string kind,
+        string subject,
+        Failure failure
+    )
+    {
+        var entry = new LogEntry(kind, context.GetActor(), subject.Length > 400 ? "" : subject, LogOutcome.Refused)
+        {
+            Details = new JsonObject { ["code"] = failure.Code },
+        };
+        await writer.LogAsync(entry, context.RequestAborted);
+        return failure.ToProblem();
+    }
 
     /// <summary>Problem details with members <c>code</c> and <c>reasons</c>.</summary>
     public static ProblemHttpResult ToProblem(this Failure failure)

@@ -28,7 +28,11 @@ internal sealed class FactsBuilder(IAccess access, ISubjects subjects)
         CancellationToken cancellationToken
     )
     {
-        var excluded = Excluded(context, requester);
+        // Whoever carries it out is one pair of eyes; an approval is another's, also when a service made the request.
+        IReadOnlyList<string> excluded =
+        [
+            .. Excluded(context, requester).Append(context.Actor.Id).Distinct().Order(StringComparer.Ordinal),
+        ];
         return new Facts
         {
             Target = context.Move.TargetText,

@@ -37,6 +37,14 @@ internal sealed class MoveGate(
         }
 
         var context = gathered.Value;
+        if (!MayAsk(context))
+        {
+            // Nothing is decided for somebody who could not act on any answer: one entry, no facts.
+            var refusal = Failure.Denied("promotion.refused", $"You may not move versions of {move.Version.Model}.");
+            await LogRefusalAsync(actor, move, refusal, cancellationToken);
+            return refusal;
+        }
+
         var candidates = await requests.OfAsync(context, cancellationToken);
         var (facts, decision, request) = await BestAsync(context, candidates, cancellationToken);
         if (context.Holds && facts.CallerMayWrite)
@@ -209,7 +217,10 @@ internal sealed class MoveGate(
         var waiting =
             decision.Unmet.All(condition => condition.Code is not ("policy.role" or "policy.write"))
             && decision.Unmet.Any(condition => condition.Code == "policy.not_ready");
-        var reasons = decision.Unmet.Select(condition => condition.Message).ToList();
+        var reasons = decision
+            .Unmet.Where(condition => condition.Code != "policy.privacy_reason" || MaySeeFindings(context))
+            .Select(condition => condition.Message)
+            .ToList();
         return new Failure(
             waiting ? FailureKind.Conflict : FailureKind.Denied,
             waiting ? "promotion.not_ready" : "promotion.refused",
@@ -219,6 +230,16 @@ internal sealed class MoveGate(
             Reasons = reasons,
         };
     }
+
+    private static bool MayAsk(MoveContext context) =>
+        new[] { Permissions.ModelWrite, Permissions.PromotionRequest, Permissions.PromotionCarryOut }.Any(permission =>
+            context.Rights.Allows(permission, context.Target)
+        );
+
+    private static bool MaySeeFindings(MoveContext context) =>
+        new[] { Permissions.FindingRead, Permissions.PromotionRequest, Permissions.PromotionCarryOut }.Any(permission =>
+            context.Rights.Allows(permission, context.Target)
+        );
 
     private DecisionRow Decide(WriteSession session, MoveContext context, Facts facts, Decision decision)
     {

@@ -1,6 +1,8 @@
 using System.Text.Json.Nodes;
 using Governance.Identity.Contracts;
 using Governance.Kernel;
+using Governance.Platform.Database;
+using Governance.Platform.Graph;
 using Governance.Platform.Web;
 using Governance.Promotion.Contracts;
 using Governance.Registry.Contracts;
@@ -30,14 +32,15 @@ internal static class ReceiptEndpoints
         HttpContext context,
         IPromotions promotions,
         IRegistryReader registry,
-        IAccess access
+        IAccess access,
+        IWriter writer
     ) =>
         await VisibleAsync(name, version, context, registry, access) is { } visible
             ? TypedResults.Json(
                 new ReceiptList(await promotions.ReceiptsOfAsync(visible, context.RequestAborted)),
                 PromotionJson.Default.ReceiptList
             )
-            : NotFound();
+            : await NotFoundAsync(context, writer, name, version);
 
     private static async Task<Results<ContentHttpResult, ProblemHttpResult>> GetAsync(
         string name,
@@ -46,7 +49,8 @@ internal static class ReceiptEndpoints
         HttpContext context,
         IPromotions promotions,
         IRegistryReader registry,
-        IAccess access
+        IAccess access,
+        IWriter writer
     )
     {
         if (
@@ -54,7 +58,7 @@ internal static class ReceiptEndpoints
             || !(await promotions.ReceiptsOfAsync(visible, context.RequestAborted)).Contains(id)
         )
         {
-            return NotFound();
+            return await NotFoundAsync(context, writer, name, version);
         }
 
         return await promotions.ReceiptAsync(id, context.RequestAborted) is JsonObject receipt
@@ -80,6 +84,16 @@ internal static class ReceiptEndpoints
         return view is not null && rights.Allows(Permissions.EvidenceRead, view.Target) ? view.Ref : null;
     }
 
-    private static ProblemHttpResult NotFound() =>
-        Failure.NotFound("promotion.receipt_not_found", "There is no such receipt.").ToProblem();
+    private static Task<ProblemHttpResult> NotFoundAsync(
+        HttpContext context,
+        IWriter writer,
+        string name,
+        int version
+    ) =>
+        context.RefuseAsync(
+            writer,
+            "promotion.receipt_refused",
+            Urn.Version(new ModelVersionRef(name, version)),
+            Failure.NotFound("promotion.receipt_not_found", "There is no such receipt.")
+        );
 }

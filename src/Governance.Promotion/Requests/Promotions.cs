@@ -53,7 +53,7 @@ internal sealed class Promotions(
         var gathered = await contexts.GatherAsync(actor, move, cancellationToken);
         if (!gathered.Ok)
         {
-            return gathered.Failure;
+            return await RefusedAsync(actor, MoveGate.Subject(move), gathered.Failure, cancellationToken);
         }
 
         var context = gathered.Value;
@@ -99,7 +99,7 @@ internal sealed class Promotions(
         var gathered = row is null ? Unknown : await contexts.GatherAsync(actor, row.Move, cancellationToken);
         if (!gathered.Ok)
         {
-            return Unknown;
+            return await RefusedAsync(actor, "", Unknown, cancellationToken);
         }
 
         var context = gathered.Value;
@@ -126,7 +126,7 @@ internal sealed class Promotions(
         var row = await FindAsync(requestId, cancellationToken);
         if (row is null || row.RequestedBy != actor.Id)
         {
-            return Unknown;
+            return await RefusedAsync(actor, "", Unknown, cancellationToken);
         }
 
         var withdrawn = await writer.WriteAsync<Unit>(

@@ -38,7 +38,7 @@ internal static class DatasetSource
     private static IEnumerable<string> Texts(string source)
     {
         yield return source;
-        if (source.StartsWith('{') && StrictJson.TryParse(Encoding.UTF8.GetBytes(source)) is JsonObject members)
+        if (source.StartsWith('{') && CanonicalJson.TryParse(Encoding.UTF8.GetBytes(source)) is JsonObject members)
         {
             foreach (var (_, member) in members)
             {

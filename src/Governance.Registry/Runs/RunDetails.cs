@@ -51,7 +51,7 @@ internal sealed record RunDetail(
 
     private static JsonObject Input(InputRow row) =>
         new JsonObject()
-            .With("tags", StrictJson.TryParse(System.Text.Encoding.UTF8.GetBytes(row.TagsJson)))
+            .With("tags", CanonicalJson.TryParse(System.Text.Encoding.UTF8.GetBytes(row.TagsJson)))
             .With(
                 "dataset",
                 new JsonObject

@@ -290,7 +290,7 @@ internal static class RunRoutes
     private static Task<Result<JsonObject>> LogModelAsync(Call call)
     {
         var text = call.Args.Required("model_json", 1_000_000);
-        if (StrictJson.TryParse(System.Text.Encoding.UTF8.GetBytes(text)) is not JsonObject described)
+        if (CanonicalJson.TryParse(System.Text.Encoding.UTF8.GetBytes(text)) is not JsonObject described)
         {
             return Task.FromResult<Result<JsonObject>>(
                 Failure.Invalid("registry.bad_model_json", "Malformed model info: model_json is not a JSON object.")
@@ -306,7 +306,7 @@ internal static class RunRoutes
                 var row = await session.Db.Set<LabelRow>().FindAsync([LabelScope.RunTag, run.RunId, key], call.Token);
                 var history = row is null
                     ? []
-                    : StrictJson.TryParse(System.Text.Encoding.UTF8.GetBytes(row.Value)) as JsonArray ?? [];
+                    : CanonicalJson.TryParse(System.Text.Encoding.UTF8.GetBytes(row.Value)) as JsonArray ?? [];
                 if (!history.Any(known => JsonNode.DeepEquals(known, described)))
                 {
                     history.Add(described);

@@ -378,7 +378,7 @@ internal static class RegisterVersion
     {
         const string key = "mlflow.modelVersions";
         var row = await db.Set<LabelRow>().FindAsync([LabelScope.LoggedModelTag, logged.ModelId, key], call.Token);
-        var versions = row is null ? [] : StrictJson.TryParse(Encoding.UTF8.GetBytes(row.Value)) as JsonArray ?? [];
+        var versions = row is null ? [] : CanonicalJson.TryParse(Encoding.UTF8.GetBytes(row.Value)) as JsonArray ?? [];
         versions.Add(new JsonObject { ["name"] = model, ["version"] = number });
         var value = versions.ToJsonString();
         if (value.Length <= 100_000)

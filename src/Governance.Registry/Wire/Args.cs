@@ -42,7 +42,7 @@ internal sealed class Args
             return new Args([]);
         }
 
-        return StrictJson.TryParse(utf8) is JsonObject body
+        return CanonicalJson.TryParse(utf8) is JsonObject body
             ? new Args(body)
             : Failure.Invalid(
                 "registry.bad_json",

@@ -95,7 +95,9 @@ public static class ReceiptVerifier
         }
 
         return
-            (receipt.Entry["details"] as JsonObject)?["statementSha256"].Text() == Digest.Of(bundle.Value.Payload).Hex
+            receipt.Entry["kind"].Text() == "promotion.carried_out"
+            && (receipt.Entry["details"] as JsonObject)?["statementSha256"].Text()
+                == Digest.Of(bundle.Value.Payload).Hex
             ? new VerifiedReceipt(statement.Value, receipt.Entry, receipt.Proof.LeafIndex)
             : SigningFailure.Of(
                 "receipt_not_bound",

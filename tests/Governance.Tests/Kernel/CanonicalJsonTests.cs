@@ -51,6 +51,7 @@ public class CanonicalJsonTests
     [InlineData("{\"a\":1,}")]
     [InlineData("// x\n1")]
     [InlineData("{")]
+    [InlineData("{\"a\":\"\\ud800\"}")]
     public void Strict_parsing_refuses(string text) =>
         Assert.Null(CanonicalJson.TryParse(System.Text.Encoding.UTF8.GetBytes(text)));
 }

@@ -174,7 +174,7 @@ internal sealed class VersionFields(VersionView view) : IProtected
     /// <summary>All evidence about it, one item per kind, missing ones included.</summary>
     [Needs("evidence:read")]
     public IDataLoaderResult<EvidenceFields?> Evidence([FromServices] Loads loads) =>
-        loads.Evidence.Load(view.Ref).Then(found => found is null ? null : new EvidenceFields(found));
+        loads.Evidence.Load(view.Ref).Then(found => found is null ? null : new EvidenceFields(found, view.Target));
 
     /// <summary>Where to download its bill of materials (CycloneDX).</summary>
     [Needs("evidence:read")]
@@ -286,7 +286,7 @@ internal sealed class FileFields(ManifestFile file)
 /// <summary>All evidence of one version.</summary>
 [Name("Evidence")]
 [Needs("evidence:read")]
-internal sealed class EvidenceFields(VersionEvidence evidence)
+internal sealed class EvidenceFields(VersionEvidence evidence, AccessTarget target)
 {
     /// <summary>What it is about: the version's evidence subject.</summary>
     public string Subject => evidence.Subject.Hex;
@@ -296,13 +296,14 @@ internal sealed class EvidenceFields(VersionEvidence evidence)
 
     /// <summary>One item per kind.</summary>
     [Cost(Length = 5)]
-    public IEnumerable<EvidenceItemFields> Items => evidence.Items.Select(item => new EvidenceItemFields(item));
+    public IEnumerable<EvidenceItemFields> Items =>
+        evidence.Items.Select(item => new EvidenceItemFields(item, evidence.Version, target));
 }
 
 /// <summary>One piece of evidence.</summary>
 [Name("EvidenceItem")]
 [Needs("evidence:read")]
-internal sealed class EvidenceItemFields(EvidenceItem item)
+internal sealed class EvidenceItemFields(EvidenceItem item, ModelVersionRef version, AccessTarget target)
 {
     /// <summary>What was looked at.</summary>
     public EvidenceKind Kind => item.Kind;
@@ -316,8 +317,15 @@ internal sealed class EvidenceItemFields(EvidenceItem item)
     /// <summary>One line for people.</summary>
     public string Summary => item.Summary;
 
-    /// <summary>Reasons, one sentence each.</summary>
-    public IReadOnlyList<string> Reasons => item.Reasons;
+    /// <summary>Reasons, one sentence each: what was found. Reading this is logged; null where you may not read findings.</summary>
+    [Needs("finding:read")]
+    public IDataLoaderResult<IReadOnlyList<string>?> Reasons(
+        [FromServices] Caller caller,
+        [FromServices] Loads loads
+    ) =>
+        caller.May(Permissions.FindingRead, target)
+            ? loads.EvidenceReads.Load(version).Then(IReadOnlyList<string>? (logged) => logged ? item.Reasons : null)
+            : new Deferred<IReadOnlyList<string>?>(_ => Task.FromResult<IReadOnlyList<string>?>(null));
 
     /// <summary>SHA-256 of what exactly was examined.</summary>
     public string Subject => item.Subject.Hex;

@@ -121,7 +121,8 @@ internal sealed class DecisionFields(DecisionView view)
     public string PolicyDigest => view.PolicyDigest.Hex;
 
     /// <summary>The facts it was made on, canonical JSON.</summary>
-    public string FactsJson => view.FactsJson;
+    [Needs("audit:read")]
+    public string? FactsJson => view.FactsJson;
 
     /// <summary>When, UTC.</summary>
     public DateTimeOffset At => view.At;

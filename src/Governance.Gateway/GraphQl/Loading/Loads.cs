@@ -39,6 +39,16 @@ internal sealed class Loads(IRegistryReader registry, IEvidence evidence, IDatas
             }
         );
 
+    /// <summary>Commits a log entry that what was found about these versions is read; true once it is durable.</summary>
+    public Batch<ModelVersionRef, bool> EvidenceReads { get; } =
+        new(
+            async (versions, token) =>
+            {
+                await caller.LogReadsAsync("finding.read", versions.Select(Urn.Version), token);
+                return versions.ToDictionary(version => version, _ => true);
+            }
+        );
+
     public Batch<string, IReadOnlyList<VersionView>> VersionsOfModel(int first) =>
         _versionsOfModel.GetOrAdd(
             first,

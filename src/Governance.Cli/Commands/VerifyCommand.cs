@@ -1,0 +1,249 @@
+using System.CommandLine;
+using System.Text.Json.Nodes;
+using Governance.Compliance.Contracts;
+using Governance.Kernel;
+using Governance.Signing.Contracts;
+
+namespace Governance.Cli.Commands;
+
+/// <summary>A check that held, for people and machines.</summary>
+/// <param name="Kind">model, receipt or report.</param>
+/// <param name="What">What was verified, one line.</param>
+/// <param name="Checks">What held, one sentence each.</param>
+internal sealed record Verified(string Kind, string What, IReadOnlyList<string> Checks);
+
+/// <summary><c>govern verify</c>: offline, from files alone.</summary>
+internal static class VerifyCommand
+{
+    private const int MaxDocument = ReportVerifier.MaxBytes;
+
+    // These say that an input is not what it should be; every other failure says that it does not verify.
+    private static readonly HashSet<string> Unreadable =
+    [
+        "signing.bad_key",
+        "signing.trusted_root",
+        "signing.bundle_too_large",
+        "signing.bundle_malformed",
+        "compliance.report_too_large",
+    ];
+
+    private static readonly Argument<string> PathArgument = new("path")
+    {
+        Description = "Model folder or file, promotion receipt (JSON), or report (JSON, PDF, CSV).",
+    };
+
+    private static readonly Option<string?> Bundle = Shared.File(
+        "--bundle",
+        "Signature bundle of a model, or of a PDF or CSV report. Inside the folder it is not part of its own scope."
+    );
+
+    private static readonly Option<string?> Key = Shared.File(
+        "--key",
+        "Public key in PEM to trust, for models signed with govern sign."
+    );
+
+    private static readonly Option<string?> Root = Shared.File(
+        "--trusted-root",
+        "trusted_root.json of the gateway whose signatures to trust."
+    );
+
+    private static readonly Option<string> Format = Shared.Format("text", "json");
+
+    public static Command Create(Surroundings surroundings) =>
+        new Verb(
+            "verify",
+            "Verifies a model folder, a promotion receipt or a report, offline.",
+            "govern verify model/ --bundle model.sigstore.json --key signer.pub.pem",
+            "govern verify model/ --bundle model.sigstore.json --trusted-root trusted_root.json",
+            "govern verify receipt.json --trusted-root trusted_root.json",
+            "govern verify report.json --trusted-root trusted_root.json",
+            "govern verify report.pdf --bundle report.pdf.sigstore.json --trusted-root trusted_root.json"
+        )
+        {
+            PathArgument,
+            Bundle,
+            Key,
+            Root,
+            Format,
+        }.Runs(surroundings, RunAsync);
+
+    private static async Task<int> RunAsync(Invocation run)
+    {
+        var path = run.Get(PathArgument);
+        try
+        {
+            var verified = await VerifyAsync(run, path);
+            if (run.IsJson(Format))
+            {
+                run.Say(
+                    new JsonObject
+                    {
+                        ["verified"] = true,
+                        ["kind"] = verified.Kind,
+                        ["what"] = verified.What,
+                        ["checks"] = new JsonArray([.. verified.Checks.Select(check => (JsonNode)check)]),
+                    }
+                );
+                return Exit.Fine;
+            }
+
+            run.Say(verified.What);
+            foreach (var check in verified.Checks)
+            {
+                run.Say($"  ok  {check}");
+            }
+
+            run.Say("Verified.");
+            return Exit.Fine;
+        }
+        catch (Stop stop) when (stop.ExitCode == Exit.Refused)
+        {
+            if (run.IsJson(Format))
+            {
+                run.Say(
+                    new JsonObject
+                    {
+                        ["verified"] = false,
+                        ["code"] = stop.Failure.Code,
+                        ["message"] = stop.Failure.Message,
+                    }
+                );
+            }
+            else
+            {
+                run.Say($"{path}: NOT verified.");
+            }
+
+            throw;
+        }
+    }
+
+    private static async Task<Verified> VerifyAsync(Invocation run, string path)
+    {
+        if (Directory.Exists(path))
+        {
+            return await VerifyModelAsync(run, path);
+        }
+
+        if (run.Get(Bundle) is { } bundlePath)
+        {
+            return IsModelBundle(InputFile.Read(bundlePath, ModelFolder.MaxBundle))
+                ? await VerifyModelAsync(run, path)
+                : VerifyDetached(run, path);
+        }
+
+        var document = InputFile.Read(path, MaxDocument);
+        if (ReportVerifier.IsSignedReport(document))
+        {
+            return Describe(
+                Checked(ReportVerifier.Verify(document, RequireRoot(run, "report"), OfflineVerifier.Create()))
+            );
+        }
+
+        if (CanonicalJson.TryParse(document) is JsonObject json && json["inclusionProof"] is not null)
+        {
+            return Describe(Checked(ReceiptVerifier.Verify(document, RequireRoot(run, "receipt"))));
+        }
+
+        throw Stop.Unusable(
+            "unknown_input",
+            $"{path} is neither a folder nor a receipt nor a report; name the --bundle of a model file, PDF or CSV."
+        );
+    }
+
+    private static async Task<Verified> VerifyModelAsync(Invocation run, string path)
+    {
+        var bundlePath = run.Get(Bundle) ?? throw Stop.Usage("A model needs its --bundle.");
+        var (keyPath, rootPath) = (run.Get(Key), run.Get(Root));
+        if (keyPath is null == rootPath is null)
+        {
+            throw Stop.Usage("A model needs either --key or --trusted-root.");
+        }
+
+        var bundle = InputFile.Read(bundlePath, ModelFolder.MaxBundle);
+        var trust = keyPath is null ? InputFile.Read(rootPath!, InputFile.Small) : [];
+        var key = keyPath is null ? "" : InputFile.ReadText(keyPath);
+        var model = await ModelFolder.OpenAsync(path, bundlePath, Exit.Refused, run.Cancelled);
+        var statement = Checked(
+            keyPath is null
+                ? OfflineVerifier.Create().VerifyModel(bundle, model.Manifest, trust)
+                : OfflineVerifier.VerifyModelByKey(bundle, model.Manifest, key)
+        );
+        var manifest = model.Manifest;
+        var checks = new List<string>
+        {
+            $"The bundle is signed by key {statement.KeyHint[..16]}…, "
+                + (keyPath is null ? "which the trusted root lists and which is valid now." : "the key given."),
+            $"Every signed file is there and unchanged: {manifest.Files.Count} of {manifest.Files.Count}.",
+            "No file is there that was not signed.",
+        };
+        if (ModelFolder.RelativeInside(path, bundlePath) is { } inside)
+        {
+            checks.Add($"The bundle lies in the folder ({inside}) and is not part of its own scope.");
+        }
+
+        return new Verified(
+            "model",
+            $"Model {path}: {manifest.Files.Count} files, {manifest.TotalSize} bytes, manifest sha256:{manifest.Digest}",
+            checks
+        );
+    }
+
+    private static Verified VerifyDetached(Invocation run, string path) =>
+        Describe(
+            Checked(
+                ReportVerifier.VerifyDetached(
+                    InputFile.Read(path, MaxDocument),
+                    InputFile.Read(run.Get(Bundle)!, ModelFolder.MaxBundle),
+                    RequireRoot(run, "report"),
+                    OfflineVerifier.Create()
+                )
+            )
+        );
+
+    private static Verified Describe(ReportVerification report) =>
+        new(
+            "report",
+            $"Report {report.ReportId} ({report.Regulation}) about {report.Version}, made {report.CreatedAt:yyyy-MM-dd HH:mm:ss}Z",
+            [.. report.Checks, $"Signed by key {report.KeyHint[..16]}…."]
+        );
+
+    private static Verified Describe(VerifiedReceipt receipt) =>
+        new(
+            "receipt",
+            $"Receipt: {receipt.Entry["kind"]} of {receipt.Entry["subject"]} by {receipt.Entry["actor"]?["id"]}, {receipt.Entry["at"]}",
+            [
+                $"The statement is signed by key {receipt.Statement.KeyHint[..16]}…, which the trusted root lists.",
+                $"The log entry records exactly this statement ({receipt.Statement.Payload["predicateType"]}).",
+                $"The entry is number {receipt.LeafIndex} of the audit log, under a checkpoint signed by the log's key.",
+                "Both keys were valid when the entry was written.",
+            ]
+        );
+
+    private static byte[] RequireRoot(Invocation run, string kind)
+    {
+        if (run.Get(Key) is not null)
+        {
+            throw Stop.Usage($"A {kind} is verified with --trusted-root, not with --key.");
+        }
+
+        return InputFile.Read(run.Get(Root) ?? throw Stop.Usage($"A {kind} needs --trusted-root."), InputFile.Small);
+    }
+
+    private static T Checked<T>(Result<T> result) =>
+        result.OrStop(Unreadable.Contains(result.Failure?.Code ?? "") ? Exit.Unusable : Exit.Refused);
+
+    // Chooses the verifier only; it reads the payload again after the signature held.
+    private static bool IsModelBundle(byte[] bundle)
+    {
+        var payload =
+            (CanonicalJson.TryParse(bundle) as JsonObject)?["dsseEnvelope"] is JsonObject envelope
+            && envelope["payload"] is JsonValue value
+            && value.TryGetValue<string>(out var text)
+                ? StrictBase64.TryDecode(text)
+                : null;
+        return payload is null
+            || (CanonicalJson.TryParse(payload) as JsonObject)?["predicateType"]?.ToString()
+                is "https://model_signing/signature/v1.0";
+    }
+}
