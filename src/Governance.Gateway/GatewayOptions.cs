@@ -36,13 +36,13 @@ public sealed partial class GatewayOptions : IValidatableObject
         if (!IsHttps(Urls.Replace("*", "localhost", StringComparison.Ordinal)) || !PortAtEnd().IsMatch(Urls))
         {
             yield return new ValidationResult(
-                "Urls must be one https address with a port; plain HTTP is refused."
+                "Governance:Urls must be one https address with a port; plain HTTP is refused."
             );
         }
 
         if (PublicUrl.Length > 0 && !IsHttps(PublicUrl))
         {
-            yield return new ValidationResult("PublicUrl must be an https address without a path.");
+            yield return new ValidationResult("Governance:PublicUrl must be an https address without a path.");
         }
     }
 

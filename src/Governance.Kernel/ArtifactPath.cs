@@ -103,7 +103,9 @@ public readonly record struct ArtifactPath
                     or '\u2029'
                     or (>= '\u200B' and <= '\u200F')
                     or (>= '\u202A' and <= '\u202E')
+                    or (>= '\u2060' and <= '\u2069')
         )
+        && segment.IsNormalized(NormalizationForm.FormC)
         && !HasEncodedTraversal(segment)
         && segment[^1] is not (' ' or '.');
 

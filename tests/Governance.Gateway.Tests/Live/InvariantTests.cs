@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using Governance.Gateway.Demo;
 using Governance.Identity.Contracts;
 using Governance.Kernel;
@@ -79,8 +80,8 @@ public sealed class InvariantTests(LiveGateway gateway)
             var absent = await TextAsync(narrow, path.Replace("{0}", "inv-absent", StringComparison.Ordinal));
 
             Assert.Equal(
-                (absent.Status, absent.Body.Replace("inv-absent", "NAME", StringComparison.Ordinal)),
-                (hidden.Status, hidden.Body.Replace("inv-hidden", "NAME", StringComparison.Ordinal))
+                (path, absent.Status, Plain(absent.Body, "inv-absent")),
+                (path, hidden.Status, Plain(hidden.Body, "inv-hidden"))
             );
         }
     }
@@ -151,7 +152,7 @@ public sealed class InvariantTests(LiveGateway gateway)
         await _story.ApproveAsync(request);
 
         var declared = await gateway.As("paul").GraphQlAsync(
-            "mutation($s:String!){declareDataset(sha256:$s,declaration:{legalBasis:\"Art 6(1)(f)\",purpose:\"statistics\"}){legalBasis}}",
+            "mutation($s:String!){declareDataset(sha256:$s,declaration:{leastK:400}){sha256}}",
             new JsonObject { ["s"] = _story.Dataset.Hex }
         );
         Assert.True(declared["errors"] is null, declared.ToJsonString());
@@ -160,7 +161,7 @@ public sealed class InvariantTests(LiveGateway gateway)
         Assert.True(moved.Status is HttpStatusCode.Forbidden or HttpStatusCode.Conflict, $"{moved.Status}");
         await _story.ReadyAsync("inv-declared");
         moved = await Story.ToStageAsync(sam, "inv-declared", "Production");
-        Assert.NotEqual(request, Story.RequestOf(moved));
+        Assert.Equal(HttpStatusCode.Forbidden, moved.Status);
         Assert.Equal("None", await _story.StageAsync("inv-declared"));
         Assert.Equal("void", await _story.StateAsync(request));
     }
@@ -194,7 +195,7 @@ public sealed class InvariantTests(LiveGateway gateway)
 
         Assert.Equal(HttpStatusCode.Conflict, (await dana.PutArtifactAsync(file, [1, 2, 3])).Status);
         Assert.Equal(HttpStatusCode.Conflict, (await DeleteAsync("dana", Artifacts + file)).Status);
-        Assert.Equal(HttpStatusCode.Conflict, (await DeleteAsync("dana", Artifacts + _story.Storage)).Status);
+        Assert.Equal(HttpStatusCode.BadRequest, (await DeleteAsync("dana", Artifacts + _story.Storage)).Status);
         var version = new JsonObject { ["name"] = "inv-serving", ["version"] = "1" };
         var model = new JsonObject { ["name"] = "inv-serving" };
         Assert.Equal(HttpStatusCode.Forbidden, (await DeleteAsync("dana", "/api/2.0/mlflow/model-versions/delete", version)).Status);
@@ -312,6 +313,10 @@ public sealed class InvariantTests(LiveGateway gateway)
                 ),
             }
         );
+
+    // The name asked for and the number of the request differ in any two answers.
+    private static string Plain(string body, string name) =>
+        Regex.Replace(body.Replace(name, "NAME", StringComparison.Ordinal), "\"traceId\":\"[^\"]*\"", "", RegexOptions.None, TimeSpan.FromSeconds(1));
 
     private static async Task<(HttpStatusCode Status, string Body)> TextAsync(HttpClient client, string path)
     {

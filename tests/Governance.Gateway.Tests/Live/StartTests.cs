@@ -66,9 +66,9 @@ public sealed class StartTests(LiveGateway gateway) : IDisposable
     [InlineData("http://localhost:8080", "plain HTTP is refused")]
     [InlineData("HTTP://localhost:8080", "plain HTTP is refused")]
     [InlineData("https://localhost", "one https address with a port")]
-    [InlineData("https://localhost:99999", "Urls must be")]
+    [InlineData("https://localhost:99999", "Governance:Urls must be")]
     [InlineData("https://localhost:8443;http://localhost:8080", "plain HTTP is refused")]
-    [InlineData("", "Urls must be")]
+    [InlineData("", "Governance:Urls must be")]
     public async Task An_address_that_is_not_one_https_address_is_refused(string urls, string sentence) =>
         await RefusedAsync(sentence, $"--Governance:DataDirectory={_root}/data", $"--Governance:Urls={urls}");
 

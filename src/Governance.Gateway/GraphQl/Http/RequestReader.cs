@@ -58,7 +58,7 @@ internal sealed class RequestReader(IGraphQLTextSerializer serializer)
             using var json = JsonDocument.Parse(body, Strict);
             return FromBody(json.RootElement);
         }
-        catch (JsonException)
+        catch (Exception malformed) when (malformed is JsonException or InvalidOperationException) // half a surrogate pair
         {
             throw Bad("The body is not JSON, nests too deep or names a member twice.");
         }
@@ -148,7 +148,7 @@ internal sealed class RequestReader(IGraphQLTextSerializer serializer)
             using var json = JsonDocument.Parse(text, Strict);
             return Map(json.RootElement, json.RootElement.ValueKind, name);
         }
-        catch (JsonException)
+        catch (Exception malformed) when (malformed is JsonException or InvalidOperationException) // half a surrogate pair
         {
             throw Bad($"{name} is not JSON, nests too deep or names a member twice.");
         }
