@@ -45,6 +45,7 @@ internal sealed class VersionData
             EvidenceSubject = Digest.Parse(Row.EvidenceSubject),
             CreatedAt = DateTimeOffset.FromUnixTimeMilliseconds(Row.CreatedMs),
             UpdatedAt = DateTimeOffset.FromUnixTimeMilliseconds(Row.UpdatedMs),
+            Revision = Row.Revision,
         };
 }
 
@@ -146,6 +147,14 @@ internal static class VersionStore
                     .ToListAsync(cancellationToken);
         return versions.OrderBy(v => v.Row.Number).ToLookup(v => v.Row.ModelId);
     }
+
+    /// <summary>
+    /// Changes with every change of any version of the model. Rows are never removed and revisions only grow, so the sum does too.
+    /// </summary>
+    public static Task<long> RevisionAsync(GovernanceDb db, Guid modelId, CancellationToken cancellationToken) =>
+        db.Set<VersionRow>()
+            .Where(version => version.ModelId == modelId)
+            .SumAsync(version => version.Revision + 1L, cancellationToken);
 
     public static Task<ModelRow?> ModelAsync(GovernanceDb db, string name, CancellationToken cancellationToken) =>
         db.Set<ModelRow>().SingleOrDefaultAsync(model => model.Name == name && !model.Deleted, cancellationToken);

@@ -291,18 +291,20 @@ public sealed class FakeGate(IServiceProvider services) : IMoveGate
         CancellationToken cancellationToken
     )
     {
+        var model = await reader.FindModelAsync(move.Version.Model, cancellationToken);
         var versions = (await reader.VersionsOfAsync([move.Version.Model], 100, cancellationToken))[move.Version.Model];
         var holders = versions.Where(v =>
             move.Kind switch
             {
                 MoveKind.SetStage => v.Stage == move.Target,
                 MoveKind.SetAlias => v.Aliases.Contains(move.Target),
-                _ => v.Aliases.Count > 0 || v.Stage is "Staging" or "Production",
+                _ => false,
             }
         );
         return new MoveExpectation(
+            model?.Id ?? Guid.Empty,
             version?.EvidenceSubject ?? default,
-            version?.Stage ?? "",
+            version?.Revision ?? model?.Revision ?? 0,
             [.. holders.Select(v => v.Ref.Version).Order()]
         );
     }

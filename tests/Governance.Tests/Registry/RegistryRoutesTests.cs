@@ -247,15 +247,17 @@ public sealed class RegistryRoutesTests
         var reader = host.Database.Get<IRegistryReader>();
         var version = (await reader.FindVersionAsync(new("m", 1), TestContext.Current.CancellationToken))!;
         var move = new Move(version.Ref, MoveKind.SetStage, "Production", false);
-        var right = new MoveExpectation(version.EvidenceSubject, "None", []);
+        var right = new MoveExpectation(version.ModelId, version.EvidenceSubject, version.Revision, []);
 
-        var otherStage = await MoveAsync(FakeLedger.Allowed, right with { Stage = "Staging" });
+        var otherRevision = await MoveAsync(FakeLedger.Allowed, right with { Revision = right.Revision - 1 });
+        var otherModel = await MoveAsync(FakeLedger.Allowed, right with { ModelId = Guid.NewGuid() });
         var otherSubject = await MoveAsync(FakeLedger.Allowed, right with { EvidenceSubject = Digest.Of("x") });
         var otherHolders = await MoveAsync(FakeLedger.Allowed, right with { Holders = [7] });
         var noDecision = await MoveAsync(Guid.Empty, right);
         var moved = await MoveAsync(FakeLedger.Allowed, right);
 
-        Assert.Equal("registry.changed", otherStage.Failure?.Code);
+        Assert.Equal("registry.changed", otherRevision.Failure?.Code);
+        Assert.Equal("registry.changed", otherModel.Failure?.Code);
         Assert.Equal("registry.changed", otherSubject.Failure?.Code);
         Assert.Equal("registry.changed", otherHolders.Failure?.Code);
         Assert.Equal("promotion.decision_invalid", noDecision.Failure?.Code);
