@@ -196,6 +196,9 @@ public interface IRegistryReader
     /// <summary>The version, or null. Deleted versions are null.</summary>
     Task<VersionView?> FindVersionAsync(ModelVersionRef version, CancellationToken cancellationToken);
 
+    /// <summary>The version of a model that may have been renamed since, or null. Deleted versions are null.</summary>
+    Task<VersionView?> FindVersionByIdAsync(Guid modelId, int version, CancellationToken cancellationToken);
+
     /// <summary>Versions of many models in one query, newest first, at most <paramref name="firstPerModel"/> each.</summary>
     Task<ILookup<string, VersionView>> VersionsOfAsync(
         IReadOnlyCollection<string> models,

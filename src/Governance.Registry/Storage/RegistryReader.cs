@@ -65,6 +65,18 @@ internal sealed class RegistryReader(IDbContextFactory<GovernanceDb> databases, 
         return (await VersionStore.FindAsync(db, version, cancellationToken))?.ToView();
     }
 
+    public async Task<VersionView?> FindVersionByIdAsync(Guid modelId, int version, CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        var found = await VersionStore
+            .Project(
+                db,
+                VersionStore.Active(db).Where(join => join.Model.Id == modelId && join.Version.Number == version)
+            )
+            .SingleOrDefaultAsync(cancellationToken);
+        return found?.ToView();
+    }
+
     public async Task<ILookup<string, VersionView>> VersionsOfAsync(
         IReadOnlyCollection<string> models,
         int firstPerModel,
