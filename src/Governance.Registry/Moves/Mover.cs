@@ -358,6 +358,11 @@ internal sealed class Mover(IDecisionLedger ledger) : IMover
             return bad;
         }
 
+        if (await VersionStore.HasTwinAsync(step.Db, newName, model.Id, step.Token))
+        {
+            return VersionErrors.Twin(newName);
+        }
+
         var oldUse = await step.Db.Set<ModelNameRow>().SingleAsync(row => row.Name == oldName, step.Token);
         var newUse = await step.Db.Set<ModelNameRow>().FindAsync([newName], step.Token);
         // A name whose numbers mean other versions is never given to another model.

@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using Governance.Kernel;
 using Governance.Platform.Database;
 using Governance.Registry.Contracts;
+using Governance.Registry.Engine;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata;
 
@@ -155,6 +156,23 @@ internal static class VersionStore
         db.Set<VersionRow>()
             .Where(version => version.ModelId == modelId)
             .SumAsync(version => version.Revision + 1L, cancellationToken);
+
+    /// <summary>Whether another model has or had a name that differs from this one in letter case alone.</summary>
+    public static async Task<bool> HasTwinAsync(
+        GovernanceDb db,
+        string name,
+        Guid modelId,
+        CancellationToken cancellationToken
+    )
+    {
+        // Databases fold ASCII at most, and folding keeps the number of characters.
+        var (key, length) = (RegistryNames.Key(name), name.EnumerateRunes().Count());
+        var names = await db.Set<ModelNameRow>()
+            .Where(row => row.Name.Length == length && row.Name != name && row.ModelId != modelId)
+            .Select(row => row.Name)
+            .ToListAsync(cancellationToken);
+        return names.Exists(other => RegistryNames.Key(other) == key);
+    }
 
     public static Task<ModelRow?> ModelAsync(GovernanceDb db, string name, CancellationToken cancellationToken) =>
         db.Set<ModelRow>().SingleOrDefaultAsync(model => model.Name == name && !model.Deleted, cancellationToken);

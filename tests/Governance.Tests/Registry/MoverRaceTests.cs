@@ -110,8 +110,7 @@ public sealed class MoverRaceTests
     private static Task<Result<VersionView?>> MoveAsync(RegistryHost host, Move move, MoveExpectation expected) =>
         host.Database.Writer.WriteAsync(
             (session, token) =>
-                host.Database.Get<IMover>()
-                    .MoveAsync(session, Actor.System, move, FakeLedger.Allowed, expected, token),
+                host.Database.Get<IMover>().MoveAsync(session, Actor.System, move, FakeLedger.Allowed, expected, token),
             Now
         );
 
