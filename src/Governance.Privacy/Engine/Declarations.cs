@@ -129,6 +129,17 @@ internal static class Declarations
             };
         }
 
+        // Bands can be as narrow as the values: they make nothing known that was not.
+        if (source.Method == "generalise" && parent.What == Kinds.Unknown && column.What == Kinds.None)
+        {
+            return column with
+            {
+                What = Kinds.Unknown,
+                Role = Roles.Unknown,
+                Evidence = $"generalised from column '{parent.Name}', which is neither classified nor declared",
+            };
+        }
+
         // Labels flow down to what the child's own scan can't answer.
         return column.What != Kinds.Unknown || parent.What == Kinds.Unknown
             ? column

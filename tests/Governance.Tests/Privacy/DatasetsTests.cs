@@ -179,6 +179,112 @@ public sealed class DatasetsTests : IAsyncLifetime
         Assert.Equal(PrivacyOutcome.Pass, judged.Outcome);
     }
 
+    [Theory]
+    [InlineData("1")]
+    [InlineData("prefix:5")]
+    public async Task Direct_identifier_cannot_be_generalised(string parameter)
+    {
+        var view = await UploadAsync(
+            Encoding.UTF8.GetBytes(Tables.Column("phone", 50, i => $"55119{41939071 + (i * 7919)}"))
+        );
+        await ScanAsync(view.Sha256);
+
+        var result = await Datasets.AnonymiseAsync(
+            Scientist,
+            view.Sha256,
+            "out",
+            [new("phone", "generalise", parameter)],
+            Token
+        );
+
+        Assert.Equal("privacy.generalised_direct", result.Failure?.Code);
+    }
+
+    [Fact]
+    public async Task Column_declared_direct_cannot_be_generalised()
+    {
+        var view = await UploadAsync(Encoding.UTF8.GetBytes(Tables.Column("ref", 50, i => $"{10_007 + (i * 7919)}")));
+        await ScanAsync(view.Sha256);
+        await DeclareAsync(view.Sha256, "ref", "PERSON_KEY");
+
+        var result = await Datasets.AnonymiseAsync(
+            Scientist,
+            view.Sha256,
+            "out",
+            [new("ref", "generalise", "10")],
+            Token
+        );
+
+        Assert.Equal("privacy.generalised_direct", result.Failure?.Code);
+    }
+
+    [Fact]
+    public async Task Birth_date_may_become_a_year()
+    {
+        var view = await UploadAsync(
+            Encoding.UTF8.GetBytes(Tables.Column("birth_date", 200, i => $"{1950 + (i % 10)}-03-1{i % 7}"))
+        );
+        await ScanAsync(view.Sha256);
+
+        var result = await Datasets.AnonymiseAsync(
+            Scientist,
+            view.Sha256,
+            "out",
+            [new("birth_date", "generalise", "year")],
+            Token
+        );
+
+        Assert.Equal(PrivacyOutcome.Pass, result.Value.Verdict.Outcome);
+    }
+
+    [Fact]
+    public async Task Bands_as_narrow_as_phone_numbers_are_phone_numbers()
+    {
+        var csv = Tables.Column("phone", 50, i => $"55119{41939071 + (i * 7919)}-55119{41939071 + (i * 7919)}");
+        var view = await UploadAsync(Encoding.UTF8.GetBytes(csv));
+        await ScanAsync(view.Sha256);
+
+        var scanned = (await Datasets.FindAsync(view.Sha256, Token))!;
+
+        Assert.Equal(("PHONE", "raw", "direct"), Shape(scanned, "phone"));
+        Assert.Equal(PrivacyOutcome.Fail, scanned.Verdict.Outcome);
+    }
+
+    [Fact]
+    public async Task Generalising_an_unknown_column_makes_it_no_better_known()
+    {
+        var view = await UploadAsync(Encoding.UTF8.GetBytes(Tables.Column("zz", 50, i => $"{10_007 + (i * i * 7919)}")));
+        await ScanAsync(view.Sha256);
+
+        var result = await Datasets.AnonymiseAsync(
+            Scientist,
+            view.Sha256,
+            "out",
+            [new("zz", "generalise", "1")],
+            Token
+        );
+
+        Assert.Equal(PrivacyOutcome.Incomplete, result.Value.Verdict.Outcome);
+    }
+
+    [Theory]
+    [InlineData("PHONE", "generalised", PrivacyOutcome.Fail)]
+    [InlineData("PHONE", "truncated", PrivacyOutcome.Fail)]
+    [InlineData("DATE_OF_BIRTH", "generalised", PrivacyOutcome.Pass)]
+    public void Generalised_direct_identifier_fails(string kind, string state, PrivacyOutcome outcome)
+    {
+        var verdict = Governance.Privacy.Engine.DatasetJudge.Judge(
+            "x",
+            [new ColumnFinding("c", kind, state, "direct", "declared", 9, 9)],
+            null,
+            new Governance.Privacy.Engine.QuasiSet([], [], "policy"),
+            1,
+            "v"
+        );
+
+        Assert.Equal(outcome, verdict.Outcome);
+    }
+
     [Fact]
     public async Task Tokens_that_somebody_else_made_are_not_trusted()
     {
@@ -514,6 +620,14 @@ public sealed class DatasetsTests : IAsyncLifetime
 
     private async Task<DatasetView> UploadAsync(byte[] csv, string name = "persons") =>
         (await Datasets.UploadAsync(Scientist, name, "csv", new MemoryStream(csv), Token)).Value;
+
+    private Task<Result<DatasetView>> DeclareAsync(Digest sha256, string column, string kind) =>
+        Datasets.DeclareAsync(
+            Officer,
+            sha256,
+            new DatasetDeclaration { Columns = new Dictionary<string, string> { [column] = kind } },
+            Token
+        );
 
     private Task<Result<DerivationView>> DeriveAsync(Digest input, Digest output) =>
         Datasets.DeriveAsync(
