@@ -368,6 +368,105 @@ public sealed class DatasetsTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Declaration_on_a_parent_reaches_what_was_made_of_it_before()
+    {
+        var parent = await UploadAsync(Encoding.UTF8.GetBytes(Tables.Column("ref", 50, i => $"{i % 5}.5")), "parent");
+        await ScanAsync(parent.Sha256);
+        var child = await KeepAsync(parent.Sha256, "child", "ref");
+        var grandchild = await DeriveRenamedAsync(child.Sha256, "ref", "z");
+        var before = (await Datasets.FindAsync(grandchild, Token))!;
+        _watch.Changed.Clear();
+
+        await DeclareAsync(parent.Sha256, "ref", "PERSON_KEY");
+
+        var pending = (await Datasets.FindAsync(grandchild, Token))!;
+        var judged = await Datasets.JudgeAsync([new PrivacyInput("g", grandchild, "")], Token);
+        await ScanAsync(grandchild);
+        await ScanAsync(child.Sha256);
+        await ScanAsync(grandchild);
+        var after = (await Datasets.FindAsync(grandchild, Token))!;
+        Assert.Equal(PrivacyOutcome.Pass, before.Verdict.Outcome);
+        Assert.Equal("PENDING", pending.ScanState);
+        Assert.NotEqual(PrivacyOutcome.Pass, judged.Outcome);
+        Assert.Contains(child.Sha256, _watch.Changed);
+        Assert.Contains(grandchild, _watch.Changed);
+        Assert.Equal(("PERSON_KEY", "raw", "direct"), Shape(after, "z"));
+        Assert.Equal(PrivacyOutcome.Fail, after.Verdict.Outcome);
+        Assert.Equal(PrivacyOutcome.Fail, (await Datasets.FindAsync(child.Sha256, Token))!.Verdict.Outcome);
+    }
+
+    [Fact]
+    public async Task Declaration_on_a_parent_binds_a_child_that_keeps_the_column()
+    {
+        var parent = await UploadAsync(
+            Encoding.UTF8.GetBytes("ref,length\n" + string.Concat(Enumerable.Range(0, 50).Select(i => $"{i % 5}.5,2\n"))),
+            "parent"
+        );
+        await ScanAsync(parent.Sha256);
+        await DeclareAsync(parent.Sha256, "ref", "PERSON_KEY");
+
+        var kept = await Datasets.AnonymiseAsync(
+            Scientist,
+            parent.Sha256,
+            "kept",
+            [new("ref", "keep", ""), new("length", "drop", "")],
+            Token
+        );
+        var dropped = await Datasets.AnonymiseAsync(
+            Scientist,
+            parent.Sha256,
+            "dropped",
+            [new("ref", "drop", ""), new("length", "keep", "")],
+            Token
+        );
+        var tokens = await Datasets.AnonymiseAsync(
+            Scientist,
+            parent.Sha256,
+            "tokens",
+            [new("ref", "tokenise", ""), new("length", "drop", "")],
+            Token
+        );
+        var cleared = await DeclareAsync(kept.Value.Sha256, "ref", "NONE");
+
+        Assert.Equal(PrivacyOutcome.Fail, kept.Value.Verdict.Outcome);
+        Assert.Equal(PrivacyOutcome.Pass, dropped.Value.Verdict.Outcome);
+        Assert.Equal(("PERSON_KEY", "token", "direct"), Shape(tokens.Value, "ref"));
+        Assert.Equal(PrivacyOutcome.Pass, tokens.Value.Verdict.Outcome);
+        Assert.Equal(PrivacyOutcome.Pass, cleared.Value.Verdict.Outcome);
+    }
+
+    [Fact]
+    public async Task Quasi_identifiers_and_least_k_of_a_parent_bind_the_child()
+    {
+        var parent = await UploadAsync(
+            Encoding.UTF8.GetBytes(
+                "ref,length\n" + string.Concat(Enumerable.Range(0, 50).Select(i => $"{i % 5}.5,{i % 2}\n"))
+            ),
+            "parent"
+        );
+        await ScanAsync(parent.Sha256);
+        await Datasets.DeclareAsync(
+            Officer,
+            parent.Sha256,
+            new DatasetDeclaration { QuasiIdentifiers = ["ref"], SensitiveColumns = ["length"], LeastK = 20 },
+            Token
+        );
+
+        var child = await Datasets.AnonymiseAsync(
+            Scientist,
+            parent.Sha256,
+            "child",
+            [new("ref", "generalise", "1"), new("length", "keep", "")],
+            Token
+        );
+
+        Assert.Equal(PrivacyOutcome.Fail, child.Value.Verdict.Outcome);
+        Assert.Equal(["ref"], child.Value.Anonymity!.QuasiIdentifiers);
+        Assert.Equal((10L, 20, "po"), (child.Value.Anonymity.K, child.Value.Anonymity.LeastK, child.Value.Anonymity.SetBy));
+        Assert.Equal(2, child.Value.Anonymity.L);
+    }
+
+    [Fact]
     public async Task Circular_derivation_is_refused()
     {
         var a = await UploadAsync("length\n1.5\n"u8.ToArray(), name: "a");
@@ -620,6 +719,33 @@ public sealed class DatasetsTests : IAsyncLifetime
 
     private async Task<DatasetView> UploadAsync(byte[] csv, string name = "persons") =>
         (await Datasets.UploadAsync(Scientist, name, "csv", new MemoryStream(csv), Token)).Value;
+
+    private async Task<DatasetView> KeepAsync(Digest sha256, string name, string column)
+    {
+        var csv = Encoding.UTF8.GetBytes(Tables.Column(column, 40, i => $"{i % 4}.5"));
+        var view = await UploadAsync(csv, name);
+        await ScanAsync(view.Sha256);
+        await Datasets.DeriveAsync(
+            Scientist,
+            [sha256],
+            view.Sha256,
+            "selected rows",
+            new Dictionary<string, IReadOnlyList<string>>(),
+            Token
+        );
+        await ScanAsync(view.Sha256);
+        return view;
+    }
+
+    private async Task<Digest> DeriveRenamedAsync(Digest parent, string from, string to)
+    {
+        var view = await UploadAsync(Encoding.UTF8.GetBytes(Tables.Column(to, 30, i => $"{i % 3}.5")), "renamed");
+        await ScanAsync(view.Sha256);
+        var columns = new Dictionary<string, IReadOnlyList<string>> { [to] = [from] };
+        await Datasets.DeriveAsync(Scientist, [parent], view.Sha256, "renamed", columns, Token);
+        await ScanAsync(view.Sha256);
+        return view.Sha256;
+    }
 
     private Task<Result<DatasetView>> DeclareAsync(Digest sha256, string column, string kind) =>
         Datasets.DeclareAsync(
