@@ -29,7 +29,7 @@ internal sealed class FakeAccess : IAccess
         ),
         ["privacy-officer"] = new(
             "privacy-officer",
-            new HashSet<string> { "dataset:read", "dataset:read-raw", "dataset:declare" },
+            new HashSet<string> { "dataset:read", "dataset:read-raw", "dataset:declare", "finding:read" },
             new HashSet<string>()
         ),
         ["auditor"] = new("auditor", new HashSet<string> { "dataset:read" }, new HashSet<string>()),
@@ -253,7 +253,9 @@ public sealed class DatasetsTests : IAsyncLifetime
     [Fact]
     public async Task Generalising_an_unknown_column_makes_it_no_better_known()
     {
-        var view = await UploadAsync(Encoding.UTF8.GetBytes(Tables.Column("zz", 50, i => $"{10_007 + (i * i * 7919)}")));
+        var view = await UploadAsync(
+            Encoding.UTF8.GetBytes(Tables.Column("zz", 50, i => $"{10_007 + (i * i * 7919)}"))
+        );
         await ScanAsync(view.Sha256);
 
         var result = await Datasets.AnonymiseAsync(
@@ -399,7 +401,9 @@ public sealed class DatasetsTests : IAsyncLifetime
     public async Task Declaration_on_a_parent_binds_a_child_that_keeps_the_column()
     {
         var parent = await UploadAsync(
-            Encoding.UTF8.GetBytes("ref,length\n" + string.Concat(Enumerable.Range(0, 50).Select(i => $"{i % 5}.5,2\n"))),
+            Encoding.UTF8.GetBytes(
+                "ref,length\n" + string.Concat(Enumerable.Range(0, 50).Select(i => $"{i % 5}.5,2\n"))
+            ),
             "parent"
         );
         await ScanAsync(parent.Sha256);
@@ -448,7 +452,12 @@ public sealed class DatasetsTests : IAsyncLifetime
         await Datasets.DeclareAsync(
             Officer,
             parent.Sha256,
-            new DatasetDeclaration { QuasiIdentifiers = ["ref"], SensitiveColumns = ["length"], LeastK = 20 },
+            new DatasetDeclaration
+            {
+                QuasiIdentifiers = ["ref"],
+                SensitiveColumns = ["length"],
+                LeastK = 20,
+            },
             Token
         );
 
@@ -462,7 +471,10 @@ public sealed class DatasetsTests : IAsyncLifetime
 
         Assert.Equal(PrivacyOutcome.Fail, child.Value.Verdict.Outcome);
         Assert.Equal(["ref"], child.Value.Anonymity!.QuasiIdentifiers);
-        Assert.Equal((10L, 20, "po"), (child.Value.Anonymity.K, child.Value.Anonymity.LeastK, child.Value.Anonymity.SetBy));
+        Assert.Equal(
+            (10L, 20, "po"),
+            (child.Value.Anonymity.K, child.Value.Anonymity.LeastK, child.Value.Anonymity.SetBy)
+        );
         Assert.Equal(2, child.Value.Anonymity.L);
     }
 
@@ -553,6 +565,12 @@ public sealed class DatasetsTests : IAsyncLifetime
         Assert.Equal(2, Directory.GetFiles(Path.Combine(_db.Directory, "data", "datasets")).Length);
         var visible = await Datasets.FindVisibleAsync(mine.Sha256, target => target.OwnerId == "ds2", Token);
         Assert.Equal("theirs", visible!.Name);
+        var many = await Datasets.FindManyVisibleAsync([mine.Sha256], target => target.OwnerId == "ds2", Token);
+        Assert.Equal("theirs", many[mine.Sha256].Name);
+        var inputs = new Governance.Evidence.InputDatasets(Datasets, new FakeAccess());
+        Assert.True(await inputs.MayUseAsync(Scientist, mine.Sha256, Token));
+        Assert.True(await inputs.MayUseAsync(Other, mine.Sha256, Token));
+        Assert.False(await inputs.MayUseAsync(Stranger, mine.Sha256, Token));
         var judged = await Datasets.JudgeAsync([new PrivacyInput("m", mine.Sha256, "")], Token);
         Assert.Equal(PrivacyOutcome.Pass, judged.Outcome);
     }
