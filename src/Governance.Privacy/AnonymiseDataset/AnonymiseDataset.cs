@@ -230,10 +230,7 @@ internal sealed class AnonymiseTools(
         }
 
         var known = await db.ColumnsAsync([.. copies.Select(row => row.Id)], cancellationToken);
-        return Anonymiser.CheckDirect(
-            [.. known.SelectMany(group => group).Select(DatasetQueries.Final)],
-            treatments
-        );
+        return Anonymiser.CheckDirect([.. known.SelectMany(group => group).Select(DatasetQueries.Final)], treatments);
     }
 
     /// <summary>Streams a stored dataset through its treatments.</summary>

@@ -67,10 +67,7 @@ internal sealed class Anonymiser
     /// Refuses bands and prefixes of a direct identifier: they may be as narrow as the value itself. The year of a birth date
     /// is the exception. Code <c>privacy.generalised_direct</c>.
     /// </summary>
-    public static Failure? CheckDirect(
-        IReadOnlyList<ColumnFinding> known,
-        IReadOnlyList<ColumnTreatment> treatments
-    ) =>
+    public static Failure? CheckDirect(IReadOnlyList<ColumnFinding> known, IReadOnlyList<ColumnTreatment> treatments) =>
         treatments.FirstOrDefault(treatment =>
             treatment.Method == "generalise"
             && known.Any(column =>

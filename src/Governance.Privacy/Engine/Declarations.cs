@@ -140,8 +140,7 @@ internal static class Declarations
             {
                 var known = provenance.TryGetValue(column.Name, out var source) ? Inherit(column, source) : column;
                 return IsProven(known) ? known
-                    : declared.Columns.TryGetValue(column.Name, out var text)
-                        ? Declare(known, text, "declared", policy)
+                    : declared.Columns.TryGetValue(column.Name, out var text) ? Declare(known, text, "declared", policy)
                     : declared
                         .Above.Kinds.Where(pair => pair.Column == column.Name)
                         .OrderBy(pair => pair.Kind, StringComparer.Ordinal)

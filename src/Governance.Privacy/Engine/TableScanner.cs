@@ -107,7 +107,8 @@ internal sealed record QuasiSet(IReadOnlyList<string> Quasi, IReadOnlyList<strin
                     .Select(column => column.Name),
             ],
             declared.Sensitive
-                ?? [
+                ??
+                [
                     .. columns
                         .Where(column =>
                             column.Role == Roles.Sensitive || declared.Above.Sensitive.Contains(column.Name)

@@ -36,11 +36,7 @@ internal sealed class Descendants(IEnumerable<IDatasetWatch> watches)
         }
     }
 
-    private static async Task<List<string>> OfAsync(
-        GovernanceDb db,
-        string sha256,
-        CancellationToken cancellationToken
-    )
+    private static async Task<List<string>> OfAsync(GovernanceDb db, string sha256, CancellationToken cancellationToken)
     {
         var seen = new HashSet<string>(StringComparer.Ordinal) { sha256 };
         var next = new Queue<string>(seen);

@@ -125,12 +125,7 @@ internal sealed class ScanJob(
             .AsNoTracking()
             .FirstOrDefaultAsync(item => item.DatasetId == row.Id, cancellationToken);
         var set = QuasiSet.Of(columns, declared);
-        var kept = measure is null
-            ? null
-            : Measure(measure) with
-            {
-                LeastK = Math.Max(policy.LeastK, declared.AskedK),
-            };
+        var kept = measure is null ? null : Measure(measure) with { LeastK = Math.Max(policy.LeastK, declared.AskedK) };
         return new DatasetScan(scanned, columns, row.Rows ?? 0, set, kept);
     }
 

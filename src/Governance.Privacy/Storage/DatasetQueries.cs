@@ -124,8 +124,7 @@ internal static class DatasetQueries
     ) =>
         columns
             .Where(pair =>
-                pair.Value.Contains(source, StringComparer.Ordinal)
-                && methods.GetValueOrDefault(pair.Key) != "tokenise"
+                pair.Value.Contains(source, StringComparer.Ordinal) && methods.GetValueOrDefault(pair.Key) != "tokenise"
             )
             .Select(pair => pair.Key)
             .Concat(isDeclared && !columns.ContainsKey(source) ? [source] : []);
