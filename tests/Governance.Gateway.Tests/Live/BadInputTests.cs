@@ -238,7 +238,7 @@ public sealed partial class BadInputTests(LiveGateway gateway)
                 "..%255csecret", "..%c0%afsecret", "%c0%ae%c0%ae%c0%afsecret", "..%e0%80%afsecret", "%e0%80%ae%e0%80%ae", "%f0%80%80%ae", "%c1%9csecret",
                 "a%00b", "%00", "a.txt%00.png", "%2500", "a%0ab", "a%0db", "a%0d%0aX-Injected:1", "a%09b", "a%1bb", "a%7fb", "a%c2%85b",
                 "a%5cb", "%5c", "%5c%5cserver%5cshare", "C:%5cwindows", "..%5c", "a/%5c/b", "a//b", "%2fabsolute", "%2f%2fabsolute", "a%2f%2fb", "a/%20", "%20", "a%20", "a.", "a/...", "...",
-                "a/b./c", "a%e2%80%aeb", "a%e2%80%8bb", "a%ef%bb%bfb", "a%e2%80%a8b", "a%e2%81%a6b", "%ff", "%c3", "%c3%28", "%ed%a0%80", "%f5%80%80%80", "e%cc%81.txt",
+                "a/b./c", "a%e2%80%aeb", "a%e2%80%8bb", "a%ef%bb%bfb", "a%e2%80%a8b", "a%e2%81%a6b", "%ff", "%c3", "%c3%28", "%ed%a0%80", "%f5%80%80%80",
                 "%2e", "%2e%2f", "a/%2e/b%2f..%2f..%2f..", new string('a', 256), string.Join('/', Enumerable.Repeat("a", 40)), string.Join('/', Enumerable.Repeat(new string('b', 200), 6)),
             },
         ];
