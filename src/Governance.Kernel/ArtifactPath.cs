@@ -4,7 +4,7 @@ using System.Text;
 namespace Governance.Kernel;
 
 /// <summary>
-/// A relative path inside an artifact store, parsed once at the edge. Segments are NFC UTF-8 without control characters,
+/// A relative path inside an artifact store, parsed once at the edge. Segments are well-formed text, compared by its bytes, without control characters,
 /// backslash, <c>.</c> or <c>..</c>; no empty segment, no percent-encoded traversal, at most 1,024 bytes and 32 segments.
 /// </summary>
 public readonly record struct ArtifactPath
@@ -105,7 +105,6 @@ public readonly record struct ArtifactPath
                     or (>= '\u202A' and <= '\u202E')
                     or (>= '\u2060' and <= '\u2069')
         )
-        && segment.IsNormalized(NormalizationForm.FormC)
         && !HasEncodedTraversal(segment)
         && segment[^1] is not (' ' or '.');
 

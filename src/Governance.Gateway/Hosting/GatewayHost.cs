@@ -156,6 +156,7 @@ public static class GatewayHost
         services.Configure<HostFilteringOptions>(filter =>
         {
             filter.AllowedHosts = [.. AllowedHosts.Of(platform, options)];
+            filter.AllowEmptyHosts = false;
             filter.IncludeFailureMessage = false;
         });
         services.AddHsts(hsts => hsts.MaxAge = TimeSpan.FromDays(365));

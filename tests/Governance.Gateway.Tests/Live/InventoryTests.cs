@@ -54,7 +54,10 @@ public sealed partial class InventoryTests(LiveGateway gateway)
             );
             using var answer = await client.SendAsync(request, TestContext.Current.CancellationToken);
             // A page leads a browser to sign in; everything else says that a token is needed.
-            var led = pattern == "/" && answer.StatusCode == HttpStatusCode.Redirect;
+            var led =
+                pattern is "/" or "/graphql/ui"
+                && answer.StatusCode == HttpStatusCode.Redirect
+                && answer.Headers.Location!.ToString().StartsWith($"{gateway.Url}/connect/authorize?", StringComparison.Ordinal);
             if (!led && (answer.StatusCode != HttpStatusCode.Unauthorized || answer.Headers.WwwAuthenticate.Count == 0))
             {
                 wrong.Add($"{route}: {(int)answer.StatusCode}");
