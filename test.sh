@@ -13,8 +13,6 @@ need openssl openssl
 need node nodejs
 need npm npm
 need python3 python3
-need pdftotext poppler-utils
-need chromium chromium
 if [ -n "${packages:-}" ]; then
   apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages >/dev/null || exit 1
 fi

@@ -21,37 +21,38 @@ internal sealed class VersionIntake : IVersionIntake
         EvidenceKind.Privacy,
     ];
 
-    public async Task OnSubjectChangedAsync(
+    public Task OnSubjectChangedAsync(
         WriteSession session,
-        VersionView version,
+        IReadOnlyCollection<VersionView> versions,
         CancellationToken cancellationToken
-    )
-    {
-        foreach (var kind in First)
-        {
-            await session.EnqueueAsync(EvidenceJob.Of(version).Request(kind), cancellationToken);
-        }
-    }
+    ) =>
+        session.EnqueueAsync(
+            [.. versions.SelectMany(version => First.Select(kind => EvidenceJob.Of(version).Request(kind)))],
+            cancellationToken
+        );
 }
 
 /// <summary>When a dataset's verdict changes, the privacy evidence of what was trained on it stops counting in the same transaction.</summary>
 internal sealed class DatasetWatch(IRegistryReader registry) : IDatasetWatch
 {
+    private const int Batch = 500;
+
     public async Task OnChangedAsync(WriteSession session, Digest sha256, CancellationToken cancellationToken)
     {
         var refs = await registry.VersionsTrainedOnAsync(sha256, cancellationToken);
-        foreach (var version in (await registry.FindVersionsAsync(refs, cancellationToken)).Values)
+        foreach (var batch in refs.Chunk(Batch))
         {
+            var versions = (await registry.FindVersionsAsync(batch, cancellationToken)).Values.ToList();
+            // A subject belongs to one version alone, and one it had before never comes back: inputs are only added.
+            var subjects = versions.ConvertAll(version => version.EvidenceSubject);
             await session
                 .Db.Set<EvidenceRow>()
-                .Where(row =>
-                    row.ModelId == version.ModelId
-                    && row.Version == version.Ref.Version
-                    && row.Kind == EvidenceKind.Privacy
-                    && !row.Stale
-                )
+                .Where(row => subjects.Contains(row.Subject) && row.Kind == EvidenceKind.Privacy && !row.Stale)
                 .ExecuteUpdateAsync(set => set.SetProperty(row => row.Stale, true), cancellationToken);
-            await session.EnqueueAsync(EvidenceJob.Of(version).Request(EvidenceKind.Privacy), cancellationToken);
+            await session.EnqueueAsync(
+                versions.ConvertAll(version => EvidenceJob.Of(version).Request(EvidenceKind.Privacy)),
+                cancellationToken
+            );
         }
     }
 }

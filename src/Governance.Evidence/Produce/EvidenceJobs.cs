@@ -15,22 +15,22 @@ using Microsoft.EntityFrameworkCore;
 namespace Governance.Evidence.Produce;
 
 /// <summary>What an evidence job examines; a job whose subject is no longer the version's does nothing.</summary>
-/// <param name="Model">Model name.</param>
+/// <param name="ModelId">The model; its name may change while the job waits.</param>
 /// <param name="Version">Version number.</param>
 /// <param name="Subject">Evidence subject when the job was made.</param>
-internal sealed record EvidenceJob(string Model, int Version, Digest Subject)
+internal sealed record EvidenceJob(Guid ModelId, int Version, Digest Subject)
 {
     public JobRequest Request(EvidenceKind kind) =>
         new(
             KindOf(kind),
-            $"{Model}/{Version}/{Subject}",
+            $"{ModelId:N}/{Version}/{Subject}",
             JsonSerializer.Serialize(this, EvidenceJson.Default.EvidenceJob)
         );
 
     public static string KindOf(EvidenceKind kind) => $"evidence.{kind.ToString().ToLowerInvariant()}";
 
     public static EvidenceJob Of(VersionView version) =>
-        new(version.Ref.Model, version.Ref.Version, version.EvidenceSubject);
+        new(version.ModelId, version.Ref.Version, version.EvidenceSubject);
 }
 
 /// <summary>What a producer found.</summary>
@@ -91,7 +91,7 @@ internal sealed class EvidenceJobHandler(
     private async Task<VersionView?> CurrentAsync(string payload, CancellationToken cancellationToken)
     {
         var job = JsonSerializer.Deserialize(payload, EvidenceJson.Default.EvidenceJob)!;
-        var version = await registry.FindVersionAsync(new ModelVersionRef(job.Model, job.Version), cancellationToken);
+        var version = await registry.FindVersionByIdAsync(job.ModelId, job.Version, cancellationToken);
         return version is not null && version.EvidenceSubject == job.Subject ? version : null;
     }
 
@@ -149,7 +149,8 @@ internal sealed class EvidenceJobHandler(
             cancellationToken
         );
         var request = EvidenceJob.Of(version).Request(producer.Kind);
-        // A newer job waits: what was examined changed while this one ran, so its result must not count for a moment.
+        // A newer job waits: what was examined changed while this one ran, so its result must not count for a moment. It
+        // cannot have started, for the workers run one job of a kind and key at a time.
         var overtaken = await session
             .Db.Set<JobRow>()
             .AnyAsync(

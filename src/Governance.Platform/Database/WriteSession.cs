@@ -8,6 +8,7 @@ namespace Governance.Platform.Database;
 /// <summary>One unit of change: rows, its log entries, its graph edges and its follow-up jobs commit together.</summary>
 public sealed class WriteSession
 {
+    private const int JobBatch = 500;
     private readonly ILogAppender _log;
     private readonly IGraphWriter _graph;
     private readonly List<Action> _afterCommit = [];
@@ -39,27 +40,35 @@ public sealed class WriteSession
         _graph.LinkAsync(Db, edge, entryId, Now, cancellationToken);
 
     /// <summary>Adds a durable job. A job of the same kind and key that still waits absorbs this one.</summary>
-    public async Task EnqueueAsync(JobRequest request, CancellationToken cancellationToken)
+    public Task EnqueueAsync(JobRequest request, CancellationToken cancellationToken) =>
+        EnqueueAsync([request], cancellationToken);
+
+    /// <summary>Adds durable jobs with one look at those that wait per 500 of them.</summary>
+    public async Task EnqueueAsync(IReadOnlyCollection<JobRequest> requests, CancellationToken cancellationToken)
     {
         var jobs = Db.Set<JobRow>();
-        var waiting =
-            jobs.Local.Any(job => job.Kind == request.Kind && job.Key == request.Key && job.State == JobState.Waiting)
-            || await jobs.AnyAsync(
-                job => job.Kind == request.Kind && job.Key == request.Key && job.State == JobState.Waiting,
-                cancellationToken
-            );
-        if (!waiting)
+        foreach (var batch in requests.Chunk(JobBatch))
         {
-            jobs.Add(
-                new JobRow
-                {
-                    Id = Guid.CreateVersion7(Now),
-                    Kind = request.Kind,
-                    Key = request.Key,
-                    Payload = request.Payload,
-                    DueAt = Now,
-                    CreatedAt = Now,
-                }
+            var keys = batch.Select(request => request.Key).Distinct().ToList();
+            var stored = await jobs.Where(job => job.State == JobState.Waiting && keys.Contains(job.Key))
+                .Select(job => new { job.Kind, job.Key })
+                .ToListAsync(cancellationToken);
+            var waiting = stored
+                .Select(job => (job.Kind, job.Key))
+                .Concat(jobs.Local.Where(job => job.State == JobState.Waiting).Select(job => (job.Kind, job.Key)))
+                .ToHashSet();
+            jobs.AddRange(
+                batch
+                    .Where(request => waiting.Add((request.Kind, request.Key)))
+                    .Select(request => new JobRow
+                    {
+                        Id = Guid.CreateVersion7(Now),
+                        Kind = request.Kind,
+                        Key = request.Key,
+                        Payload = request.Payload,
+                        DueAt = Now,
+                        CreatedAt = Now,
+                    })
             );
         }
 

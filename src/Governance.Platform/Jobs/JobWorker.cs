@@ -69,16 +69,23 @@ internal sealed partial class JobWorker(
         }
     }
 
+    // One job of a kind and key runs at a time: one made while it runs starts after it, so an older result is never the last word.
+    private static IQueryable<JobRow> Claimable(GovernanceDb db, DateTimeOffset now) =>
+        db.Set<JobRow>()
+            .Where(job =>
+                job.State == JobState.Waiting
+                && job.DueAt <= now
+                && !db.Set<JobRow>()
+                    .Any(other => other.Kind == job.Kind && other.Key == job.Key && other.State == JobState.Running)
+            );
+
     private async Task<JobRow?> ClaimAsync(CancellationToken cancellationToken)
     {
         var now = clock.GetUtcNow();
         await using (var db = await databases.CreateDbContextAsync(cancellationToken))
         {
             // A look without the write lock: an idle gateway does not write.
-            if (
-                !await db.Set<JobRow>()
-                    .AnyAsync(job => job.State == JobState.Waiting && job.DueAt <= now, cancellationToken)
-            )
+            if (!await Claimable(db, now).AnyAsync(cancellationToken))
             {
                 return null;
             }
@@ -87,9 +94,7 @@ internal sealed partial class JobWorker(
         var claimed = await writer.WriteAsync<JobRow?>(
             async (session, token) =>
             {
-                var job = await session
-                    .Db.Set<JobRow>()
-                    .Where(row => row.State == JobState.Waiting && row.DueAt <= session.Now)
+                var job = await Claimable(session.Db, session.Now)
                     .OrderBy(row => row.DueAt)
                     .ThenBy(row => row.Id)
                     .FirstOrDefaultAsync(token);

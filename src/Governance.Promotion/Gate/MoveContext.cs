@@ -39,8 +39,9 @@ internal sealed record MoveContext
     /// <summary>The state the mover compares with.</summary>
     public MoveExpectation Expectation =>
         new(
+            Model.Id,
             EvidenceSubject,
-            Version?.Stage ?? "",
+            Version?.Revision ?? Model.Revision,
             Move.Kind switch
             {
                 MoveKind.SetStage =>
@@ -49,14 +50,6 @@ internal sealed record MoveContext
                 ],
                 MoveKind.SetAlias or MoveKind.DeleteAlias when Model.Aliases.TryGetValue(Move.Target, out var holder) =>
                     [holder],
-                MoveKind.DeleteModel or MoveKind.RenameModel =>
-                [
-                    .. StageHolders
-                        .Select(holder => holder.Ref.Version)
-                        .Concat(Model.Aliases.Values)
-                        .Distinct()
-                        .Order(),
-                ],
                 _ => [],
             }
         );

@@ -100,16 +100,23 @@ public interface IMover
 }
 
 /// <summary>The state that a decision was made on; the mover refuses when it differs now.</summary>
+/// <param name="ModelId">The model then; its name may have been given to another since.</param>
 /// <param name="EvidenceSubject">Evidence subject of the version (default for whole-model moves).</param>
-/// <param name="Stage">Stage of the version then; empty for whole-model moves.</param>
-/// <param name="Holders">Versions that held the target stage or alias then, ascending.</param>
-public sealed record MoveExpectation(Digest EvidenceSubject, string Stage, IReadOnlyList<int> Holders);
+/// <param name="Revision">
+/// <see cref="VersionView.Revision"/>, which covers stage, aliases and tags; <see cref="ModelView.Revision"/> for whole-model moves.
+/// </param>
+/// <param name="Holders">Versions that held the target stage or alias then, ascending; empty for whole-model moves.</param>
+public sealed record MoveExpectation(Guid ModelId, Digest EvidenceSubject, long Revision, IReadOnlyList<int> Holders);
 
-/// <summary>Port: told, inside the transaction, that a version was registered or that its evidence subject changed. Implemented by Evidence.</summary>
+/// <summary>Port: told, inside the transaction, that versions were registered or that their evidence subjects changed. Implemented by Evidence.</summary>
 public interface IVersionIntake
 {
-    /// <summary>Enqueues the evidence jobs of the version's current subject.</summary>
-    Task OnSubjectChangedAsync(WriteSession session, VersionView version, CancellationToken cancellationToken);
+    /// <summary>Enqueues the evidence jobs of the versions' current subjects.</summary>
+    Task OnSubjectChangedAsync(
+        WriteSession session,
+        IReadOnlyCollection<VersionView> versions,
+        CancellationToken cancellationToken
+    );
 }
 
 /// <summary>Port: datasets that runs may name as inputs. Implemented by a higher module over Privacy.</summary>

@@ -42,6 +42,9 @@ public sealed record ModelView
     /// <summary>Aliases → version number.</summary>
     public required IReadOnlyDictionary<string, int> Aliases { get; init; }
 
+    /// <summary>Grows whenever a version is added or any version's <see cref="VersionView.Revision"/> grows; as old as the rest, or older.</summary>
+    public long Revision { get; init; }
+
     /// <summary>For permission checks.</summary>
     public AccessTarget Target => AccessTarget.Model(Name, OwnerId);
 }
@@ -105,6 +108,9 @@ public sealed record VersionView
 
     /// <summary>UTC.</summary>
     public required DateTimeOffset UpdatedAt { get; init; }
+
+    /// <summary>Grows with every change of the version, its stage, aliases, tags, status or evidence subject.</summary>
+    public int Revision { get; init; }
 
     /// <summary>For permission checks.</summary>
     public AccessTarget Target => AccessTarget.Model(Ref.Model, OwnerId);
@@ -189,6 +195,9 @@ public interface IRegistryReader
 
     /// <summary>The version, or null. Deleted versions are null.</summary>
     Task<VersionView?> FindVersionAsync(ModelVersionRef version, CancellationToken cancellationToken);
+
+    /// <summary>The version of a model that may have been renamed since, or null. Deleted versions are null.</summary>
+    Task<VersionView?> FindVersionByIdAsync(Guid modelId, int version, CancellationToken cancellationToken);
 
     /// <summary>Versions of many models in one query, newest first, at most <paramref name="firstPerModel"/> each.</summary>
     Task<ILookup<string, VersionView>> VersionsOfAsync(

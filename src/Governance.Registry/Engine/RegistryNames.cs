@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text;
 using Governance.Kernel;
 using Governance.Registry.Contracts;
 
@@ -15,10 +17,10 @@ internal static class RegistryNames
             return MissingParameter("name");
         }
 
-        return name.Length > MaxName || !IsPlainText(name)
+        return name.Length > MaxName || !IsPlainText(name) || name.EnumerateRunes().Any(IsLookAlike)
             ? Failure.Invalid(
                 "registry.bad_name",
-                $"A {what} name has 1 to {MaxName} characters and no control characters."
+                $"A {what} name has 1 to {MaxName} characters: no control, invisible, combining or compatibility characters, and no space but the plain one."
             )
             : null;
     }
@@ -31,7 +33,12 @@ internal static class RegistryNames
 
     public static Failure? CheckAlias(string alias)
     {
-        if (alias.Length is 0 or > 255 || !alias.All(c => char.IsLetterOrDigit(c) || c is '_' or '-'))
+        if (
+            alias.Length is 0 or > 255
+            || !alias.All(c => char.IsLetterOrDigit(c) || c is '_' or '-')
+            || !IsPlainText(alias)
+            || alias.EnumerateRunes().Any(IsLookAlike)
+        )
         {
             return Failure.Invalid(
                 "registry.bad_alias",
@@ -63,21 +70,79 @@ internal static class RegistryNames
     public static string Quote(string text) =>
         new([.. text.Take(200).Select(c => char.IsControl(c) || char.IsSurrogate(c) ? '?' : c)]);
 
+    /// <summary>
+    /// What names are compared by so that no two differ in letter case alone. Runtimes without culture data cannot normalise,
+    /// so what normalising would change is refused instead: see <see cref="IsPlainText"/> and <see cref="IsLookAlike"/>.
+    /// </summary>
+    public static string Key(string name) => name.ToUpperInvariant();
+
+    /// <summary>Whether everything in it can be seen and is written in one way: no control, format, ignorable or composing characters.</summary>
     public static bool IsPlainText(string text)
     {
         for (var i = 0; i < text.Length; i++)
         {
-            if (char.IsControl(text[i]))
+            if (!Rune.TryGetRuneAt(text, i, out var rune) || !IsVisible(rune) || IsIn(Composing, rune))
             {
                 return false;
             }
 
-            if (char.IsSurrogate(text[i]) && (i + 1 >= text.Length || !char.IsSurrogatePair(text, i++)))
-            {
-                return false;
-            }
+            i += rune.Utf16SequenceLength - 1;
         }
 
         return true;
     }
+
+    private static bool IsVisible(Rune rune) =>
+        !IsIn(Ignorable, rune)
+        && Rune.GetUnicodeCategory(rune)
+            is not (
+                UnicodeCategory.Control
+                or UnicodeCategory.Format
+                or UnicodeCategory.LineSeparator
+                or UnicodeCategory.ParagraphSeparator
+                or UnicodeCategory.OtherNotAssigned
+            );
+
+    /// <summary>Whether it is another spelling of a plain character: wide, mathematical, circled, a ligature, another space.</summary>
+    private static bool IsLookAlike(Rune rune) =>
+        IsIn(Compatibility, rune)
+        || (rune.Value != ' ' && Rune.GetUnicodeCategory(rune) == UnicodeCategory.SpaceSeparator);
+
+    private static bool IsIn((int First, int Last)[] ranges, Rune rune) =>
+        Array.Exists(ranges, range => rune.Value >= range.First && rune.Value <= range.Last);
+
+    // Drawn as nothing although they are letters or marks: joiner, Hangul and Khmer fillers, Braille blank, variation selectors.
+    private static readonly (int First, int Last)[] Ignorable =
+    [
+        (0x034F, 0x034F),
+        (0x115F, 0x1160),
+        (0x17B4, 0x17B5),
+        (0x180B, 0x180F),
+        (0x2800, 0x2800),
+        (0x3164, 0x3164),
+        (0xFE00, 0xFE0F),
+        (0xFFA0, 0xFFA0),
+        (0xE0000, 0xE0FFF),
+    ];
+
+    // Marks that compose with Latin, Greek and Cyrillic letters: é is one character. Other scripts keep their vowel signs.
+    private static readonly (int First, int Last)[] Composing =
+    [
+        (0x0300, 0x036F),
+        (0x1AB0, 0x1AFF),
+        (0x1DC0, 0x1DFF),
+        (0x20D0, 0x20FF),
+        (0xFE20, 0xFE2F),
+    ];
+
+    private static readonly (int First, int Last)[] Compatibility =
+    [
+        (0x2070, 0x209F),
+        (0x2100, 0x218B),
+        (0x2460, 0x24FF),
+        (0xFB00, 0xFB06),
+        (0xFF01, 0xFFEE),
+        (0x1D400, 0x1D7FF),
+        (0x1F100, 0x1F1FF),
+    ];
 }

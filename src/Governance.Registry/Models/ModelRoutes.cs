@@ -88,6 +88,11 @@ internal static class ModelRoutes
                 return denied;
             }
 
+            if (await VersionStore.HasTwinAsync(session.Db, name, Guid.Empty, call.Token))
+            {
+                return VersionErrors.Twin(name);
+            }
+
             var now = session.Now.ToUnixTimeMilliseconds();
             var model = new ModelRow
             {

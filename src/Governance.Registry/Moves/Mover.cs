@@ -80,8 +80,9 @@ internal sealed class Mover(IDecisionLedger ledger) : IMover
 
         var holders = await HoldersAsync(step, row.ModelId);
         if (
-            row.EvidenceSubject != step.Expected.EvidenceSubject.Hex
-            || row.Stage != step.Expected.Stage
+            row.ModelId != step.Expected.ModelId
+            || row.Revision != step.Expected.Revision
+            || row.EvidenceSubject != step.Expected.EvidenceSubject.Hex
             || (serves && !holders.SequenceEqual(step.Expected.Holders))
         )
         {
@@ -227,6 +228,10 @@ internal sealed class Mover(IDecisionLedger ledger) : IMover
         {
             step.Details["from"] = existing.Number;
             var previous = new ModelVersionRef(model, existing.Number);
+            var loser = await step
+                .Db.Set<VersionRow>()
+                .SingleAsync(other => other.ModelId == row.ModelId && other.Number == existing.Number, step.Token);
+            loser.Revision++;
             step.Edges.Add(MoveGraph.Serves(previous, MoveGraph.Alias(model, alias), ends: true));
             existing.Number = row.Number;
         }
@@ -296,11 +301,11 @@ internal sealed class Mover(IDecisionLedger ledger) : IMover
             .OrderBy(row => row.Number)
             .ToListAsync(step.Token);
         var aliases = await step.Db.Set<AliasRow>().Where(row => row.ModelId == model.Id).ToListAsync(step.Token);
-        // A version that was promoted after the decision was not part of it.
-        var protectedNow = versions
-            .Where(row => IsServing(row.Stage) || aliases.Exists(alias => alias.Number == row.Number))
-            .Select(row => row.Number);
-        if (protectedNow.Except(step.Expected.Holders).Any())
+        // A version that was registered, promoted or named after the decision was not part of it.
+        if (
+            model.Id != step.Expected.ModelId
+            || await VersionStore.RevisionAsync(step.Db, model.Id, step.Token) != step.Expected.Revision
+        )
         {
             return Changed;
         }
@@ -351,6 +356,11 @@ internal sealed class Mover(IDecisionLedger ledger) : IMover
         if (RegistryNames.CheckName("registered model", newName) is { } bad)
         {
             return bad;
+        }
+
+        if (await VersionStore.HasTwinAsync(step.Db, newName, model.Id, step.Token))
+        {
+            return VersionErrors.Twin(newName);
         }
 
         var oldUse = await step.Db.Set<ModelNameRow>().SingleAsync(row => row.Name == oldName, step.Token);

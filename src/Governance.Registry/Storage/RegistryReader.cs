@@ -65,6 +65,18 @@ internal sealed class RegistryReader(IDbContextFactory<GovernanceDb> databases, 
         return (await VersionStore.FindAsync(db, version, cancellationToken))?.ToView();
     }
 
+    public async Task<VersionView?> FindVersionByIdAsync(Guid modelId, int version, CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        var found = await VersionStore
+            .Project(
+                db,
+                VersionStore.Active(db).Where(join => join.Model.Id == modelId && join.Version.Number == version)
+            )
+            .SingleOrDefaultAsync(cancellationToken);
+        return found?.ToView();
+    }
+
     public async Task<ILookup<string, VersionView>> VersionsOfAsync(
         IReadOnlyCollection<string> models,
         int firstPerModel,
@@ -229,6 +241,12 @@ internal sealed class RegistryReader(IDbContextFactory<GovernanceDb> databases, 
     )
     {
         var ids = rows.Select(row => row.Id).ToList();
+        // Read before the rest: a change in between makes the revision too old, which a comparison finds, never too new.
+        var revisions = await db.Set<VersionRow>()
+            .Where(version => ids.Contains(version.ModelId))
+            .GroupBy(version => version.ModelId)
+            .Select(group => new { group.Key, Sum = group.Sum(version => version.Revision + 1L) })
+            .ToDictionaryAsync(group => group.Key, group => group.Sum, cancellationToken);
         var tags = await Labels.LoadAsync(db, LabelScope.ModelTag, ids.ConvertAll(LabelIds.Model), cancellationToken);
         var aliases = (
             await db.Set<AliasRow>().AsNoTracking().Where(a => ids.Contains(a.ModelId)).ToListAsync(cancellationToken)
@@ -245,6 +263,7 @@ internal sealed class RegistryReader(IDbContextFactory<GovernanceDb> databases, 
                 UpdatedAt = DateTimeOffset.FromUnixTimeMilliseconds(row.UpdatedMs),
                 Tags = tags[LabelIds.Model(row.Id)].ToDictionary(tag => tag.Key, tag => tag.Value),
                 Aliases = aliases[row.Id].ToDictionary(alias => alias.Alias, alias => alias.Number),
+                Revision = revisions.GetValueOrDefault(row.Id),
             }),
         ];
     }

@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using Governance.Kernel;
 using Governance.Platform.Database;
 using Governance.Registry.Contracts;
+using Governance.Registry.Engine;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata;
 
@@ -45,6 +46,7 @@ internal sealed class VersionData
             EvidenceSubject = Digest.Parse(Row.EvidenceSubject),
             CreatedAt = DateTimeOffset.FromUnixTimeMilliseconds(Row.CreatedMs),
             UpdatedAt = DateTimeOffset.FromUnixTimeMilliseconds(Row.UpdatedMs),
+            Revision = Row.Revision,
         };
 }
 
@@ -145,6 +147,31 @@ internal static class VersionStore
                 : await Project(db, Active(db).Where(j => keys.Contains(j.Version.ObjectId)))
                     .ToListAsync(cancellationToken);
         return versions.OrderBy(v => v.Row.Number).ToLookup(v => v.Row.ModelId);
+    }
+
+    /// <summary>
+    /// Changes with every change of any version of the model. Rows are never removed and revisions only grow, so the sum does too.
+    /// </summary>
+    public static Task<long> RevisionAsync(GovernanceDb db, Guid modelId, CancellationToken cancellationToken) =>
+        db.Set<VersionRow>()
+            .Where(version => version.ModelId == modelId)
+            .SumAsync(version => version.Revision + 1L, cancellationToken);
+
+    /// <summary>Whether another model has or had a name that differs from this one in letter case alone.</summary>
+    public static async Task<bool> HasTwinAsync(
+        GovernanceDb db,
+        string name,
+        Guid modelId,
+        CancellationToken cancellationToken
+    )
+    {
+        // Databases fold ASCII at most, and folding keeps the number of characters.
+        var (key, length) = (RegistryNames.Key(name), name.EnumerateRunes().Count());
+        var names = await db.Set<ModelNameRow>()
+            .Where(row => row.Name.Length == length && row.Name != name && row.ModelId != modelId)
+            .Select(row => row.Name)
+            .ToListAsync(cancellationToken);
+        return names.Exists(other => RegistryNames.Key(other) == key);
     }
 
     public static Task<ModelRow?> ModelAsync(GovernanceDb db, string name, CancellationToken cancellationToken) =>

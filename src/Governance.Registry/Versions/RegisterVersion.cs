@@ -27,6 +27,9 @@ internal static class RegisterVersion
     public const string IsPrompt = "mlflow.prompt.is_prompt";
     private const string PromptFile = "prompt.txt";
 
+    /// <summary>New inputs of a run change all its versions in one unit, and every other writer waits for that unit.</summary>
+    public const int MaxVersionsPerRun = 100;
+
     /// <summary>What a source was resolved to.</summary>
     private sealed record Resolved(
         string Container,
@@ -38,6 +41,9 @@ internal static class RegisterVersion
     )
     {
         public StoredBlob? NewBlob { get; init; }
+
+        /// <summary>Whether the caller may write the logged model: registering needs to read it only.</summary>
+        public bool MayTag { get; init; }
     }
 
     private sealed record Request(
@@ -127,6 +133,15 @@ internal static class RegisterVersion
             return lie;
         }
 
+        if (
+            origin.Run?.RunId is { } runId
+            && await session.Db.Set<VersionRow>().CountAsync(row => row.RunId == runId && !row.Deleted, call.Token)
+                >= MaxVersionsPerRun
+        )
+        {
+            return Failure.Invalid("registry.too_many", $"A run has at most {MaxVersionsPerRun} versions.");
+        }
+
         if (origin.NewBlob is { } blob)
         {
             await call.Ports.Blobs.AttachAsync(session, blob, call.Token);
@@ -158,7 +173,7 @@ internal static class RegisterVersion
         session.Db.Add(version);
         await Labels.SetAsync(session.Db, LabelScope.VersionTag, version.ObjectId, request.Tags, call.Token);
         await StoreManifestAsync(call, session.Db, origin.Manifest);
-        if (origin.LoggedModel is { } logged && origin.CopyOf is null)
+        if (origin is { LoggedModel: { } logged, MayTag: true })
         {
             await TagLoggedModelAsync(call, session.Db, logged, model.Name, version.Number);
         }
@@ -170,7 +185,7 @@ internal static class RegisterVersion
             new ModelVersionRef(model.Name, version.Number),
             call.Token
         );
-        await call.Ports.Intake.OnSubjectChangedAsync(session, data!.ToView(), call.Token);
+        await call.Ports.Intake.OnSubjectChangedAsync(session, [data!.ToView()], call.Token);
         return new JsonObject { ["model_version"] = RegistryJson.Version(data) };
     }
 
@@ -276,7 +291,10 @@ internal static class RegisterVersion
         var container = ArtifactAddress.OfLoggedModel(model.ExperimentId, modelId);
         var target = TrackingAccess.Target(experiment, model.OwnerId);
         var manifest = await FreezeAsync(call, db, target, container, path);
-        return manifest.Map(files => new Resolved(container, path.Value, run, model, null, files));
+        return manifest.Map(files => new Resolved(container, path.Value, run, model, null, files)
+        {
+            MayTag = call.Rights.Allows(Permissions.ExperimentWrite, target),
+        });
     }
 
     private static async Task<Result<Resolved>> ResolveCopyAsync(Call call, GovernanceDb db, ModelVersionRef reference)

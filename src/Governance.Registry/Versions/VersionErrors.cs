@@ -18,6 +18,13 @@ internal static class VersionErrors
             $"Model Version (name={RegistryNames.Quote(version.Model)}, version={version.Version}) not found"
         );
 
+    public static Failure Twin(string name) =>
+        new(
+            FailureKind.Exists,
+            "registry.model_exists",
+            $"The name {RegistryNames.Quote(name)} differs only in letter case from the name of a model that is or was."
+        );
+
     public static readonly Failure Quarantined = Failure.Conflict(
         "registry.quarantined",
         "The version is quarantined: stored bytes did not match their digest."

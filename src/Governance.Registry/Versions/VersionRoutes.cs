@@ -188,6 +188,10 @@ internal static class VersionRoutes
             {
                 row.Touch(session.Now);
             }
+            else
+            {
+                row.Revision++;
+            }
 
             await session.Db.SaveChangesAsync(call.Token);
             await call.LogAsync(session, kind, Urn.Version(reference));

@@ -13,65 +13,72 @@ namespace Governance.Registry.Versions;
 /// <summary>Evidence subjects of stored versions.</summary>
 internal static class VersionSubjects
 {
-    public static async Task<Digest> ComputeAsync(GovernanceDb db, VersionRow row, CancellationToken cancellationToken)
-    {
-        var inputs = row.RunId is null
-            ? []
-            : await db.Set<InputRow>()
-                .AsNoTracking()
-                .Where(input => input.RunId == row.RunId)
-                .Select(input => new
-                {
-                    input.Context,
-                    input.DatasetSha256,
-                    input.Name,
-                    input.MlflowDigest,
-                })
-                .ToListAsync(cancellationToken);
-        return EvidenceSubjects.Compute(
-            row.ModelId,
-            row.Number,
-            Digest.Parse(row.ManifestDigest),
-            row.RunId,
-            inputs.Select(i => SubjectInput.Declared(i.Context, i.DatasetSha256, i.Name, i.MlflowDigest))
-        );
-    }
+    public static async Task<Digest> ComputeAsync(
+        GovernanceDb db,
+        VersionRow row,
+        CancellationToken cancellationToken
+    ) => Compute(row, row.RunId is null ? [] : await InputsAsync(db, row.RunId, cancellationToken));
 
     /// <summary>
     /// Gives every version of a run its new subject. What was READY is pending again: its evidence was about other inputs.
     /// </summary>
     public static async Task RecomputeAsync(Call call, WriteSession session, string runId)
     {
-        var rows = await VersionStore
+        var inputs = await InputsAsync(session.Db, runId, call.Token);
+        var joins = await VersionStore
             .Active(session.Db)
             .Where(join => join.Version.RunId == runId)
             .ToListAsync(call.Token);
-        foreach (var join in rows)
+        var changed = joins.Where(join => Compute(join.Version, inputs).Hex != join.Version.EvidenceSubject).ToList();
+        foreach (var row in changed.Select(join => join.Version))
         {
-            var row = join.Version;
-            var subject = await ComputeAsync(session.Db, row, call.Token);
-            if (subject.Hex == row.EvidenceSubject)
-            {
-                continue;
-            }
-
-            row.EvidenceSubject = subject.Hex;
+            row.EvidenceSubject = Compute(row, inputs).Hex;
             if (row.Status == VersionStatus.Ready)
             {
                 row.Status = VersionStatus.PendingRegistration;
             }
 
             row.Touch(session.Now);
-            await session.Db.SaveChangesAsync(call.Token);
-            var reference = new ModelVersionRef(join.Model.Name, row.Number);
+        }
+
+        await session.Db.SaveChangesAsync(call.Token);
+        foreach (var join in changed)
+        {
             await call.LogAsync(
                 session,
                 "registry.subject_changed",
-                Urn.Version(reference),
-                new JsonObject { ["subject"] = subject.Hex }
+                Urn.Version(new ModelVersionRef(join.Model.Name, join.Version.Number)),
+                new JsonObject { ["subject"] = join.Version.EvidenceSubject }
             );
-            var data = await VersionStore.FindAsync(session.Db, reference, call.Token);
-            await call.Ports.Intake.OnSubjectChangedAsync(session, data!.ToView(), call.Token);
         }
+
+        var keys = changed.ConvertAll(join => join.Version.ObjectId);
+        var data = await VersionStore
+            .Project(session.Db, VersionStore.Active(session.Db).Where(join => keys.Contains(join.Version.ObjectId)))
+            .ToListAsync(call.Token);
+        await call.Ports.Intake.OnSubjectChangedAsync(session, data.ConvertAll(found => found.ToView()), call.Token);
+    }
+
+    private static Digest Compute(VersionRow row, IReadOnlyList<SubjectInput> inputs) =>
+        EvidenceSubjects.Compute(row.ModelId, row.Number, Digest.Parse(row.ManifestDigest), row.RunId, inputs);
+
+    private static async Task<IReadOnlyList<SubjectInput>> InputsAsync(
+        GovernanceDb db,
+        string runId,
+        CancellationToken cancellationToken
+    )
+    {
+        var rows = await db.Set<InputRow>()
+            .AsNoTracking()
+            .Where(input => input.RunId == runId)
+            .Select(input => new
+            {
+                input.Context,
+                input.DatasetSha256,
+                input.Name,
+                input.MlflowDigest,
+            })
+            .ToListAsync(cancellationToken);
+        return rows.ConvertAll(i => SubjectInput.Declared(i.Context, i.DatasetSha256, i.Name, i.MlflowDigest));
     }
 }

@@ -147,7 +147,9 @@ internal sealed class Args
     public string LabelKey()
     {
         var key = Required("key", 250);
-        return RegistryNames.IsPlainText(key) ? key : throw Wrong("key", "text without control characters");
+        return RegistryNames.IsPlainText(key)
+            ? key
+            : throw Wrong("key", "text without control, invisible or combining characters");
     }
 
     private static long? Whole(JsonValue value) =>

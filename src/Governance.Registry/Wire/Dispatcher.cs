@@ -117,7 +117,13 @@ internal static partial class Dispatcher
         }
         catch (Exception broken) when (!context.Response.HasStarted && !context.RequestAborted.IsCancellationRequested)
         {
-            LogBroken(ports.Logger, broken);
+            // An exception's text may hold rows, paths or tokens: its type and where it came from are enough.
+            LogBroken(
+                ports.Logger,
+                broken.GetType().Name,
+                broken.InnerException?.GetType().Name ?? "",
+                broken.StackTrace ?? ""
+            );
             context.Response.Clear();
             context.Response.StatusCode = StatusCodes.Status500InternalServerError;
             await JsonBodies.WriteAsync(
@@ -127,8 +133,8 @@ internal static partial class Dispatcher
         }
     }
 
-    [LoggerMessage(4000, LogLevel.Error, "A registry request failed.")]
-    private static partial void LogBroken(ILogger logger, Exception exception);
+    [LoggerMessage(4000, LogLevel.Error, "A registry request failed: {ExceptionType} ({InnerType}) {StackTrace}")]
+    private static partial void LogBroken(ILogger logger, string exceptionType, string innerType, string stackTrace);
 
     [LoggerMessage(4001, LogLevel.Information, "A request was malformed: {Status}.")]
     private static partial void LogBadRequest(ILogger logger, int status);

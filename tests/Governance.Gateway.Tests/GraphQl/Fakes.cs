@@ -307,6 +307,9 @@ internal sealed class FakeRegistry(World world) : IRegistryReader, IMoveGate
     public Task<VersionView?> FindVersionAsync(ModelVersionRef version, CancellationToken cancellationToken) =>
         throw new InvalidOperationException("One at a time is never right in GraphQL.");
 
+    public Task<VersionView?> FindVersionByIdAsync(Guid modelId, int version, CancellationToken cancellationToken) =>
+        throw new InvalidOperationException("One at a time is never right in GraphQL.");
+
     public Task<ILookup<string, VersionView>> VersionsOfAsync(
         IReadOnlyCollection<string> models,
         int firstPerModel,

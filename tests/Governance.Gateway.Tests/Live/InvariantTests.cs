@@ -25,11 +25,20 @@ public sealed class InvariantTests(LiveGateway gateway)
             var artifact = await gateway.As(name).ApiGetAsync($"{Artifacts}{_story.Storage}/MLmodel");
             var dataset = await gateway.As(name).ApiGetAsync($"/api/v1/datasets/{_story.Dataset.Hex}/content");
 
-            Assert.True(artifact.Status is HttpStatusCode.Forbidden or HttpStatusCode.NotFound, $"{name}: {artifact.Status}");
-            Assert.True(dataset.Status is HttpStatusCode.Forbidden or HttpStatusCode.NotFound, $"{name}: {dataset.Status}");
+            Assert.True(
+                artifact.Status is HttpStatusCode.Forbidden or HttpStatusCode.NotFound,
+                $"{name}: {artifact.Status}"
+            );
+            Assert.True(
+                dataset.Status is HttpStatusCode.Forbidden or HttpStatusCode.NotFound,
+                $"{name}: {dataset.Status}"
+            );
         }
 
-        Assert.Equal(Story.Files()["MLmodel"], await gateway.As("rita").BytesAsync($"{Artifacts}{_story.Storage}/MLmodel"));
+        Assert.Equal(
+            Story.Files()["MLmodel"],
+            await gateway.As("rita").BytesAsync($"{Artifacts}{_story.Storage}/MLmodel")
+        );
     }
 
     [Fact]
@@ -41,22 +50,48 @@ public sealed class InvariantTests(LiveGateway gateway)
         [
             await vera.PostAsync("registered-models/create", new JsonObject { ["name"] = "inv-of-vera" }),
             await vera.PostAsync("experiments/create", new JsonObject { ["name"] = "inv-of-vera" }),
-            await vera.PatchAsync("registered-models/update", new JsonObject { ["name"] = "inv-viewer", ["description"] = "x" }),
-            await vera.PostAsync("runs/log-parameter", new JsonObject { ["run_id"] = _story.RunId, ["key"] = "x", ["value"] = "y" }),
+            await vera.PatchAsync(
+                "registered-models/update",
+                new JsonObject { ["name"] = "inv-viewer", ["description"] = "x" }
+            ),
+            await vera.PostAsync(
+                "runs/log-parameter",
+                new JsonObject
+                {
+                    ["run_id"] = _story.RunId,
+                    ["key"] = "x",
+                    ["value"] = "y",
+                }
+            ),
             await Story.ToStageAsync(vera, "inv-viewer", "Staging"),
             await Story.SetAliasAsync(vera, "inv-viewer", "dev-x"),
-            await vera.UploadAsync(HttpMethod.Post, "/api/v1/datasets?name=x&format=csv", "a\n1\n"u8.ToArray(), "text/csv"),
+            await vera.UploadAsync(
+                HttpMethod.Post,
+                "/api/v1/datasets?name=x&format=csv",
+                "a\n1\n"u8.ToArray(),
+                "text/csv"
+            ),
             await vera.PutArtifactAsync($"{_story.Storage}/new.txt", [1]),
         ];
 
-        Assert.All(refused, answer => Assert.True(answer.Status is HttpStatusCode.Forbidden or HttpStatusCode.NotFound, $"{answer.Status} {answer.Body}"));
+        Assert.All(
+            refused,
+            answer =>
+                Assert.True(
+                    answer.Status is HttpStatusCode.Forbidden or HttpStatusCode.NotFound,
+                    $"{answer.Status} {answer.Body}"
+                )
+        );
     }
 
     [Fact]
     public async Task A_model_that_one_may_not_see_looks_like_one_that_is_not_there()
     {
         await _story.ModelAsync("inv-hidden", 13);
-        using var narrow = await gateway.ServiceAsync("narrow-viewer", new RoleGrant("viewer", ObjectKind.Model, "open-*"));
+        using var narrow = await gateway.ServiceAsync(
+            "narrow-viewer",
+            new RoleGrant("viewer", ObjectKind.Model, "open-*")
+        );
         string[] paths =
         [
             "/api/2.0/mlflow/registered-models/get?name={0}",
@@ -98,12 +133,42 @@ public sealed class InvariantTests(LiveGateway gateway)
         [
             await LogInputAsync(other, _story.RunId, _story.Dataset.Hex),
             await LogInputAsync(other, run, _story.Dataset.Hex),
-            await other.PostAsync("runs/log-parameter", new JsonObject { ["run_id"] = _story.RunId, ["key"] = "x", ["value"] = "y" }),
+            await other.PostAsync(
+                "runs/log-parameter",
+                new JsonObject
+                {
+                    ["run_id"] = _story.RunId,
+                    ["key"] = "x",
+                    ["value"] = "y",
+                }
+            ),
             await other.PostAsync("runs/update", new JsonObject { ["run_id"] = _story.RunId, ["status"] = "FAILED" }),
-            await other.PostAsync("model-versions/create", new JsonObject { ["name"] = "inv-thief", ["source"] = $"mlflow-artifacts:/{_story.Storage}", ["run_id"] = _story.RunId }),
-            await other.PostAsync("model-versions/create", new JsonObject { ["name"] = "inv-thief", ["source"] = $"mlflow-artifacts:/{_story.Storage}", ["run_id"] = run }),
-            await other.PostAsync("model-versions/create", new JsonObject { ["name"] = "inv-thief", ["source"] = "models:/inv-own/1" }),
-            await other.PostAsync("model-versions/create", new JsonObject { ["name"] = "inv-own", ["source"] = "models:/inv-own/1" }),
+            await other.PostAsync(
+                "model-versions/create",
+                new JsonObject
+                {
+                    ["name"] = "inv-thief",
+                    ["source"] = $"mlflow-artifacts:/{_story.Storage}",
+                    ["run_id"] = _story.RunId,
+                }
+            ),
+            await other.PostAsync(
+                "model-versions/create",
+                new JsonObject
+                {
+                    ["name"] = "inv-thief",
+                    ["source"] = $"mlflow-artifacts:/{_story.Storage}",
+                    ["run_id"] = run,
+                }
+            ),
+            await other.PostAsync(
+                "model-versions/create",
+                new JsonObject { ["name"] = "inv-thief", ["source"] = "models:/inv-own/1" }
+            ),
+            await other.PostAsync(
+                "model-versions/create",
+                new JsonObject { ["name"] = "inv-own", ["source"] = "models:/inv-own/1" }
+            ),
             await other.PutArtifactAsync($"{_story.Storage}/new.txt", [1]),
             await other.ApiGetAsync($"{Artifacts}{_story.Storage}/MLmodel"),
             await other.ApiGetAsync($"/api/v1/datasets/{_story.Dataset.Hex}"),
@@ -151,10 +216,12 @@ public sealed class InvariantTests(LiveGateway gateway)
         var request = Story.RequestOf(await Story.ToStageAsync(sam, "inv-declared", "Production"));
         await _story.ApproveAsync(request);
 
-        var declared = await gateway.As("paul").GraphQlAsync(
-            "mutation($s:String!){declareDataset(sha256:$s,declaration:{leastK:400}){sha256}}",
-            new JsonObject { ["s"] = _story.Dataset.Hex }
-        );
+        var declared = await gateway
+            .As("paul")
+            .GraphQlAsync(
+                "mutation($s:String!){declareDataset(sha256:$s,declaration:{leastK:400}){sha256}}",
+                new JsonObject { ["s"] = _story.Dataset.Hex }
+            );
         Assert.True(declared["errors"] is null, declared.ToJsonString());
         var moved = await Story.ToStageAsync(sam, "inv-declared", "Production");
 
@@ -198,10 +265,24 @@ public sealed class InvariantTests(LiveGateway gateway)
         Assert.Equal(HttpStatusCode.BadRequest, (await DeleteAsync("dana", Artifacts + _story.Storage)).Status);
         var version = new JsonObject { ["name"] = "inv-serving", ["version"] = "1" };
         var model = new JsonObject { ["name"] = "inv-serving" };
-        Assert.Equal(HttpStatusCode.Forbidden, (await DeleteAsync("dana", "/api/2.0/mlflow/model-versions/delete", version)).Status);
-        Assert.Equal(HttpStatusCode.Forbidden, (await DeleteAsync("dana", "/api/2.0/mlflow/registered-models/delete", model)).Status);
+        Assert.Equal(
+            HttpStatusCode.Forbidden,
+            (await DeleteAsync("dana", "/api/2.0/mlflow/model-versions/delete", version)).Status
+        );
+        Assert.Equal(
+            HttpStatusCode.Forbidden,
+            (await DeleteAsync("dana", "/api/2.0/mlflow/registered-models/delete", model)).Status
+        );
         Assert.Equal(HttpStatusCode.Forbidden, (await Story.ToStageAsync(dana, "inv-serving", "Archived")).Status);
-        Assert.Equal(HttpStatusCode.Forbidden, (await dana.PostAsync("registered-models/rename", new JsonObject { ["name"] = "inv-serving", ["new_name"] = "inv-gone" })).Status);
+        Assert.Equal(
+            HttpStatusCode.Forbidden,
+            (
+                await dana.PostAsync(
+                    "registered-models/rename",
+                    new JsonObject { ["name"] = "inv-serving", ["new_name"] = "inv-gone" }
+                )
+            ).Status
+        );
         // Not even a release manager alone: the policy wants another person for it.
         Story.RequestOf(await DeleteAsync("remy", "/api/2.0/mlflow/model-versions/delete", version));
 
@@ -215,8 +296,13 @@ public sealed class InvariantTests(LiveGateway gateway)
         await _story.ModelAsync("inv-alias", 19);
         var alias = new JsonObject { ["name"] = "inv-alias", ["alias"] = "champion" };
         const string route = "/api/2.0/mlflow/registered-models/alias";
-        Assert.Equal(HttpStatusCode.Forbidden, (await Story.SetAliasAsync(gateway.As("dana"), "inv-alias", "champion")).Status);
-        await _story.ApproveAsync(Story.RequestOf(await Story.SetAliasAsync(gateway.As("sam"), "inv-alias", "champion")));
+        Assert.Equal(
+            HttpStatusCode.Forbidden,
+            (await Story.SetAliasAsync(gateway.As("dana"), "inv-alias", "champion")).Status
+        );
+        await _story.ApproveAsync(
+            Story.RequestOf(await Story.SetAliasAsync(gateway.As("sam"), "inv-alias", "champion"))
+        );
         Assert.True((await Story.SetAliasAsync(gateway.As("sam"), "inv-alias", "champion")).Ok);
 
         Assert.Equal(HttpStatusCode.Forbidden, (await DeleteAsync("dana", route, alias)).Status);
@@ -289,7 +375,10 @@ public sealed class InvariantTests(LiveGateway gateway)
     private static async Task<string> TrackedRunAsync(DemoClient client, string name)
     {
         var experiment = await client.PostAsync("experiments/create", new JsonObject { ["name"] = name });
-        var run = await client.PostAsync("runs/create", new JsonObject { ["experiment_id"] = experiment.Text("experiment_id") });
+        var run = await client.PostAsync(
+            "runs/create",
+            new JsonObject { ["experiment_id"] = experiment.Text("experiment_id") }
+        );
         return run.Text("run", "info", "run_id");
     }
 
@@ -316,11 +405,20 @@ public sealed class InvariantTests(LiveGateway gateway)
 
     // The name asked for and the number of the request differ in any two answers.
     private static string Plain(string body, string name) =>
-        Regex.Replace(body.Replace(name, "NAME", StringComparison.Ordinal), "\"traceId\":\"[^\"]*\"", "", RegexOptions.None, TimeSpan.FromSeconds(1));
+        Regex.Replace(
+            body.Replace(name, "NAME", StringComparison.Ordinal),
+            "\"traceId\":\"[^\"]*\"",
+            "",
+            RegexOptions.None,
+            TimeSpan.FromSeconds(1)
+        );
 
     private static async Task<(HttpStatusCode Status, string Body)> TextAsync(HttpClient client, string path)
     {
-        using var answer = await client.GetAsync(new Uri(path, UriKind.Relative), TestContext.Current.CancellationToken);
+        using var answer = await client.GetAsync(
+            new Uri(path, UriKind.Relative),
+            TestContext.Current.CancellationToken
+        );
         return (answer.StatusCode, await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
     }
 }

@@ -15,8 +15,7 @@ public sealed partial class InventoryTests(LiveGateway gateway)
 {
     private static readonly string[] Verbs = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 
-    private IReadOnlyList<string> Routes =>
-        Inventory.Of([gateway.Services.GetRequiredService<EndpointDataSource>()]);
+    private IReadOnlyList<string> Routes => Inventory.Of([gateway.Services.GetRequiredService<EndpointDataSource>()]);
 
     [Fact]
     public void The_routes_and_their_permissions_are_the_ones_that_were_reviewed() =>
@@ -58,7 +57,9 @@ public sealed partial class InventoryTests(LiveGateway gateway)
             var led =
                 pattern is "/" or "/graphql/ui"
                 && answer.StatusCode == HttpStatusCode.Redirect
-                && answer.Headers.Location!.ToString().StartsWith($"{gateway.Url}/connect/authorize?", StringComparison.Ordinal);
+                && answer
+                    .Headers.Location!.ToString()
+                    .StartsWith($"{gateway.Url}/connect/authorize?", StringComparison.Ordinal);
             if (!led && (answer.StatusCode != HttpStatusCode.Unauthorized || answer.Headers.WwwAuthenticate.Count == 0))
             {
                 wrong.Add($"{route}: {(int)answer.StatusCode}");
@@ -116,7 +117,10 @@ public sealed partial class InventoryTests(LiveGateway gateway)
         using var answer = await gateway.Http("dana").SendAsync(request, TestContext.Current.CancellationToken);
         var body = await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
 
-        Assert.True(answer.StatusCode is HttpStatusCode.NotFound or HttpStatusCode.MethodNotAllowed, $"{(int)answer.StatusCode}");
+        Assert.True(
+            answer.StatusCode is HttpStatusCode.NotFound or HttpStatusCode.MethodNotAllowed,
+            $"{(int)answer.StatusCode}"
+        );
         Assert.NotNull(JsonNode.Parse(body));
     }
 
@@ -126,7 +130,9 @@ public sealed partial class InventoryTests(LiveGateway gateway)
                 pattern,
                 match =>
                     match.Value.Contains(":guid", StringComparison.Ordinal) ? "11111111-1111-1111-1111-111111111111"
-                    : match.Value.Contains(":int", StringComparison.Ordinal) || match.Value.Contains(":long", StringComparison.Ordinal) ? "1"
+                    : match.Value.Contains(":int", StringComparison.Ordinal)
+                    || match.Value.Contains(":long", StringComparison.Ordinal)
+                        ? "1"
                     : "x"
             );
 

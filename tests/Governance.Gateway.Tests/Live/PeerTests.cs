@@ -68,7 +68,11 @@ public sealed class PeerTests(LiveGateway gateway) : IDisposable
         var run = await OpenSslAsync(version, "-cipher", "ALL:@SECLEVEL=0");
 
         Assert.Equal(spoken, run.ExitCode == 0);
-        Assert.Equal(spoken, run.Output.Contains("Verify return code: 0 (ok)", StringComparison.Ordinal) && run.Output.Contains("BEGIN CERTIFICATE", StringComparison.Ordinal));
+        Assert.Equal(
+            spoken,
+            run.Output.Contains("Verify return code: 0 (ok)", StringComparison.Ordinal)
+                && run.Output.Contains("BEGIN CERTIFICATE", StringComparison.Ordinal)
+        );
     }
 
     [Theory]
@@ -89,7 +93,10 @@ public sealed class PeerTests(LiveGateway gateway) : IDisposable
         using var tcp = new TcpClient();
         await tcp.ConnectAsync("localhost", new Uri(gateway.Url).Port, TestContext.Current.CancellationToken);
         await using var stream = tcp.GetStream();
-        await stream.WriteAsync("GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"u8.ToArray(), TestContext.Current.CancellationToken);
+        await stream.WriteAsync(
+            "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"u8.ToArray(),
+            TestContext.Current.CancellationToken
+        );
         var answer = new byte[4096];
         var length = 0;
         try
@@ -107,14 +114,27 @@ public sealed class PeerTests(LiveGateway gateway) : IDisposable
     private Task<ChildProcess> OpenSslAsync(params string[] args) =>
         ChildProcess.RunAsync(
             "openssl",
-            ["s_client", "-connect", $"localhost:{new Uri(gateway.Url).Port}", "-servername", "localhost", "-CAfile", gateway.AuthorityPath, .. args],
+            [
+                "s_client",
+                "-connect",
+                $"localhost:{new Uri(gateway.Url).Port}",
+                "-servername",
+                "localhost",
+                "-CAfile",
+                gateway.AuthorityPath,
+                .. args,
+            ],
             TimeSpan.FromSeconds(30)
         );
 
     private async Task<string> SaveAsync(string name, string path)
     {
         var file = Path.Combine(_root, name);
-        await File.WriteAllBytesAsync(file, await gateway.As("ada").BytesAsync(path), TestContext.Current.CancellationToken);
+        await File.WriteAllBytesAsync(
+            file,
+            await gateway.As("ada").BytesAsync(path),
+            TestContext.Current.CancellationToken
+        );
         return file;
     }
 

@@ -64,13 +64,7 @@ public sealed class ReplayTests
         var others = differences.Where(difference => !FollowsFromRefusal(difference)).ToList();
         Assert.True(others.Count == 0, string.Join('\n', others.Take(40)));
         Assert.Equal(
-            [
-                "champion to 1",
-                "champion to 3",
-                "stage Production of 1",
-                "stage production of 2",
-                "tmp to 3",
-            ],
+            ["champion to 1", "champion to 3", "stage Production of 1", "stage production of 2", "tmp to 3"],
             refused.Order(StringComparer.Ordinal)
         );
     }
@@ -78,14 +72,21 @@ public sealed class ReplayTests
     // What a data scientist may not do under the shipped policy, and what follows from it.
     private static int? Expected(string method, string url, JsonNode? body, List<string> refused)
     {
-        if (url.EndsWith("/model-versions/transition-stage", StringComparison.Ordinal) && body?["stage"]?.ToString() is "Production" or "production")
+        if (
+            url.EndsWith("/model-versions/transition-stage", StringComparison.Ordinal)
+            && body?["stage"]?.ToString() is "Production" or "production"
+        )
         {
             refused.Add($"stage {body!["stage"]} of {body["version"]}");
             return 403;
         }
 
         var alias = body?["alias"]?.ToString();
-        if (method == "POST" && url.EndsWith("/registered-models/alias", StringComparison.Ordinal) && alias is "champion" or "tmp")
+        if (
+            method == "POST"
+            && url.EndsWith("/registered-models/alias", StringComparison.Ordinal)
+            && alias is "champion" or "tmp"
+        )
         {
             refused.Add($"{alias} to {body!["version"]}");
             return 403;
@@ -100,23 +101,40 @@ public sealed class ReplayTests
         difference.Contains(" .latest_versions: 1 items instead of ", StringComparison.Ordinal)
         || difference.EndsWith("/get-latest-versions .model_versions: 1 items instead of 3", StringComparison.Ordinal)
         || difference.EndsWith("/get-latest-versions: member 'model_versions' is missing", StringComparison.Ordinal)
-        || (difference.Contains(" reg.search_versions ", StringComparison.Ordinal) && difference.Contains(" .model_versions .tags: ", StringComparison.Ordinal))
-        || (difference.Contains(" reg.alias_set_get_move_load_delete ", StringComparison.Ordinal) && difference.EndsWith(": member 'aliases' is missing", StringComparison.Ordinal));
+        || (
+            difference.Contains(" reg.search_versions ", StringComparison.Ordinal)
+            && difference.Contains(" .model_versions .tags: ", StringComparison.Ordinal)
+        )
+        || (
+            difference.Contains(" reg.alias_set_get_move_load_delete ", StringComparison.Ordinal)
+            && difference.EndsWith(": member 'aliases' is missing", StringComparison.Ordinal)
+        );
 
     // A real model, so that its evidence is what a real client's model would get.
     private static byte[]? ModelFile(string name)
     {
-        var path = Path.Combine(Paths.Base, "demo", "models", "income-logreg", name == "python_model.pkl" ? "model.pkl" : name);
+        var path = Path.Combine(
+            Paths.Base,
+            "demo",
+            "models",
+            "income-logreg",
+            name == "python_model.pkl" ? "model.pkl" : name
+        );
         return File.Exists(path) ? File.ReadAllBytes(path) : null;
     }
 
     private static async Task SettledAsync(LiveGateway gateway, JsonNode created)
     {
-        var (name, version) = (created["model_version"]!["name"]!.ToString(), created["model_version"]!["version"]!.ToString());
+        var (name, version) = (
+            created["model_version"]!["name"]!.ToString(),
+            created["model_version"]!["version"]!.ToString()
+        );
         var client = gateway.As("dana");
         for (var i = 0; i < 400; i++)
         {
-            var answer = await client.GetAsync($"model-versions/get?name={Uri.EscapeDataString(name)}&version={version}");
+            var answer = await client.GetAsync(
+                $"model-versions/get?name={Uri.EscapeDataString(name)}&version={version}"
+            );
             if (answer.Text("model_version", "status") != "PENDING_REGISTRATION")
             {
                 return;

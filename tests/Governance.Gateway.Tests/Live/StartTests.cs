@@ -23,7 +23,10 @@ public sealed class StartTests(LiveGateway gateway) : IDisposable
 
         await RefusedAsync("was not made by the demo", "demo", "--exit", $"--Governance:DataDirectory={data}");
 
-        Assert.Equal("mine", await File.ReadAllTextAsync(Path.Combine(data, "precious.txt"), TestContext.Current.CancellationToken));
+        Assert.Equal(
+            "mine",
+            await File.ReadAllTextAsync(Path.Combine(data, "precious.txt"), TestContext.Current.CancellationToken)
+        );
     }
 
     [Fact]
@@ -40,7 +43,11 @@ public sealed class StartTests(LiveGateway gateway) : IDisposable
     {
         var data = gateway.Services.GetRequiredService<Platform.PlatformOptions>().DataDirectory;
 
-        await RefusedAsync("Another gateway is running", $"--Governance:DataDirectory={data}", $"--Governance:KeyFile={_root}/k");
+        await RefusedAsync(
+            "Another gateway is running",
+            $"--Governance:DataDirectory={data}",
+            $"--Governance:KeyFile={_root}/k"
+        );
     }
 
     [Theory]
@@ -135,7 +142,10 @@ public sealed class StartTests(LiveGateway gateway) : IDisposable
             .SingleAsync(TestContext.Current.CancellationToken);
 
         var update = await Assert.ThrowsAsync<SqliteException>(() =>
-            db.Database.ExecuteSqlRawAsync($"UPDATE {table} SET \"{column}\" = \"{column}\"", TestContext.Current.CancellationToken)
+            db.Database.ExecuteSqlRawAsync(
+                $"UPDATE {table} SET \"{column}\" = \"{column}\"",
+                TestContext.Current.CancellationToken
+            )
         );
         var delete = await Assert.ThrowsAsync<SqliteException>(() =>
             db.Database.ExecuteSqlRawAsync($"DELETE FROM {table}", TestContext.Current.CancellationToken)
@@ -146,7 +156,9 @@ public sealed class StartTests(LiveGateway gateway) : IDisposable
     }
 
     private Task<GovernanceDb> DatabaseAsync() =>
-        gateway.Services.GetRequiredService<IDbContextFactory<GovernanceDb>>().CreateDbContextAsync(TestContext.Current.CancellationToken);
+        gateway
+            .Services.GetRequiredService<IDbContextFactory<GovernanceDb>>()
+            .CreateDbContextAsync(TestContext.Current.CancellationToken);
 
     private static async Task RefusedAsync(string sentence, params string[] args)
     {

@@ -113,7 +113,10 @@ internal sealed class Story(LiveGateway gateway)
     }
 
     public async Task<string> StageAsync(string model) =>
-        (await gateway.As("ada").GetAsync($"model-versions/get?name={model}&version=1")).Text("model_version", "current_stage");
+        (await gateway.As("ada").GetAsync($"model-versions/get?name={model}&version=1")).Text(
+            "model_version",
+            "current_stage"
+        );
 
     /// <summary>Waits until a move is no longer refused as waiting for evidence.</summary>
     public async Task ReadyAsync(string model)

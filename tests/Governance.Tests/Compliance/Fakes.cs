@@ -34,6 +34,9 @@ internal sealed class FakeWorld(VersionFacts facts)
     public Task<VersionView?> FindVersionAsync(ModelVersionRef version, CancellationToken cancellationToken) =>
         Task.FromResult(version == Facts.Version.Ref ? Facts.Version : null);
 
+    public Task<VersionView?> FindVersionByIdAsync(Guid modelId, int version, CancellationToken cancellationToken) =>
+        throw new NotSupportedException();
+
     public Task<IReadOnlyDictionary<string, RunView>> FindRunsAsync(
         IReadOnlyCollection<string> runIds,
         CancellationToken cancellationToken

@@ -45,6 +45,45 @@ public class JobWorkerTests
         Assert.Equal(2, handler.Payloads.Count);
     }
 
+    [Fact]
+    public async Task A_job_made_while_one_of_its_key_runs_starts_after_it()
+    {
+        var handler = new Gated();
+        await using var database = await TestDatabase.StartAsync(
+            services => services.AddSingleton<IJobHandler>(handler),
+            startHosted: true
+        );
+
+        await EnqueueAsync(database, "a");
+        await UntilAsync(() => Task.FromResult(handler.Started == 1));
+        await EnqueueAsync(database, "a");
+        await Task.Delay(1500, Now);
+        var before = handler.Started;
+        handler.Gate.SetResult();
+        await UntilAsync(() => Task.FromResult(handler.Started == 2));
+
+        Assert.Equal(1, before);
+    }
+
+    private sealed class Gated : IJobHandler
+    {
+        private int _started;
+
+        public string Kind => "test.job";
+
+        public int Started => Volatile.Read(ref _started);
+
+        public TaskCompletionSource Gate { get; } = new();
+
+        public Task RunAsync(string payload, CancellationToken cancellationToken)
+        {
+            Interlocked.Increment(ref _started);
+            return Gate.Task.WaitAsync(cancellationToken);
+        }
+
+        public Task GiveUpAsync(string payload, CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+
     private static Task<TestDatabase> StartAsync(Handler handler, int maxAttempts) =>
         TestDatabase.StartAsync(
             services =>

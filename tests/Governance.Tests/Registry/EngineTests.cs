@@ -134,6 +134,39 @@ public sealed class EngineTests
     [InlineData("a_b-c")]
     public void Plain_aliases_are_allowed(string alias) => Assert.Null(RegistryNames.CheckAlias(alias));
 
+    [Theory]
+    [InlineData("a\u200bb")]
+    [InlineData("a\u202eb")]
+    [InlineData("a\ufeff")]
+    [InlineData("a\u00adb")]
+    [InlineData("mode\u0300le")]
+    [InlineData("a\u034fb")]
+    [InlineData("a\ufe0fb")]
+    [InlineData("a\u3164")]
+    public void Invisible_and_composing_characters_are_refused_in_names_and_keys(string text)
+    {
+        Assert.NotNull(RegistryNames.CheckName("model", text));
+        Assert.NotNull(RegistryNames.CheckAlias(text));
+        Assert.False(RegistryNames.IsPlainText(text));
+    }
+
+    [Theory]
+    [InlineData("\uff41bc")]
+    [InlineData("a\u00a0b")]
+    [InlineData("\ufb01t")]
+    [InlineData("\U0001d400")]
+    public void Other_spellings_of_plain_characters_are_refused_in_names(string name) =>
+        Assert.NotNull(RegistryNames.CheckName("model", name));
+
+    [Theory]
+    [InlineData("Modèle élégant")]
+    [InlineData("модель-1")]
+    [InlineData("模型")]
+    [InlineData("हिन्दी")]
+    [InlineData("🚀 rocket")]
+    public void Ordinary_names_of_every_script_are_allowed(string name) =>
+        Assert.Null(RegistryNames.CheckName("model", name));
+
     [Fact]
     public void The_evidence_subject_is_a_published_value()
     {

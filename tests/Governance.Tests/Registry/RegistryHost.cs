@@ -46,7 +46,7 @@ public sealed class RegistryHost : IAsyncDisposable
 
     public FakeDatasets Datasets => Database.Get<FakeDatasets>();
 
-    public static async Task<RegistryHost> StartAsync()
+    public static async Task<RegistryHost> StartAsync(Action<IServiceCollection>? add = null)
     {
         var database = await TestDatabase.StartAsync(services =>
         {
@@ -61,6 +61,7 @@ public sealed class RegistryHost : IAsyncDisposable
             services.AddSingleton<IVersionIntake>(p => p.GetRequiredService<FakeIntake>());
             services.AddSingleton<FakeDatasets>();
             services.AddSingleton<IInputDatasets>(p => p.GetRequiredService<FakeDatasets>());
+            add?.Invoke(services);
         });
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
@@ -217,6 +218,11 @@ public sealed class FakeAccess : IAccess
                 "promotion:request",
             }
         ),
+        new(
+            "curator",
+            Reads.Append("artifact:read").ToHashSet(),
+            new HashSet<string> { "model:create", "model:write" }
+        ),
         new("reviewer", Reads.Append("artifact:read").ToHashSet(), new HashSet<string>()),
         new(
             "private",
@@ -239,7 +245,7 @@ public sealed class FakeAccess : IAccess
     public Task<Rights> RightsNowAsync(Actor actor, CancellationToken cancellationToken) =>
         Task.FromResult(RightsOf(actor));
 
-    // ds, ds2: data scientists; viewer-x, reviewer-x, private-x: that role; anybody else: nothing.
+    // ds, ds2: data scientists; viewer-x, reviewer-x, curator-x, private-x: that role; anybody else: nothing.
     private static Rights RightsOf(Actor actor) =>
         new(
             actor,
@@ -291,18 +297,20 @@ public sealed class FakeGate(IServiceProvider services) : IMoveGate
         CancellationToken cancellationToken
     )
     {
+        var model = await reader.FindModelAsync(move.Version.Model, cancellationToken);
         var versions = (await reader.VersionsOfAsync([move.Version.Model], 100, cancellationToken))[move.Version.Model];
         var holders = versions.Where(v =>
             move.Kind switch
             {
                 MoveKind.SetStage => v.Stage == move.Target,
                 MoveKind.SetAlias => v.Aliases.Contains(move.Target),
-                _ => v.Aliases.Count > 0 || v.Stage is "Staging" or "Production",
+                _ => false,
             }
         );
         return new MoveExpectation(
+            model?.Id ?? Guid.Empty,
             version?.EvidenceSubject ?? default,
-            version?.Stage ?? "",
+            version?.Revision ?? model?.Revision ?? 0,
             [.. holders.Select(v => v.Ref.Version).Order()]
         );
     }
@@ -332,17 +340,24 @@ public sealed class FakeIntake(IVersionStatus status) : IVersionIntake
 
     public ConcurrentQueue<VersionView> Seen { get; } = [];
 
+    /// <summary>How often it was called, for however many versions.</summary>
+    public int Calls { get; private set; }
+
     public async Task OnSubjectChangedAsync(
         WriteSession session,
-        VersionView version,
+        IReadOnlyCollection<VersionView> versions,
         CancellationToken cancellationToken
     )
     {
-        Seen.Enqueue(version);
-        if (!Holds)
+        Calls++;
+        foreach (var version in versions)
         {
-            var done = await status.CompleteAsync(session, version.Ref, version.EvidenceSubject, cancellationToken);
-            Assert.True(done.Ok);
+            Seen.Enqueue(version);
+            if (!Holds)
+            {
+                var done = await status.CompleteAsync(session, version.Ref, version.EvidenceSubject, cancellationToken);
+                Assert.True(done.Ok);
+            }
         }
     }
 }

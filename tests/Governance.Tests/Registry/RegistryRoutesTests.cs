@@ -1,6 +1,7 @@
 using Governance.Kernel;
 using Governance.Platform.Logging;
 using Governance.Registry.Contracts;
+using Governance.Registry.Storage;
 
 namespace Governance.Tests.Registry;
 
@@ -247,15 +248,17 @@ public sealed class RegistryRoutesTests
         var reader = host.Database.Get<IRegistryReader>();
         var version = (await reader.FindVersionAsync(new("m", 1), TestContext.Current.CancellationToken))!;
         var move = new Move(version.Ref, MoveKind.SetStage, "Production", false);
-        var right = new MoveExpectation(version.EvidenceSubject, "None", []);
+        var right = new MoveExpectation(version.ModelId, version.EvidenceSubject, version.Revision, []);
 
-        var otherStage = await MoveAsync(FakeLedger.Allowed, right with { Stage = "Staging" });
+        var otherRevision = await MoveAsync(FakeLedger.Allowed, right with { Revision = right.Revision - 1 });
+        var otherModel = await MoveAsync(FakeLedger.Allowed, right with { ModelId = Guid.NewGuid() });
         var otherSubject = await MoveAsync(FakeLedger.Allowed, right with { EvidenceSubject = Digest.Of("x") });
         var otherHolders = await MoveAsync(FakeLedger.Allowed, right with { Holders = [7] });
         var noDecision = await MoveAsync(Guid.Empty, right);
         var moved = await MoveAsync(FakeLedger.Allowed, right);
 
-        Assert.Equal("registry.changed", otherStage.Failure?.Code);
+        Assert.Equal("registry.changed", otherRevision.Failure?.Code);
+        Assert.Equal("registry.changed", otherModel.Failure?.Code);
         Assert.Equal("registry.changed", otherSubject.Failure?.Code);
         Assert.Equal("registry.changed", otherHolders.Failure?.Code);
         Assert.Equal("promotion.decision_invalid", noDecision.Failure?.Code);
@@ -454,6 +457,91 @@ public sealed class RegistryRoutesTests
 
         var history = await host.OkAsync("GET", $"metrics/get-history?run_id={run_id}&metric_key=m");
         Assert.Equal("NaN", (string?)Assert.Single(history["metrics"]!.AsArray())!["value"]);
+    }
+
+    [Fact]
+    public async Task A_model_name_that_differs_in_case_alone_from_a_live_or_former_one_is_refused()
+    {
+        await using var host = await RegistryHost.StartAsync();
+        foreach (var name in (string[])["Modèle", "old", "free"])
+        {
+            await host.OkAsync("POST", "registered-models/create", new { name });
+        }
+
+        await host.OkAsync("DELETE", "registered-models/delete", new { name = "old" });
+        var live = await host.SendAsync("POST", "registered-models/create", new { name = "MODÈLE" });
+        var former = await host.SendAsync("POST", "registered-models/create", new { name = "Old" });
+        var renamed = await host.SendAsync(
+            "POST",
+            "registered-models/rename",
+            new { name = "free", new_name = "modèle" }
+        );
+
+        Assert.Equal([400, 400, 400], [live.Status, former.Status, renamed.Status]);
+        Assert.Contains("letter case", (string?)live.Body["message"], StringComparison.Ordinal);
+        await host.OkAsync("POST", "registered-models/rename", new { name = "free", new_name = "FREE" });
+    }
+
+    [Theory]
+    [InlineData("ds", 1)]
+    [InlineData("curator-x", 0)]
+    public async Task Registering_a_logged_model_tags_it_only_for_who_may_write_it(string actor, int tags)
+    {
+        await using var host = await RegistryHost.StartAsync();
+        var (experiment, _) = await host.RunAsync("e");
+        var made = await host.OkAsync("POST", "logged-models", new { experiment_id = experiment, name = "l" });
+        var id = (string)made["model"]!["info"]!["model_id"]!;
+        Assert.Equal(200, await host.PutAsync($"{experiment}/models/{id}/artifacts/MLmodel", "flavors: {}"));
+        await host.OkAsync("POST", "registered-models/create", new { name = "m" }, actor);
+
+        await host.RegisterAsync("m", $"models:/{id}", null, actor);
+
+        await using var db = host.Database.Read();
+        Assert.Equal(tags, db.Set<LabelRow>().Count(row => row.ObjectId == id && row.Key == "mlflow.modelVersions"));
+    }
+
+    [Fact]
+    public async Task A_run_has_a_limited_number_of_versions_and_they_are_told_in_one_call()
+    {
+        await using var host = await RegistryHost.StartAsync();
+        var path = await host.VersionAsync("m");
+        var run = path.Split('/')[1];
+        await using (var db = host.Database.Read())
+        {
+            var first = db.Set<VersionRow>().Single();
+            await host.Database.Writer.WriteAsync<Unit>(
+                (session, _) =>
+                {
+                    session.Db.AddRange(
+                        Enumerable
+                            .Range(2, 99)
+                            .Select(number => new VersionRow
+                            {
+                                ModelId = first.ModelId,
+                                Number = number,
+                                RunId = run,
+                                ManifestDigest = first.ManifestDigest,
+                                EvidenceSubject = first.EvidenceSubject,
+                                ObjectId = LabelIds.Version(first.ModelId, number),
+                            })
+                    );
+                    return Task.FromResult<Result<Unit>>(default(Unit));
+                },
+                TestContext.Current.CancellationToken
+            );
+        }
+
+        var source = new { name = "m", source = $"mlflow-artifacts:/{path}" };
+        var (status, answer) = await host.SendAsync("POST", "model-versions/create", source);
+        var sha256 = Digest.Of("table");
+        host.Datasets.Known.Add(sha256);
+        var calls = host.Intake.Calls;
+        await host.OkAsync("POST", "runs/log-inputs", Inputs(run, sha256));
+
+        Assert.Equal((400, "registry.too_many"), (status, (string?)answer["code"]));
+        Assert.Equal(1, host.Intake.Calls - calls);
+        Assert.Equal(101, host.Intake.Seen.Count);
+        Assert.Equal(101, host.Intake.Seen.Select(version => version.EvidenceSubject).Distinct().Count());
     }
 
     [Fact]

@@ -1,0 +1,88 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using Governance.Gateway.Hosting;
+using Governance.Gateway.Tls;
+using Governance.Identity.Contracts;
+using Governance.Kernel;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+
+namespace Governance.Benchmarks;
+
+/// <summary>
+/// The measured child: the product's own host with one service account, and job workers that the parent starts and stops,
+/// so that the cost of a request and that of the jobs it leaves behind can be told apart.
+/// </summary>
+internal static class ServedGateway
+{
+    /// <summary>What the child's answers start with; its log shares the stream.</summary>
+    public const string Mark = "@bench ";
+
+    public const string Account = "benchmark";
+
+    public static async Task<int> RunAsync(string[] args)
+    {
+        Type? worker = null;
+        await using var app = await GatewayHost.BuildAsync(
+            args,
+            demo: false,
+            configure: services =>
+            {
+                var jobs = services.Single(service => service.ImplementationType?.Name == "JobWorker");
+                worker = jobs.ImplementationType;
+                services.Remove(jobs);
+            }
+        );
+        await app.StartAsync();
+        var secret = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32));
+        var enrolled = await app
+            .Services.GetRequiredService<ISubjects>()
+            .EnrolServiceAsync(
+                Actor.System,
+                Account,
+                new Secret(secret),
+                [new RoleGrant("data-scientist", ObjectKind.None, "")],
+                CancellationToken.None
+            );
+        if (!enrolled.Ok)
+        {
+            throw new InvalidOperationException(enrolled.Failure.Code);
+        }
+
+        var authority = app.Services.GetRequiredService<ServerCertificates>().CertificatePath;
+        Say(string.Create(CultureInfo.InvariantCulture, $"{secret} {authority}"));
+        await ObeyAsync(app, worker!);
+        await app.StopAsync();
+        return 0;
+    }
+
+    // Ends with its parent: the input closes.
+    private static async Task ObeyAsync(WebApplication app, Type worker)
+    {
+        IHostedService? jobs = null;
+        while (await System.Console.In.ReadLineAsync() is { } order)
+        {
+            if (jobs is not null)
+            {
+                await jobs.StopAsync(CancellationToken.None);
+                jobs = null;
+            }
+
+            if (order == "jobs on")
+            {
+                jobs = (IHostedService)ActivatorUtilities.CreateInstance(app.Services, worker);
+                await jobs.StartAsync(CancellationToken.None);
+            }
+
+            Say("done");
+        }
+
+        if (jobs is not null)
+        {
+            await jobs.StopAsync(CancellationToken.None);
+        }
+    }
+
+    private static void Say(string text) => System.Console.Out.WriteLine(Mark + text);
+}

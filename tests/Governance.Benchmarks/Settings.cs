@@ -1,0 +1,86 @@
+using System.Globalization;
+
+namespace Governance.Benchmarks;
+
+/// <summary>What to measure and for how long; every number is bounded, and the target is on this machine only.</summary>
+internal sealed record Settings
+{
+    public const string Help = """
+        Load script: measures a gateway over HTTPS on this machine.
+
+          dotnet run -c Release --project tests/Governance.Benchmarks -- [options]
+
+        Without --url it starts a gateway of its own in a child process, on an empty data directory that it deletes afterwards.
+
+          --models N          models to make, each with one version (default 1000, at most 20000)
+          --registrations N   versions to register while measured (default 400, at most 5000)
+          --connections N     connections kept open (default 8, at most 64)
+          --warmup S          seconds before each measured operation (default 20, at most 120)
+          --seconds S         seconds measured (default 15, at most 120)
+          --only A,B          operations: health, whoami, get-version, search, lineage, register
+          --url URL           a gateway that already runs, on localhost, 127.0.0.1 or [::1]
+          --token TOKEN       its bearer token (a data scientist's); or GOVERN_TOKEN
+          --ca FILE           its CA certificate
+          --pid N             its process, for CPU figures
+        """;
+
+    public static readonly string[] Operations = ["health", "whoami", "get-version", "search", "lineage", "register"];
+
+    public int Models { get; init; } = 1000;
+    public int Registrations { get; init; } = 400;
+    public int Connections { get; init; } = 8;
+    public TimeSpan WarmUp { get; init; } = TimeSpan.FromSeconds(20);
+    public TimeSpan Measured { get; init; } = TimeSpan.FromSeconds(15);
+    public IReadOnlyList<string> Only { get; init; } = Operations;
+    public Uri? Url { get; init; }
+    public string Token { get; init; } = "";
+    public string Authority { get; init; } = "";
+    public int? ProcessId { get; init; }
+
+    public static Settings Parse(string[] args)
+    {
+        var settings = new Settings { Token = Environment.GetEnvironmentVariable("GOVERN_TOKEN") ?? "" };
+        for (var i = 0; i < args.Length; i += 2)
+        {
+            var value = i + 1 < args.Length ? args[i + 1] : throw new FormatException($"{args[i]} needs a value.");
+            settings = args[i] switch
+            {
+                "--models" => settings with { Models = Number(args[i], value, 1, 20_000) },
+                "--registrations" => settings with { Registrations = Number(args[i], value, 1, 5_000) },
+                "--connections" => settings with { Connections = Number(args[i], value, 1, 64) },
+                "--warmup" => settings with { WarmUp = TimeSpan.FromSeconds(Number(args[i], value, 0, 120)) },
+                "--seconds" => settings with { Measured = TimeSpan.FromSeconds(Number(args[i], value, 1, 120)) },
+                "--only" => settings with { Only = Names(value) },
+                "--url" => settings with { Url = Loopback(value) },
+                "--token" => settings with { Token = value },
+                "--ca" => settings with { Authority = value },
+                "--pid" => settings with { ProcessId = Number(args[i], value, 1, int.MaxValue) },
+                _ => throw new FormatException($"Unknown option {args[i]}; see --help."),
+            };
+        }
+
+        return settings.Url is not null && (settings.Token.Length == 0 || settings.Authority.Length == 0)
+            ? throw new FormatException("--url needs --token and --ca.")
+            : settings;
+    }
+
+    private static int Number(string option, string value, int least, int most) =>
+        int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+        && number >= least
+        && number <= most
+            ? number
+            : throw new FormatException($"{option} takes a number from {least} to {most}.");
+
+    private static string[] Names(string value)
+    {
+        var names = value.Split(',');
+        return names.FirstOrDefault(name => !Operations.Contains(name)) is { } unknown
+            ? throw new FormatException($"Unknown operation {unknown}; see --help.")
+            : names;
+    }
+
+    private static Uri Loopback(string value) =>
+        Uri.TryCreate(value, UriKind.Absolute, out var url) && url.Scheme == Uri.UriSchemeHttps && url.IsLoopback
+            ? url
+            : throw new FormatException("--url takes an https address on this machine.");
+}

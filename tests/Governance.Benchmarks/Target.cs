@@ -1,0 +1,219 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Net.Http.Headers;
+using System.Net.Security;
+using System.Net.Sockets;
+using System.Security.Cryptography.X509Certificates;
+using System.Text.Json.Nodes;
+using Microsoft.Data.Sqlite;
+
+namespace Governance.Benchmarks;
+
+/// <summary>The gateway that is measured: one started here, or one that runs already.</summary>
+internal sealed class Target : IAsyncDisposable
+{
+    private readonly Process? _child;
+    private readonly string _directory;
+
+    private Target(HttpClient http, int? processId, Process? child, string directory)
+    {
+        Http = http;
+        ProcessId = processId;
+        _child = child;
+        _directory = directory;
+    }
+
+    public HttpClient Http { get; }
+
+    public int? ProcessId { get; }
+
+    /// <summary>Whether the job workers can be held back.</summary>
+    public bool HoldsJobs => _child is not null;
+
+    public static async Task<Target> OpenAsync(Settings settings)
+    {
+        if (settings.Url is { } url)
+        {
+            return new Target(
+                Client(url, settings.Authority, settings.Connections, settings.Token),
+                settings.ProcessId,
+                null,
+                ""
+            );
+        }
+
+        var directory = Directory.CreateTempSubdirectory("governance-benchmark-").FullName;
+        var address = new Uri($"https://localhost:{FreePort()}");
+        var child = Process.Start(
+            new ProcessStartInfo(
+                Environment.ProcessPath!,
+                [
+                    "serve",
+                    $"--Governance:Urls={address.GetLeftPart(UriPartial.Authority)}",
+                    $"--Governance:DataDirectory={directory}/data",
+                    $"--Governance:KeyFile={directory}/key",
+                    "--Governance:Identity:AccessTokenMinutes=60",
+                ]
+            )
+            {
+                RedirectStandardInput = true,
+                RedirectStandardOutput = true,
+            }
+        )!;
+        var target = new Target(new HttpClient(), child.Id, child, directory);
+        try
+        {
+            var words = (await target.HearAsync()).Split(' ', 2);
+            using var anonymous = Client(address, words[1], 1, "");
+            using var form = new FormUrlEncodedContent(
+                new Dictionary<string, string>
+                {
+                    ["grant_type"] = "client_credentials",
+                    ["client_id"] = ServedGateway.Account,
+                    ["client_secret"] = words[0],
+                }
+            );
+            using var answer = await anonymous.PostAsync(new Uri("/connect/token", UriKind.Relative), form);
+            var body = JsonNode.Parse(await answer.EnsureSuccessStatusCode().Content.ReadAsStringAsync())!;
+            var token = body["access_token"]!.GetValue<string>();
+            return new Target(Client(address, words[1], settings.Connections, token), child.Id, child, directory);
+        }
+        catch
+        {
+            await target.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Starts or stops the job workers of the child.</summary>
+    public async Task JobsAsync(bool on)
+    {
+        await _child!.StandardInput.WriteLineAsync(on ? "jobs on" : "jobs off");
+        await _child.StandardInput.FlushAsync();
+        await HearAsync();
+    }
+
+    /// <summary>Waits until the child has no job waiting or running; at most ten minutes.</summary>
+    public async Task DrainAsync()
+    {
+        await using var db = new SqliteConnection($"Data Source={_directory}/data/governance.db;Mode=ReadOnly");
+        await db.OpenAsync();
+        await using var command = db.CreateCommand();
+        command.CommandText = "SELECT count(*) FROM platform_job WHERE State < 2";
+        for (var i = 0; i < 6000; i++)
+        {
+            if ((long)(await command.ExecuteScalarAsync())! == 0)
+            {
+                return;
+            }
+
+            await Task.Delay(100);
+        }
+
+        throw new TimeoutException("The jobs did not finish in ten minutes.");
+    }
+
+    /// <summary>CPU time of the server process so far, user and system, in milliseconds; null when it is not known.</summary>
+    public double? Cpu()
+    {
+        if (ProcessId is not { } id)
+        {
+            return null;
+        }
+
+        // The name in parentheses may hold spaces; user and system time are the 14th and 15th field, in hundredths.
+        var text = File.ReadAllText($"/proc/{id}/stat");
+        var fields = text[(text.LastIndexOf(')') + 2)..].Split(' ');
+        return 10.0
+            * (
+                long.Parse(fields[11], CultureInfo.InvariantCulture)
+                + long.Parse(fields[12], CultureInfo.InvariantCulture)
+            );
+    }
+
+    /// <summary>Resident memory of the server process in MB; null when it is not known.</summary>
+    public long? Memory()
+    {
+        if (ProcessId is not { } id)
+        {
+            return null;
+        }
+
+        var line = File.ReadLines($"/proc/{id}/status")
+            .First(text => text.StartsWith("VmRSS:", StringComparison.Ordinal));
+        return long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture)
+            / 1024;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Http.Dispose();
+        if (_child is not null)
+        {
+            _child.StandardInput.Close();
+            using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+            try
+            {
+                _ = await _child.StandardOutput.ReadToEndAsync(limit.Token);
+                await _child.WaitForExitAsync(limit.Token);
+            }
+            catch (OperationCanceledException)
+            {
+                _child.Kill();
+            }
+
+            _child.Dispose();
+            Directory.Delete(_directory, recursive: true);
+        }
+    }
+
+    private async Task<string> HearAsync()
+    {
+        while (await _child!.StandardOutput.ReadLineAsync() is { } line)
+        {
+            if (line.StartsWith(ServedGateway.Mark, StringComparison.Ordinal))
+            {
+                return line[ServedGateway.Mark.Length..];
+            }
+
+            await System.Console.Error.WriteLineAsync(line);
+        }
+
+        throw new InvalidOperationException("The gateway ended.");
+    }
+
+    private static HttpClient Client(Uri url, string authority, int connections, string token)
+    {
+        var handler = new SocketsHttpHandler
+        {
+            UseProxy = false,
+            UseCookies = false,
+            AllowAutoRedirect = false,
+            MaxConnectionsPerServer = connections,
+            SslOptions = new SslClientAuthenticationOptions
+            {
+                CertificateChainPolicy = new X509ChainPolicy
+                {
+                    TrustMode = X509ChainTrustMode.CustomRootTrust,
+                    CustomTrustStore = { X509CertificateLoader.LoadCertificateFromFile(authority) },
+                    RevocationMode = X509RevocationMode.NoCheck,
+                },
+            },
+        };
+        var client = new HttpClient(handler) { BaseAddress = url, Timeout = TimeSpan.FromSeconds(60) };
+        if (token.Length > 0)
+        {
+            client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token);
+        }
+
+        return client;
+    }
+
+    private static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+}

@@ -1,0 +1,222 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Net;
+using System.Net.Security;
+using System.Net.Sockets;
+using System.Security.Cryptography.X509Certificates;
+using Microsoft.Data.Sqlite;
+
+namespace Governance.EndToEnd.Tests;
+
+/// <summary>The real gateway as a child process on loopback, with its own data directory and key file, which outlive kills.</summary>
+internal sealed class GatewayProcess : IDisposable
+{
+    private const int KeptLines = 60;
+    private static readonly TimeSpan ReadyWithin = TimeSpan.FromSeconds(90);
+    private readonly string _root = Directory.CreateTempSubdirectory("governance-crash-").FullName;
+    private readonly int _port = FreePort();
+    private readonly ConcurrentQueue<string> _lines = new();
+    private Process? _process;
+    private SocketsHttpHandler? _handler;
+
+    public string Url => $"https://localhost:{_port}";
+
+    /// <summary>The one-time code that the first start of an empty data directory prints.</summary>
+    public string SetupCode { get; private set; } = "";
+
+    /// <summary>Pins the CA of this installation; anew after each start, so that no connection outlives a process.</summary>
+    public SocketsHttpHandler Handler => _handler ?? throw new InvalidOperationException("The gateway does not run.");
+
+    /// <summary>The last lines that the gateway wrote.</summary>
+    public string Output => string.Join('\n', _lines);
+
+    /// <summary>Starts on the same data as before and waits until it is ready; gives back how long that took.</summary>
+    public async Task<TimeSpan> StartAsync(CancellationToken cancellationToken)
+    {
+        _handler?.Dispose();
+        _handler = null;
+        var clock = Stopwatch.StartNew();
+        var executable = Executable();
+        var start = new ProcessStartInfo(executable)
+        {
+            WorkingDirectory = Path.GetDirectoryName(executable),
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            UseShellExecute = false,
+        };
+        start.Environment["Governance__Urls"] = Url;
+        start.Environment["Governance__PublicUrl"] = Url;
+        start.Environment["Governance__DataDirectory"] = Path.Combine(_root, "data");
+        start.Environment["Governance__KeyFile"] = Path.Combine(_root, "gateway.kek");
+        start.Environment["Governance__Identity__AccessTokenMinutes"] = "720";
+        start.Environment["Governance__Identity__SignInPerMinute"] = "600";
+        start.Environment["Governance__Identity__TokensPerMinute"] = "600";
+        start.Environment["DOTNET_TieredPGO"] = "0"; // most of a short life is start-up
+        var process = new Process { StartInfo = start };
+        process.OutputDataReceived += (_, line) => Keep(line.Data);
+        process.ErrorDataReceived += (_, line) => Keep(line.Data);
+        process.Start();
+        _process = process;
+        process.BeginOutputReadLine();
+        process.BeginErrorReadLine();
+        while (!await IsReadyAsync(cancellationToken))
+        {
+            if (process.HasExited || clock.Elapsed > ReadyWithin)
+            {
+                throw new InvalidOperationException(
+                    $"The gateway did not become ready ({(process.HasExited ? $"exit code {process.ExitCode}" : "timeout")}):\n{Output}"
+                );
+            }
+
+            await Task.Delay(20, cancellationToken);
+        }
+
+        return clock.Elapsed;
+    }
+
+    /// <summary>SIGKILL, and waits until the process is gone.</summary>
+    public void Kill()
+    {
+        if (_process is { } process)
+        {
+            _process = null;
+            process.Kill();
+            process.WaitForExit(TimeSpan.FromSeconds(30));
+            process.Dispose();
+        }
+    }
+
+    /// <summary>
+    /// What the dead process left unfinished, read from a copy: opening the files themselves would repair them before the
+    /// gateway has to.
+    /// </summary>
+    public string Remains()
+    {
+        var copy = Directory.CreateDirectory(Path.Combine(_root, "copy")).FullName;
+        foreach (var suffix in new[] { "", "-wal" })
+        {
+            var file = Path.Combine(_root, "data", $"governance.db{suffix}");
+            File.Delete(Path.Combine(copy, $"governance.db{suffix}"));
+            if (File.Exists(file))
+            {
+                File.Copy(file, Path.Combine(copy, $"governance.db{suffix}"));
+            }
+        }
+
+        using var connection = new SqliteConnection($"Data Source={Path.Combine(copy, "governance.db")};Pooling=False");
+        connection.Open();
+        using var command = connection.CreateCommand();
+        command.CommandText = """
+            select (select group_concat("Kind" || case "State" when 1 then ' running' else ' waiting' end, ', ') from platform_job)
+            union all
+            select count(*) || ' entries to sequence' from audit_entry where "Serial" > (select coalesce(max("Serial"), 0) from audit_leaf)
+            """;
+        using var reader = command.ExecuteReader();
+        var remains = new List<string>();
+        while (reader.Read())
+        {
+            remains.Add(reader.IsDBNull(0) ? "no jobs" : reader.GetString(0));
+        }
+
+        var incoming = Directory.EnumerateFiles(Path.Combine(_root, "data", "blobs", "incoming")).Count();
+        return $"{string.Join("; ", remains)}; {incoming} half-written files";
+    }
+
+    public HttpClient Client() =>
+        new(Handler, disposeHandler: false) { BaseAddress = new Uri(Url), Timeout = TimeSpan.FromSeconds(60) };
+
+    public void Dispose()
+    {
+        Kill();
+        _handler?.Dispose();
+        Directory.Delete(_root, recursive: true);
+    }
+
+    /// <summary>A handler that trusts the CA of this installation and nothing else.</summary>
+    public SocketsHttpHandler NewHandler() =>
+        new()
+        {
+            UseProxy = false,
+            AllowAutoRedirect = false,
+            UseCookies = true,
+            ConnectTimeout = TimeSpan.FromSeconds(5),
+            SslOptions = new SslClientAuthenticationOptions
+            {
+                CertificateChainPolicy = new X509ChainPolicy
+                {
+                    TrustMode = X509ChainTrustMode.CustomRootTrust,
+                    CustomTrustStore =
+                    {
+                        X509CertificateLoader.LoadCertificateFromFile(Path.Combine(_root, "data", "tls", "ca.pem")),
+                    },
+                    RevocationMode = X509RevocationMode.NoCheck,
+                },
+            },
+        };
+
+    private async Task<bool> IsReadyAsync(CancellationToken cancellationToken)
+    {
+        if (!File.Exists(Path.Combine(_root, "data", "tls", "ca.pem")))
+        {
+            return false;
+        }
+
+        _handler ??= NewHandler();
+        try
+        {
+            using var client = Client();
+            using var answer = await client.GetAsync(new Uri("/health/ready", UriKind.Relative), cancellationToken);
+            return answer.StatusCode == HttpStatusCode.OK;
+        }
+        catch (HttpRequestException)
+        {
+            return false;
+        }
+    }
+
+    private void Keep(string? line)
+    {
+        if (line is null)
+        {
+            return;
+        }
+
+        if (line.StartsWith("Set-up code", StringComparison.Ordinal))
+        {
+            SetupCode = line[(line.LastIndexOf(' ') + 1)..];
+        }
+
+        _lines.Enqueue(line);
+        while (_lines.Count > KeptLines)
+        {
+            _lines.TryDequeue(out _);
+        }
+    }
+
+    // The build puts the gateway's own output beside that of this project.
+    private static string Executable()
+    {
+        var own = new DirectoryInfo(AppContext.BaseDirectory.TrimEnd(Path.DirectorySeparatorChar));
+        var name = OperatingSystem.IsWindows() ? "Governance.Gateway.exe" : "Governance.Gateway";
+        return Path.Combine(own.Parent!.Parent!.FullName, "Governance.Gateway", own.Name, name);
+    }
+
+    // Below the ephemeral range: while the gateway is down, no client's own port can meet this one.
+    private static int FreePort()
+    {
+        while (true)
+        {
+            var port = Random.Shared.Next(20_000, 32_000);
+            try
+            {
+                using var probe = new TcpListener(IPAddress.Loopback, port);
+                probe.Start();
+                return port;
+            }
+            catch (SocketException)
+            {
+                // Taken by somebody else; try another.
+            }
+        }
+    }
+}

@@ -1,0 +1,329 @@
+using System.Globalization;
+using System.Net;
+using System.Text;
+using System.Text.Json.Nodes;
+using Governance.Audit.Contracts;
+using Governance.Kernel;
+using Governance.Signing.Contracts;
+
+namespace Governance.EndToEnd.Tests;
+
+/// <summary>What must hold after every restart. Collects every violation, not only the first.</summary>
+internal sealed class Verification(
+    People people,
+    Ledger ledger,
+    Workload workload,
+    List<string> checkpoints,
+    CancellationToken cancellationToken
+)
+{
+    private static readonly TimeSpan SettleWithin = TimeSpan.FromSeconds(60);
+    private readonly Api _dana = new(people, "dana", cancellationToken);
+    private readonly Api _ada = new(people, "ada", cancellationToken);
+    private readonly HashSet<string> _verifiedReceipts = [];
+    private readonly HashSet<string> _verifiedVersions = [];
+    private readonly Dictionary<string, JsonNode> _seen = [];
+    private readonly List<string> _problems = [];
+    private byte[] _trustedRoot = [];
+
+    /// <summary>Every receipt that verified offline so far.</summary>
+    public int Receipts => _verifiedReceipts.Count;
+
+    /// <summary>Every violation; none when all holds.</summary>
+    public async Task<IReadOnlyList<string>> RunAsync()
+    {
+        _problems.Clear();
+        _seen.Clear();
+        _trustedRoot = await _ada.BytesAsync("/.well-known/governance/trusted_root.json") ?? [];
+        await CheckLogAsync();
+        var versions = await SettledVersionsAsync();
+        foreach (var key in ledger.Keys.Order(StringComparer.Ordinal))
+        {
+            if (ledger.Check(key, await ReadAsync(key, versions)) is { } problem)
+            {
+                _problems.Add(problem);
+            }
+        }
+
+        foreach (var version in versions)
+        {
+            await CheckVersionAsync(version);
+        }
+
+        await CheckMovesAsync(versions);
+        await CheckLogAsync();
+        return [.. _problems];
+    }
+
+    /// <summary>Keeps the newest checkpoint, as an outsider does; gives back its size.</summary>
+    public async Task<long> KeepCheckpointAsync()
+    {
+        var note = Encoding.UTF8.GetString(await _ada.BytesAsync("/log/checkpoint") ?? []);
+        checkpoints.Add(note);
+        return long.Parse(note.Split('\n')[1], CultureInfo.InvariantCulture);
+    }
+
+    private async Task CheckLogAsync()
+    {
+        var keys = TrustedRootFile.LogVerifierKeys(_trustedRoot);
+        var audited = await LogTreeAuditor.AuditAsync(
+            (path, _) => _ada.BytesAsync($"/log/{path}"),
+            checkpoints,
+            keys.Value[0],
+            cancellationToken
+        );
+        if (!audited.Ok)
+        {
+            _problems.Add($"log: {audited.Failure.Code}");
+        }
+
+        await KeepCheckpointAsync();
+    }
+
+    // Pending jobs finish: no version stays pending.
+    private async Task<List<JsonNode>> SettledVersionsAsync()
+    {
+        var until = DateTime.UtcNow + SettleWithin;
+        while (true)
+        {
+            var found = (
+                await _dana.GetAsync($"model-versions/search?filter=name%3D'{Workload.Model}'&max_results=1000")
+            ).Expect();
+            var versions = found.Body["model_versions"]?.AsArray().OfType<JsonNode>().ToList() ?? [];
+            var pending = versions
+                .Where(version => version["status"]!.ToString() == "PENDING_REGISTRATION")
+                .Select(version => version["version"]!.ToString())
+                .ToList();
+            if (pending.Count == 0)
+            {
+                return versions;
+            }
+
+            if (DateTime.UtcNow > until)
+            {
+                _problems.Add($"versions {string.Join(", ", pending)} are still pending");
+                return versions;
+            }
+
+            await Task.Delay(50, cancellationToken);
+        }
+    }
+
+    private async Task<string?> ReadAsync(string key, List<JsonNode> versions)
+    {
+        var parts = key.Split(':', 3);
+        var (kind, id) = (parts[0], parts[1]);
+        return kind switch
+        {
+            "dataset" => (await DataAsync($"{{dataset(sha256:\"{id}\"){{scanState}}}}"))["dataset"] is null
+                ? null
+                : "there",
+            "status" => Text(await RunAsync(id), "info", "status"),
+            "input" => (await RunAsync(id))["inputs"]?["dataset_inputs"]?[0]?["dataset"]?["source"]?.ToString(),
+            "param" => Labelled((await RunAsync(id))["data"]?["params"], parts[2]),
+            "metric" => Labelled((await RunAsync(id))["data"]?["metrics"], parts[2]),
+            "tag" => Labelled((await RunAsync(id))["data"]?["tags"], parts[2]),
+            "file" => await _dana.ArtifactAsync(key["file:".Length..]) is { } bytes ? Digest.Of(bytes).Hex : null,
+            "registered" => versions.Count(version => version["run_id"]?.ToString() == id) is > 0 and var count
+                ? $"{count}"
+                : null,
+            "run-of" => Find(versions, id)?["run_id"]?.ToString(),
+            "version-tag" => Labelled(Find(versions, id)?["tags"], parts[2]),
+            "stage" => Find(versions, id)?["current_stage"]?.ToString() is { } stage and not "None" ? stage : null,
+            "alias" => await AliasAsync(id),
+            "request" => (await RequestAsync(id))?["state"]?.ToString(),
+            "approvals" => (await RequestAsync(id))?["approvals"]?.AsArray().Count is > 0 and var count
+                ? $"{count}"
+                : null,
+            _ => throw new InvalidOperationException($"Unknown fact {key}."),
+        };
+    }
+
+    private static JsonNode? Find(List<JsonNode> versions, string number) =>
+        versions.SingleOrDefault(version => version["version"]!.ToString() == number);
+
+    private async Task<JsonNode> RunAsync(string id) =>
+        await OnceAsync(
+            $"runs/get?run_id={id}",
+            async path => (await _dana.GetAsync(path)).Body["run"] ?? new JsonObject()
+        );
+
+    private Task<JsonNode> DataAsync(string query) => OnceAsync(query, _dana.GraphQlAsync);
+
+    private async Task<JsonNode?> RequestAsync(string id) =>
+        (await DataAsync($"{{request(id:\"{id}\"){{state approvals{{approves}}}}}}"))["request"];
+
+    private async Task<string?> AliasAsync(string alias)
+    {
+        var model = await OnceAsync(
+            $"registered-models/get?name={Workload.Model}",
+            async path => (await _dana.GetAsync(path)).Expect().Body["registered_model"]!
+        );
+        return model["aliases"]
+            ?.AsArray()
+            .SingleOrDefault(item => item!["alias"]!.ToString() == alias)
+            ?["version"]?.ToString();
+    }
+
+    private async Task<JsonNode> OnceAsync(string what, Func<string, Task<JsonNode>> fetch)
+    {
+        if (!_seen.TryGetValue(what, out var node))
+        {
+            node = _seen[what] = await fetch(what);
+        }
+
+        return node;
+    }
+
+    // A version is visible only whole: every file with the right bytes, and every kind of evidence once.
+    private async Task CheckVersionAsync(JsonNode version)
+    {
+        var number = version["version"]!.ToString();
+        if (!_verifiedVersions.Add(number))
+        {
+            return;
+        }
+
+        var status = version["status"]!.ToString();
+        if (status != "READY")
+        {
+            _problems.Add($"version {number}: {status}: {version["status_message"]}");
+        }
+
+        var uri = (
+            await _dana.GetAsync($"model-versions/get-download-uri?name={Workload.Model}&version={number}")
+        ).Text("artifact_uri");
+        var root = uri.Replace("mlflow-artifacts:/", "", StringComparison.Ordinal).TrimStart('/');
+        foreach (var (path, bytes) in workload.FilesOf(version["run_id"]!.ToString()))
+        {
+            var served = await _dana.ArtifactAsync($"{root}/{path}");
+            if (served is null || !served.AsSpan().SequenceEqual(bytes))
+            {
+                _problems.Add($"version {number}: {path} is {(served is null ? "missing" : "altered")}");
+            }
+        }
+
+        var missing = 5 - await workload.EvidenceAsync(number);
+        if (missing != 0)
+        {
+            _problems.Add($"version {number}: {missing} kinds of evidence are missing");
+        }
+
+        var ready = await EntriesAsync($"kind=registry.version_ready&subject=version:{Workload.Model}/{number}");
+        if (ready.Count != 1)
+        {
+            _problems.Add($"version {number}: {ready.Count} entries say that it became READY");
+        }
+    }
+
+    // State and log agree: replaying the log's moves gives the stages and aliases, each by its own decision and with a receipt.
+    private async Task CheckMovesAsync(List<JsonNode> versions)
+    {
+        var stages = new Dictionary<string, string>();
+        var aliases = new Dictionary<string, string>();
+        var decisions = new HashSet<string>();
+        var moves = await EntriesAsync("kind=registry.moved");
+        moves.Reverse();
+        foreach (var entry in moves)
+        {
+            var number = entry["subject"]!.ToString().Split('/')[^1];
+            var move = entry["details"]!["move"]!.ToString().Split(':', 2);
+            (move[0] == "stage" ? stages : aliases)[move[0] == "stage" ? number : move[1]] =
+                move[0] == "stage" ? move[1] : number;
+            if (!decisions.Add(entry["details"]!["decision"]!.ToString()))
+            {
+                _problems.Add($"decision {entry["details"]!["decision"]} was used twice");
+            }
+        }
+
+        foreach (var version in versions)
+        {
+            var number = version["version"]!.ToString();
+            var logged = stages.GetValueOrDefault(number, "None");
+            if (version["current_stage"]!.ToString() != logged)
+            {
+                _problems.Add($"version {number} is in {version["current_stage"]}, its log says {logged}");
+            }
+        }
+
+        foreach (var (alias, number) in aliases)
+        {
+            if (await AliasAsync(alias) is var held && held != number)
+            {
+                _problems.Add($"alias {alias} is on {held}, its log says {number}");
+            }
+        }
+
+        // A free alias moves by right alone; every move that policy decided has its receipt.
+        var decided = moves.Count(entry =>
+            entry["details"]!["move"]!.ToString().StartsWith("stage:", StringComparison.Ordinal)
+        );
+        var receipts = 0;
+        foreach (var version in versions)
+        {
+            var number = version["version"]!.ToString();
+            var address = $"/api/v1/models/{Workload.Model}/versions/{number}/receipts";
+            var list = (await _ada.ApiGetAsync(address)).Expect().Body["receipts"]!.AsArray();
+            receipts += list.Count;
+            foreach (var id in list.Select(id => id!.ToString()).Where(id => !_verifiedReceipts.Contains(id)))
+            {
+                await CheckReceiptAsync($"{address}/{id}", id);
+            }
+        }
+
+        var carriedOut = (await EntriesAsync("kind=promotion.carried_out")).Count;
+        if (receipts != decided || carriedOut != decided)
+        {
+            _problems.Add($"{decided} moves are logged, {carriedOut} carried out, {receipts} receipts");
+        }
+    }
+
+    private async Task CheckReceiptAsync(string address, string id)
+    {
+        // Complete once its entry is sequenced, a second at most.
+        byte[]? receipt = null;
+        for (var i = 0; i < 50 && receipt is null; i++)
+        {
+            receipt = await _ada.BytesAsync(address);
+            await Task.Delay(receipt is null ? 100 : 0, cancellationToken);
+        }
+
+        var verified = ReceiptVerifier.Verify(receipt, _trustedRoot);
+        if (verified.Ok)
+        {
+            _verifiedReceipts.Add(id);
+        }
+        else
+        {
+            _problems.Add($"receipt {id}: {verified.Failure.Code}");
+        }
+    }
+
+    /// <summary>Entries, newest first.</summary>
+    private async Task<List<JsonNode>> EntriesAsync(string filter)
+    {
+        var entries = new List<JsonNode>();
+        var after = "";
+        do
+        {
+            var page = await _ada.ApiGetAsync($"/api/v1/audit/entries?{filter}&first=200{after}");
+            if (page.Status != HttpStatusCode.OK)
+            {
+                _problems.Add($"log entries {filter}: {page.Body.ToJsonString()}");
+                break;
+            }
+
+            entries.AddRange(
+                page.Body["entries"]!.AsArray().Select(entry => JsonNode.Parse(entry!["entry"]!.ToString())!)
+            );
+            after = page.Text("nextToken") is { Length: > 0 } token ? $"&after={Uri.EscapeDataString(token)}" : "";
+        } while (after.Length > 0);
+
+        return entries;
+    }
+
+    private static string? Labelled(JsonNode? labels, string key) =>
+        labels?.AsArray().SingleOrDefault(label => label!["key"]!.ToString() == key)?["value"]?.ToString();
+
+    private static string? Text(JsonNode node, string first, string second) => node[first]?[second]?.ToString();
+}

@@ -1,0 +1,381 @@
+using System.Globalization;
+using System.Net;
+using System.Text;
+using System.Text.Json.Nodes;
+using Governance.Gateway.Hosting;
+using Governance.Kernel;
+using Governance.Privacy.Demo;
+
+namespace Governance.EndToEnd.Tests;
+
+/// <summary>What people do with the gateway. Each step writes into the ledger what it tries and what was acknowledged.</summary>
+internal sealed class Workload(People people, Ledger ledger, Random random, CancellationToken cancellationToken)
+{
+    public const string Model = "crash";
+    private readonly Api _dana = new(people, "dana", cancellationToken);
+    private readonly Api _remy = new(people, "remy", cancellationToken);
+    private readonly Api _rita = new(people, "rita", cancellationToken);
+    private readonly Dictionary<string, Dictionary<string, byte[]>> _filesOfRun = [];
+    private string _experiment = "";
+    private string _dataset = "";
+    private int _counter;
+
+    /// <summary>The files that a run's model was made of.</summary>
+    public IReadOnlyDictionary<string, byte[]> FilesOf(string run) => _filesOfRun[run];
+
+    /// <summary>An experiment, a model and an anonymised table of invented persons that passes the privacy policy.</summary>
+    public async Task PrepareAsync()
+    {
+        _experiment = (await _dana.PostAsync("experiments/create", new() { ["name"] = Model })).Text("experiment_id");
+        await _dana.PostAsync("registered-models/create", new() { ["name"] = Model });
+        var table = new StringWriter();
+        InventedPersons.Write(table, 2000, seed: 20261122);
+        var raw = (await _dana.UploadDatasetAsync("raw", Encoding.UTF8.GetBytes(table.ToString()))).Text("sha256");
+        await ScannedAsync(raw);
+        var treatments = string.Join(
+            ',',
+            InventedPersons.Plan.Select(treatment =>
+                $"{{column:\"{treatment.Column}\",method:{treatment.Method.ToUpperInvariant()},parameter:\"{treatment.Parameter}\"}}"
+            )
+        );
+        var made = await _dana.GraphQlAsync(
+            $"mutation{{anonymiseDataset(sha256:\"{raw}\",outputName:\"anonymised\",treatments:[{treatments}]){{sha256}}}}"
+        );
+        _dataset = made["anonymiseDataset"]!["sha256"]!.ToString();
+        ledger.Acknowledge($"dataset:{raw}", "there");
+        ledger.Acknowledge($"dataset:{_dataset}", "there");
+        await ScannedAsync(_dataset);
+    }
+
+    public async Task UploadDatasetAsync()
+    {
+        var text = new StringBuilder("width,height,weight\n");
+        for (var i = 0; i < 5000; i++)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"{random.NextDouble():F4},{random.NextDouble():F4},{i}\n");
+        }
+
+        var bytes = Encoding.UTF8.GetBytes(text.ToString());
+        await ledger.SetAsync(
+            () => _dana.UploadDatasetAsync($"table-{++_counter}", bytes),
+            ($"dataset:{Digest.Of(bytes)}", "there")
+        );
+    }
+
+    /// <summary>A run with input, params, metrics and tags.</summary>
+    public async Task<string> RunAsync()
+    {
+        var created = await _dana.PostAsync(
+            "runs/create",
+            new()
+            {
+                ["experiment_id"] = _experiment,
+                ["run_name"] = $"run-{++_counter}",
+                ["start_time"] = 1_700_000_000_000,
+            }
+        );
+        var run = created.Text("run", "info", "run_id");
+        ledger.Acknowledge($"status:{run}", "RUNNING");
+        await ledger.SetAsync(() => LogInputAsync(run), ($"input:{run}", $"governance:/datasets/sha256:{_dataset}"));
+        await ledger.SetAsync(
+            () =>
+                _dana.PostAsync(
+                    "runs/log-batch",
+                    new()
+                    {
+                        ["run_id"] = run,
+                        ["params"] = new JsonArray(new JsonObject { ["key"] = "C", ["value"] = "1.0" }),
+                        ["metrics"] = new JsonArray(Metric("accuracy", 1)),
+                    }
+                ),
+            ($"param:{run}:C", "1.0"),
+            ($"metric:{run}:accuracy", "1")
+        );
+        var note = $"note {random.Next()}";
+        await ledger.SetAsync(
+            () =>
+                _dana.PostAsync(
+                    "runs/set-tag",
+                    new()
+                    {
+                        ["run_id"] = run,
+                        ["key"] = "note",
+                        ["value"] = note,
+                    }
+                ),
+            ($"tag:{run}:note", note)
+        );
+        return run;
+    }
+
+    /// <summary>Metrics on several connections at once, without end: commits and batches of the log for as long as the gateway lives.</summary>
+    public async Task LogMetricsAsync(string run, Action acknowledged)
+    {
+        await Task.WhenAll(
+            Enumerable
+                .Range(0, 4)
+                .Select(async writer =>
+                {
+                    for (var step = 1; ; step++)
+                    {
+                        var body = Metric($"loss{writer}", step);
+                        body["run_id"] = run;
+                        await ledger.SetAsync(
+                            () => _dana.PostAsync("runs/log-metric", body),
+                            ($"metric:{run}:loss{writer}", $"{step}")
+                        );
+                        acknowledged();
+                    }
+                })
+        );
+    }
+
+    /// <summary>One more metric, acknowledged.</summary>
+    public Task LogMetricAsync(string run)
+    {
+        var step = ++_counter;
+        var body = Metric("beat", step);
+        body["run_id"] = run;
+        return ledger.SetAsync(() => _dana.PostAsync("runs/log-metric", body), ($"metric:{run}:beat", $"{step}"));
+    }
+
+    /// <summary>Uploads a model of a run, with a file that no other run has; gives back the logged model's id.</summary>
+    public async Task<string> PutAsync(string run)
+    {
+        var logged = await _dana.PostAsync(
+            "logged-models",
+            new()
+            {
+                ["experiment_id"] = _experiment,
+                ["name"] = "model",
+                ["source_run_id"] = run,
+            }
+        );
+        var id = logged.Text("model", "info", "model_id");
+        var root = logged
+            .Text("model", "info", "artifact_uri")
+            .Replace("mlflow-artifacts:/", "", StringComparison.Ordinal)
+            .TrimStart('/');
+        var files = _filesOfRun[run] = ModelFiles();
+        foreach (var (path, bytes) in files)
+        {
+            await ledger.SetAsync(
+                () => _dana.PutArtifactAsync($"{root}/{path}", bytes),
+                ($"file:{root}/{path}", Digest.Of(bytes).Hex)
+            );
+        }
+
+        return id;
+    }
+
+    /// <summary>Registers a logged model; gives back the version number.</summary>
+    public async Task<string> RegisterAsync(string run, string loggedModel)
+    {
+        var answer = await ledger.SetAsync(
+            () =>
+                _dana.PostAsync(
+                    "model-versions/create",
+                    new()
+                    {
+                        ["name"] = Model,
+                        ["source"] = $"models:/{loggedModel}",
+                        ["run_id"] = run,
+                        ["model_id"] = loggedModel,
+                    }
+                ),
+            ($"registered:{run}", "1")
+        );
+        var version = answer.Text("model_version", "version");
+        ledger.Acknowledge($"run-of:{version}", run);
+        return version;
+    }
+
+    /// <summary>Tags a version with the run it came from.</summary>
+    public async Task TagAsync(string version, string run)
+    {
+        await ledger.SetAsync(
+            () =>
+                _dana.PostAsync(
+                    "model-versions/set-tag",
+                    new()
+                    {
+                        ["name"] = Model,
+                        ["version"] = version,
+                        ["key"] = "made-by",
+                        ["value"] = run,
+                    }
+                ),
+            ($"version-tag:{version}:made-by", run)
+        );
+    }
+
+    /// <summary>How many kinds of evidence a version has so far.</summary>
+    public async Task<int> EvidenceAsync(string version)
+    {
+        var data = await _dana.GraphQlAsync(
+            $"{{version(model:\"{Model}\",version:{version}){{evidence{{items{{outcome}}}}}}}}"
+        );
+        return data["version"]!["evidence"]!["items"]!
+            .AsArray()
+            .Count(item => item!["outcome"]!.ToString() != "MISSING");
+    }
+
+    public async Task<string> StatusAsync(string version) =>
+        (await _dana.GetAsync($"model-versions/get?name={Model}&version={version}"))
+            .Expect()
+            .Text("model_version", "status");
+
+    public async Task ReadyAsync(string version)
+    {
+        for (var i = 0; i < 2400; i++)
+        {
+            var status = await StatusAsync(version);
+            if (status == "READY")
+            {
+                return;
+            }
+
+            Assert.Equal("PENDING_REGISTRATION", status);
+            await Task.Delay(25, cancellationToken);
+        }
+
+        Assert.Fail($"Version {version} is not READY after a minute.");
+    }
+
+    /// <summary>Run, upload, register and wait.</summary>
+    public async Task<string> MakeReadyVersionAsync()
+    {
+        var run = await RunAsync();
+        var version = await RegisterAsync(run, await PutAsync(run));
+        await TagAsync(version, run);
+        await ReadyAsync(version);
+        return version;
+    }
+
+    /// <summary>A release manager asks for Production and a reviewer approves; gives back the request.</summary>
+    public async Task<string> RequestAsync(string version)
+    {
+        var asked = (await TransitionAsync(version, "Production")).Expect(HttpStatusCode.Forbidden);
+        Assert.StartsWith("Request ", asked.Text("message"), StringComparison.Ordinal);
+        var request = asked.Text("message").Split(' ')[1];
+        ledger.Acknowledge($"request:{request}", "open");
+        await ledger.SetAsync(
+            () => _rita.GraphQlAsync($"mutation{{approveRequest(id:\"{request}\",comment:\"Looked.\"){{state}}}}"),
+            ($"approvals:{request}", "1")
+        );
+        return request;
+    }
+
+    /// <summary>Carries an approved request out.</summary>
+    public Task MoveAsync(string version, string request) =>
+        ledger.SetAsync(
+            async () => (await TransitionAsync(version, "Production")).Expect(),
+            ($"stage:{version}", "Production"),
+            ($"request:{request}", "carried-out")
+        );
+
+    /// <summary>Free aliases and a stage that needs no approval.</summary>
+    public async Task MoveFreelyAsync(string version)
+    {
+        foreach (var alias in new[] { "dev-a", "dev-b" })
+        {
+            await ledger.SetAsync(
+                () =>
+                    _dana.PostAsync(
+                        "registered-models/alias",
+                        new()
+                        {
+                            ["name"] = Model,
+                            ["alias"] = alias,
+                            ["version"] = version,
+                        }
+                    ),
+                ($"alias:{alias}", version)
+            );
+        }
+
+        await ledger.SetAsync(
+            async () => (await TransitionAsync(version, "Staging")).Expect(),
+            ($"stage:{version}", "Staging")
+        );
+    }
+
+    private Task<Answer> TransitionAsync(string version, string stage) =>
+        _remy.TryPostAsync(
+            "model-versions/transition-stage",
+            new()
+            {
+                ["name"] = Model,
+                ["version"] = version,
+                ["stage"] = stage,
+                ["archive_existing_versions"] = false,
+            }
+        );
+
+    private Task<Answer> LogInputAsync(string run) =>
+        _dana.PostAsync(
+            "runs/log-inputs",
+            new()
+            {
+                ["run_id"] = run,
+                ["datasets"] = new JsonArray(
+                    new JsonObject
+                    {
+                        ["tags"] = new JsonArray(
+                            new JsonObject { ["key"] = "mlflow.data.context", ["value"] = "training" }
+                        ),
+                        ["dataset"] = new JsonObject
+                        {
+                            ["name"] = "anonymised",
+                            ["digest"] = _dataset[..8],
+                            ["source_type"] = "governance",
+                            ["source"] = $"governance:/datasets/sha256:{_dataset}",
+                        },
+                    }
+                ),
+            }
+        );
+
+    private async Task ScannedAsync(string sha256)
+    {
+        for (var i = 0; i < 600; i++)
+        {
+            var data = await _dana.GraphQlAsync($"{{dataset(sha256:\"{sha256}\"){{scanState}}}}");
+            if (
+                data["dataset"]?["scanState"]?.ToString() is { } state
+                && !state.Equals("pending", StringComparison.OrdinalIgnoreCase)
+            )
+            {
+                return;
+            }
+
+            await Task.Delay(100, cancellationToken);
+        }
+
+        Assert.Fail("A dataset was not scanned within a minute.");
+    }
+
+    private static JsonObject Metric(string key, int value) =>
+        new()
+        {
+            ["key"] = key,
+            ["value"] = value,
+            ["timestamp"] = 1_700_000_000_000 + value,
+            ["step"] = value,
+        };
+
+    private Dictionary<string, byte[]> ModelFiles()
+    {
+        var files = Directory
+            .EnumerateFiles(Path.Combine(Paths.Base, "demo", "models", "income-logreg"))
+            .ToDictionary(path => Path.GetFileName(path), File.ReadAllBytes, StringComparer.Ordinal);
+        var notes = new StringBuilder();
+        for (var i = 0; i < 20_000; i++)
+        {
+            notes.Append(CultureInfo.InvariantCulture, $"note {i} {random.NextInt64():x}\n");
+        }
+
+        files["notes.txt"] = Encoding.UTF8.GetBytes(notes.ToString());
+        return files;
+    }
+}
