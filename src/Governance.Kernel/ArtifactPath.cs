@@ -4,8 +4,8 @@ using System.Text;
 namespace Governance.Kernel;
 
 /// <summary>
-/// A relative path inside an artifact store, parsed once at the edge. Segments are well-formed text, compared by its bytes, without control characters,
-/// backslash, <c>.</c> or <c>..</c>; no empty segment, no percent-encoded traversal, at most 1,024 bytes and 32 segments.
+/// A relative path inside an artifact store, parsed once at the edge. Segments are well-formed text, compared by its bytes,
+/// without control or invisible characters, backslash, <c>.</c> or <c>..</c>; no empty segment, no percent-encoded traversal, at most 1,024 bytes and 32 segments.
 /// </summary>
 public readonly record struct ArtifactPath
 {

@@ -57,7 +57,9 @@ public sealed partial class InventoryTests(LiveGateway gateway)
             var led =
                 pattern is "/" or "/graphql/ui"
                 && answer.StatusCode == HttpStatusCode.Redirect
-                && answer.Headers.Location!.ToString().StartsWith($"{gateway.Url}/connect/authorize?", StringComparison.Ordinal);
+                && answer
+                    .Headers.Location!.ToString()
+                    .StartsWith($"{gateway.Url}/connect/authorize?", StringComparison.Ordinal);
             if (!led && (answer.StatusCode != HttpStatusCode.Unauthorized || answer.Headers.WwwAuthenticate.Count == 0))
             {
                 wrong.Add($"{route}: {(int)answer.StatusCode}");
