@@ -21,7 +21,7 @@ public sealed class BatchTests
         Assert.Equal(50, answer.Data["models"]!["items"]!.AsArray().Count);
         Assert.Contains("data-m49", answer.Text);
         Assert.Equal(
-            "datasets 1, derivations 1, evidence 1, models 1, runs 1, versions of models 1",
+            "datasets 2, derivations 1, evidence 1, models 1, runs 1, versions of models 1",
             string.Join(", ", world.Calls.OrderBy(call => call.Key).Select(call => $"{call.Key} {call.Value}"))
         );
     }
