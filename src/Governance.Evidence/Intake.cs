@@ -60,7 +60,14 @@ internal sealed class DatasetWatch(IRegistryReader registry) : IDatasetWatch
 /// <summary>Lets a run name a dataset as input only when the caller may read it.</summary>
 internal sealed class InputDatasets(IDatasets datasets, IAccess access) : IInputDatasets
 {
-    public async Task<bool> MayUseAsync(Actor actor, Digest sha256, CancellationToken cancellationToken) =>
-        await datasets.FindAsync(sha256, cancellationToken) is { } dataset
-        && (await access.RightsOfAsync(actor, cancellationToken)).Allows(Permissions.DatasetRead, dataset.Target);
+    public async Task<bool> MayUseAsync(Actor actor, Digest sha256, CancellationToken cancellationToken)
+    {
+        var rights = await access.RightsOfAsync(actor, cancellationToken);
+        return await datasets.FindVisibleAsync(
+            sha256,
+            target => rights.Allows(Permissions.DatasetRead, target),
+            cancellationToken
+        )
+            is not null;
+    }
 }

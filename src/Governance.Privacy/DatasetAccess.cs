@@ -2,8 +2,12 @@ using Governance.Identity.Contracts;
 using Governance.Kernel;
 using Governance.Platform.Database;
 using Governance.Platform.Graph;
+using Governance.Platform.Logging;
+using Governance.Platform.Web;
+using Governance.Privacy.Contracts;
 using Governance.Privacy.Storage;
 using Governance.Privacy.UploadDataset;
+using Microsoft.AspNetCore.Http;
 using Microsoft.EntityFrameworkCore;
 
 namespace Governance.Privacy;
@@ -36,6 +40,26 @@ internal sealed class DatasetAccess(IAccess access, IDbContextFactory<Governance
         return rights.Allows(permission, Target(visible[0]))
             ? visible[0]
             : await Refusals.DenyAsync(writer, actor, action, Urn.Dataset(sha256), cancellationToken);
+    }
+
+    /// <summary>
+    /// Whether the caller may read findings of the dataset: kinds, counts, measures and reasons. If so, that is in the log
+    /// before the first byte.
+    /// </summary>
+    public async Task<bool> BeginFindingReadAsync(HttpContext context, DatasetView view)
+    {
+        var actor = context.GetActor();
+        var rights = await access.RightsOfAsync(actor, context.RequestAborted);
+        if (!rights.Allows(Permissions.FindingRead, view.Target))
+        {
+            return false;
+        }
+
+        await context.BeginSensitiveReadAsync(
+            writer,
+            new LogEntry("privacy.finding_read", actor, Urn.Dataset(view.Sha256), LogOutcome.Begun)
+        );
+        return true;
     }
 
     public static AccessTarget Target(DatasetRow row) => AccessTarget.Dataset(row.Name, row.OwnerId);

@@ -51,14 +51,23 @@ internal sealed class Datasets(
         return (await ViewsAsync(db, [row], cancellationToken))[0];
     }
 
-    public async Task<IReadOnlyDictionary<Digest, DatasetView>> FindManyAsync(
+    public Task<IReadOnlyDictionary<Digest, DatasetView>> FindManyAsync(
         IReadOnlyCollection<Digest> sha256,
+        CancellationToken cancellationToken
+    ) => FindManyVisibleAsync(sha256, _ => true, cancellationToken);
+
+    public async Task<IReadOnlyDictionary<Digest, DatasetView>> FindManyVisibleAsync(
+        IReadOnlyCollection<Digest> sha256,
+        Func<AccessTarget, bool> visible,
         CancellationToken cancellationToken
     )
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         var rows = await db.CopiesAsync([.. sha256.Select(digest => digest.Hex)], cancellationToken);
-        var oldest = rows.GroupBy(row => row.Sha256).Select(group => group.First()).ToList();
+        var oldest = rows.Where(row => visible(DatasetAccess.Target(row)))
+            .GroupBy(row => row.Sha256)
+            .Select(group => group.First())
+            .ToList();
         return (await ViewsAsync(db, oldest, cancellationToken)).ToDictionary(view => view.Sha256);
     }
 

@@ -23,6 +23,7 @@ internal static class PrivacyEndpoints
     public static async Task<IResult> UploadAsync(
         string name,
         HttpContext context,
+        DatasetAccess access,
         Datasets datasets,
         PrivacyOptions options,
         CancellationToken cancellationToken,
@@ -42,7 +43,7 @@ internal static class PrivacyEndpoints
             context.Request.Body,
             cancellationToken
         );
-        return Answer(result, StatusCodes.Status201Created);
+        return await AnswerAsync(context, access, result, StatusCodes.Status201Created);
     }
 
     public static async Task<IResult> GetAsync(
@@ -55,7 +56,12 @@ internal static class PrivacyEndpoints
     {
         var found = await FindAsync(sha256, context, access, Permissions.DatasetRead, "read", cancellationToken);
         return found.Ok
-            ? Answer(await datasets.ViewAsync(found.Value.Id, cancellationToken), StatusCodes.Status200OK)
+            ? await AnswerAsync(
+                context,
+                access,
+                await datasets.ViewAsync(found.Value.Id, cancellationToken),
+                StatusCodes.Status200OK
+            )
             : found.Failure.ToProblem();
     }
 
@@ -98,6 +104,7 @@ internal static class PrivacyEndpoints
     public static async Task<IResult> DeclareAsync(
         string sha256,
         HttpContext context,
+        DatasetAccess access,
         Datasets datasets,
         CancellationToken cancellationToken
     )
@@ -127,7 +134,9 @@ internal static class PrivacyEndpoints
             LegalBasis = body.Value.LegalBasis,
             Purpose = body.Value.Purpose,
         };
-        return Answer(
+        return await AnswerAsync(
+            context,
+            access,
             await datasets.DeclareAsync(context.GetActor(), digest, declaration, cancellationToken),
             StatusCodes.Status200OK
         );
@@ -136,6 +145,7 @@ internal static class PrivacyEndpoints
     public static async Task<IResult> AnonymiseAsync(
         string sha256,
         HttpContext context,
+        DatasetAccess access,
         Datasets datasets,
         CancellationToken cancellationToken
     )
@@ -156,7 +166,9 @@ internal static class PrivacyEndpoints
             return Refusals.NotFound.ToProblem();
         }
 
-        return Answer(
+        return await AnswerAsync(
+            context,
+            access,
             await datasets.AnonymiseAsync(
                 context.GetActor(),
                 digest,
@@ -239,10 +251,15 @@ internal static class PrivacyEndpoints
         "The body is not the JSON that is expected: unknown, missing or duplicate members, or over 1 MiB."
     );
 
-    private static IResult Answer(Result<DatasetView> result, int status) =>
+    private static async Task<IResult> AnswerAsync(
+        HttpContext context,
+        DatasetAccess access,
+        Result<DatasetView> result,
+        int status
+    ) =>
         result.Ok
             ? TypedResults.Json(
-                DatasetDocument.Of(result.Value),
+                DatasetDocument.Of(result.Value, await access.BeginFindingReadAsync(context, result.Value)),
                 PrivacyJson.Default.DatasetDocument,
                 statusCode: status
             )

@@ -26,7 +26,24 @@ internal sealed record DeclareBody(
         || (SensitiveColumns?.Any(name => name is null) ?? false);
 }
 
-/// <summary>A dataset as the API shows it.</summary>
+/// <summary>A column: to a caller without finding:read only its name.</summary>
+internal sealed record ColumnDocument(
+    string Name,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? What = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? State = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Role = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Evidence = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] long? Matches = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] long? Rows = null
+)
+{
+    public static ColumnDocument Of(ColumnFinding column, bool findings) =>
+        findings
+            ? new(column.Name, column.What, column.State, column.Role, column.Evidence, column.Matches, column.Rows)
+            : new(column.Name);
+}
+
+/// <summary>A dataset as the API shows it. Reasons, measures and what columns hold are findings: absent without finding:read.</summary>
 internal sealed record DatasetDocument(
     string Sha256,
     string Name,
@@ -36,9 +53,9 @@ internal sealed record DatasetDocument(
     long? Rows,
     string ScanState,
     string Outcome,
-    IReadOnlyList<string> Reasons,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<string>? Reasons,
     string RulesVersion,
-    IReadOnlyList<ColumnFinding> Columns,
+    IReadOnlyList<ColumnDocument> Columns,
     AnonymityMeasure? Anonymity,
     string? LegalBasis,
     string? Purpose,
@@ -47,7 +64,7 @@ internal sealed record DatasetDocument(
     bool Retained
 )
 {
-    public static DatasetDocument Of(DatasetView view) =>
+    public static DatasetDocument Of(DatasetView view, bool findings) =>
         new(
             view.Sha256.Hex,
             view.Name,
@@ -57,10 +74,10 @@ internal sealed record DatasetDocument(
             view.Rows,
             view.ScanState,
             view.Verdict.Outcome.ToString().ToUpperInvariant(),
-            view.Verdict.Reasons,
+            findings ? view.Verdict.Reasons : null,
             view.Verdict.RulesVersion,
-            view.Columns,
-            view.Anonymity,
+            [.. view.Columns.Select(column => ColumnDocument.Of(column, findings))],
+            findings ? view.Anonymity : null,
             view.LegalBasis,
             view.Purpose,
             [.. view.DerivedFrom.Select(digest => digest.Hex)],

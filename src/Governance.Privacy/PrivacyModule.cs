@@ -33,6 +33,7 @@ public static class PrivacyModule
         services.TryAddSingleton<ActivePolicy>();
         services.TryAddSingleton<DatasetVault>();
         services.TryAddSingleton<DatasetAccess>();
+        services.TryAddSingleton<Descendants>();
         services.TryAddSingleton<ScanJob>();
         services.TryAddSingleton<UploadHandler>();
         services.TryAddSingleton<DeclareHandler>();

@@ -13,6 +13,7 @@ using Governance.Privacy.Engine;
 using Governance.Privacy.ScanDataset;
 using Governance.Privacy.Storage;
 using Governance.Privacy.UploadDataset;
+using Microsoft.EntityFrameworkCore;
 
 namespace Governance.Privacy.AnonymiseDataset;
 
@@ -56,6 +57,11 @@ internal sealed class AnonymiseHandler(
                 "privacy.bytes_removed",
                 "The bytes were removed after the scan; upload them again."
             );
+        }
+
+        if (await tools.CheckAsync(sha256, treatments, cancellationToken) is { } refused)
+        {
+            return refused;
         }
 
         var id = Guid.CreateVersion7(tools.Clock.GetUtcNow());
@@ -191,6 +197,7 @@ internal sealed class AnonymiseTools(
     IWriter writer,
     DatasetVault vault,
     IKeyWrap keys,
+    IDbContextFactory<GovernanceDb> databases,
     PrivacyOptions options,
     TimeProvider clock
 )
@@ -199,6 +206,32 @@ internal sealed class AnonymiseTools(
     public DatasetVault Vault => vault;
     public IKeyWrap Keys => keys;
     public TimeProvider Clock => clock;
+
+    /// <summary>
+    /// What may be generalised depends on what the columns are, so the input must be scanned. What an officer said about
+    /// another owner's copy of the same bytes holds, too.
+    /// </summary>
+    public async Task<Failure?> CheckAsync(
+        Digest input,
+        IReadOnlyList<ColumnTreatment> treatments,
+        CancellationToken cancellationToken
+    )
+    {
+        if (!treatments.Any(treatment => treatment.Method == "generalise"))
+        {
+            return null;
+        }
+
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        var copies = await db.CopiesAsync([input.Hex], cancellationToken);
+        if (copies.TrueForAll(row => row.ScanState != ScanStates.Scanned))
+        {
+            return Failure.Conflict("privacy.not_scanned", "The dataset has not been scanned yet.");
+        }
+
+        var known = await db.ColumnsAsync([.. copies.Select(row => row.Id)], cancellationToken);
+        return Anonymiser.CheckDirect([.. known.SelectMany(group => group).Select(DatasetQueries.Final)], treatments);
+    }
 
     /// <summary>Streams a stored dataset through its treatments.</summary>
     public Result<long> Treat(

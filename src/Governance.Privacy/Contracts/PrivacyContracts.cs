@@ -187,6 +187,16 @@ public interface IDatasets
         CancellationToken cancellationToken
     );
 
+    /// <summary>As <see cref="FindManyAsync"/>, but of each the copy that the caller may know of.</summary>
+    async Task<IReadOnlyDictionary<Digest, DatasetView>> FindManyVisibleAsync(
+        IReadOnlyCollection<Digest> sha256,
+        Func<AccessTarget, bool> visible,
+        CancellationToken cancellationToken
+    ) =>
+        (await FindManyAsync(sha256, cancellationToken))
+            .Where(pair => visible(pair.Value.Target))
+            .ToDictionary(pair => pair.Key, pair => pair.Value);
+
     /// <summary>Datasets by name, keyset-paged, filtered by what the caller may see.</summary>
     Task<Page<DatasetView>> ListAsync(
         Func<AccessTarget, bool> visible,

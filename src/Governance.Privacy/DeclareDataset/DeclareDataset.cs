@@ -18,6 +18,7 @@ internal sealed class DeclareHandler(
     IDbContextFactory<GovernanceDb> databases,
     IWriter writer,
     ActivePolicy policies,
+    Descendants descendants,
     ScanJob scan
 )
 {
@@ -66,7 +67,7 @@ internal sealed class DeclareHandler(
         return written;
     }
 
-    private static async Task StoreAsync(
+    private async Task StoreAsync(
         WriteSession session,
         Actor actor,
         Guid id,
@@ -111,5 +112,6 @@ internal sealed class DeclareHandler(
             cancellationToken
         );
         await session.EnqueueAsync(ScanJob.For(id), cancellationToken);
+        await descendants.ReevaluateAsync(session, row.Sha256, cancellationToken);
     }
 }

@@ -13,7 +13,12 @@ using Microsoft.EntityFrameworkCore;
 namespace Governance.Privacy.DeriveDataset;
 
 /// <summary>Records that an output was made of inputs, on somebody's word: grade declared.</summary>
-internal sealed class DeriveHandler(DatasetAccess access, IDbContextFactory<GovernanceDb> databases, IWriter writer)
+internal sealed class DeriveHandler(
+    DatasetAccess access,
+    IDbContextFactory<GovernanceDb> databases,
+    IWriter writer,
+    Descendants descendants
+)
 {
     private const int MaxInputs = 100;
     private const int MaxColumns = 1000;
@@ -67,7 +72,7 @@ internal sealed class DeriveHandler(DatasetAccess access, IDbContextFactory<Gove
         );
     }
 
-    private static async Task<DerivationView> StoreAsync(
+    private async Task<DerivationView> StoreAsync(
         WriteSession session,
         Actor actor,
         IReadOnlyList<DatasetRow> sources,
@@ -114,6 +119,7 @@ internal sealed class DeriveHandler(DatasetAccess access, IDbContextFactory<Gove
         );
         await DerivationGraph.LinkAsync(session, row, sources, target, GraphGrade.Declared, entry, cancellationToken);
         await session.EnqueueAsync(ScanJob.For(target.Id), cancellationToken);
+        await descendants.ReevaluateAsync(session, target.Sha256, cancellationToken);
         return DatasetQueries.View(row);
     }
 

@@ -63,6 +63,26 @@ internal sealed class Anonymiser
         return kept.Count == 0 ? Bad("every column is dropped") : new Anonymiser(kept, key);
     }
 
+    /// <summary>
+    /// Refuses bands and prefixes of a direct identifier: they may be as narrow as the value itself. The year of a birth date
+    /// is the exception. Code <c>privacy.generalised_direct</c>.
+    /// </summary>
+    public static Failure? CheckDirect(IReadOnlyList<ColumnFinding> known, IReadOnlyList<ColumnTreatment> treatments) =>
+        treatments.FirstOrDefault(treatment =>
+            treatment.Method == "generalise"
+            && known.Any(column =>
+                column.Name == treatment.Column
+                && column.Role is Roles.Direct or Roles.FreeText
+                && !(column.What == Kinds.BirthDate && treatment.Parameter == "year")
+            )
+        )
+            is { } refused
+            ? Failure.Invalid(
+                "privacy.generalised_direct",
+                $"Column '{refused.Column}' identifies a person directly: drop or tokenise it; only a birth date may become a year."
+            )
+            : null;
+
     /// <summary>Streams the treated table; returns its rows.</summary>
     public Result<long> Write(CsvTable table, Stream output, CancellationToken cancellationToken)
     {

@@ -122,6 +122,9 @@ internal sealed class ColumnProfile(string name, PrivacyPolicy policy)
             case Shape.Words:
                 CountWords(value);
                 break;
+            case Shape.Band:
+                CountBand(value);
+                return;
             case Shape.HexHash or Shape.Uuid or Shape.Base64 or Shape.Token or Shape.PasswordHash:
                 // Opaque runs hold digits by chance; nothing in them is a format of its own.
                 return;
@@ -177,12 +180,7 @@ internal sealed class ColumnProfile(string name, PrivacyPolicy policy)
         }
 
         _previous = number;
-        if (value.Length is >= 8 and <= 10)
-        {
-            PaddedCpf += CheckDigits.Cpf(value.ToString().PadLeft(11, '0')) ? 1 : 0;
-        }
-
-        SsnDigits += value.Length == 9 && CheckDigits.Ssn(value) ? 1 : 0;
+        CountDocument(value);
     }
 
     private void CountDecimal(ReadOnlySpan<char> value)
@@ -217,11 +215,38 @@ internal sealed class ColumnProfile(string name, PrivacyPolicy policy)
         }
     }
 
-    private void CountPhone(ReadOnlySpan<char> value)
+    // A narrow band of a number is that number: each end is looked at as a value of its own.
+    private void CountBand(ReadOnlySpan<char> value)
+    {
+        if (CountPhone(value) | Detect(value))
+        {
+            return;
+        }
+
+        foreach (var range in value.SplitAny('-', '–', ',', ';'))
+        {
+            var end = value[range].Trim("[]() ");
+            if (CountPhone(end) | Detect(end) | CountDocument(end))
+            {
+                return;
+            }
+        }
+    }
+
+    private bool CountDocument(ReadOnlySpan<char> value)
+    {
+        var cpf = value.Length is >= 8 and <= 10 && CheckDigits.Cpf(value.ToString().PadLeft(11, '0'));
+        var ssn = value.Length == 9 && CheckDigits.Ssn(value);
+        PaddedCpf += cpf ? 1 : 0;
+        SsnDigits += ssn ? 1 : 0;
+        return cpf || ssn;
+    }
+
+    private bool CountPhone(ReadOnlySpan<char> value)
     {
         if (value.Length is < 7 or > 24 || value.ContainsAnyExcept(PhoneChars))
         {
-            return;
+            return false;
         }
 
         var digits = 0;
@@ -230,22 +255,26 @@ internal sealed class ColumnProfile(string name, PrivacyPolicy policy)
             digits += char.IsAsciiDigit(c) ? 1 : 0;
         }
 
-        PhoneDigits += digits is >= 7 and <= 15 ? 1 : 0;
+        var isPhone = digits is >= 7 and <= 15;
+        PhoneDigits += isPhone ? 1 : 0;
+        return isPhone;
     }
 
-    private void Detect(ReadOnlySpan<char> value)
+    private bool Detect(ReadOnlySpan<char> value)
     {
         if (!WorthDetecting(value))
         {
-            return;
+            return false;
         }
 
+        var any = false;
         _found.Clear();
         TextDetector.Scan(value.ToString(), _found);
         foreach (var span in _found)
         {
             ref var tally = ref _kinds[Array.IndexOf(Kinds.Detected, span.Kind)];
             var whole = span.End - span.Start == value.Length;
+            any |= span.Score > 0;
             tally.Tried += span.Kind is Kinds.Cpf or Kinds.Cnpj or Kinds.Card or Kinds.Iban or Kinds.Ssn ? 1 : 0;
             if (span.Score >= TextDetector.Strong)
             {
@@ -258,6 +287,8 @@ internal sealed class ColumnProfile(string name, PrivacyPolicy policy)
                 tally.Weak++;
             }
         }
+
+        return any;
     }
 
     // Nothing shorter or plainer than this can be an identifier with a format.

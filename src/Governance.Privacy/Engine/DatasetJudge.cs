@@ -72,6 +72,14 @@ internal static class DatasetJudge
         var count = $"{column.Matches} of {column.Rows} values";
         switch (column.State)
         {
+            // A year of birth is a quasi-identifier; a phone number in narrow bands, or the start of a name, still points at one person.
+            case States.Generalised when column.What == Kinds.BirthDate:
+                break;
+            case States.Generalised or States.Truncated:
+                failed.Add(
+                    $"{where} holds {column.What}, a direct identifier, only {column.State}: {count} ({column.Evidence})."
+                );
+                break;
             case States.Raw or States.None:
                 failed.Add($"{where} holds {column.What} in clear: {count} ({column.Evidence}).");
                 break;

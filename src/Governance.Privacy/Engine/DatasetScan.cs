@@ -47,7 +47,7 @@ internal sealed record DatasetScan(
             var measured = TableScanner.Measure(
                 table.Value,
                 set,
-                Math.Max(policy.LeastK, declared.LeastK ?? 0),
+                Math.Max(policy.LeastK, declared.AskedK),
                 cancellationToken
             );
             if (!measured.Ok)

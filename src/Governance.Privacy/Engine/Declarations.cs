@@ -16,6 +16,12 @@ internal sealed record EffectiveDeclaration
     public string? LegalBasis { get; init; }
     public string? Purpose { get; init; }
 
+    /// <summary>What officers said about the tables that this one was made of.</summary>
+    public Bound Above { get; init; } = Bound.Nothing;
+
+    /// <summary>The least k asked: an officer's word on this dataset comes before one on what it was made of.</summary>
+    public int AskedK => LeastK ?? Above.LeastK;
+
     /// <summary>Adds a later declaration.</summary>
     public EffectiveDeclaration With(string officer, DatasetDeclaration later)
     {
@@ -36,6 +42,78 @@ internal sealed record EffectiveDeclaration
             Purpose = later.Purpose ?? Purpose,
         };
     }
+}
+
+/// <summary>What binds a dataset because officers said it of its parents, by this dataset's own column names.</summary>
+/// <param name="Kinds">Column and kind; a column may have several.</param>
+/// <param name="Quasi">Columns made of declared quasi-identifiers.</param>
+/// <param name="Sensitive">Columns made of declared sensitive ones.</param>
+/// <param name="LeastK">0 when nobody asked.</param>
+/// <param name="QuasiSetBy">Who declared the quasi-identifiers.</param>
+internal sealed record Bound(
+    IReadOnlySet<(string Column, string Kind)> Kinds,
+    IReadOnlySet<string> Quasi,
+    IReadOnlySet<string> Sensitive,
+    int LeastK,
+    string? QuasiSetBy
+)
+{
+    public static readonly Bound Nothing = new(
+        new HashSet<(string, string)>(),
+        new HashSet<string>(),
+        new HashSet<string>(),
+        0,
+        null
+    );
+
+    /// <summary>
+    /// What a dataset passes on. Where an officer spoke about the dataset itself that holds instead of what came from above;
+    /// where several copies of the same bytes were spoken about, all of it holds.
+    /// </summary>
+    public static Bound PassedOn(IReadOnlyList<EffectiveDeclaration> copies, Bound above)
+    {
+        var spoken = copies.SelectMany(copy => copy.Columns.Keys).ToHashSet(StringComparer.Ordinal);
+        var kinds = copies
+            .SelectMany(copy => copy.Columns)
+            .Where(pair => pair.Value != Engine.Kinds.None)
+            .Select(pair => (pair.Key, pair.Value));
+        return new Bound(
+            kinds.Concat(above.Kinds.Where(pair => !spoken.Contains(pair.Column))).ToHashSet(),
+            copies.Any(copy => copy.Quasi is not null) ? Union(copy => copy.Quasi) : above.Quasi,
+            copies.Any(copy => copy.Sensitive is not null) ? Union(copy => copy.Sensitive) : above.Sensitive,
+            copies.Max(copy => copy.LeastK) ?? above.LeastK,
+            copies.Select(copy => copy.QuasiSetBy).FirstOrDefault(officer => officer is not null) ?? above.QuasiSetBy
+        );
+
+        HashSet<string> Union(Func<EffectiveDeclaration, IReadOnlyList<string>?> list) =>
+            copies.SelectMany(copy => list(copy) ?? []).ToHashSet(StringComparer.Ordinal);
+    }
+
+    /// <summary>The same through a derivation: from the parent's column names to the child's.</summary>
+    public Bound Through(Func<string, IEnumerable<string>> children, Func<string, bool> keepsState) =>
+        new(
+            Kinds
+                .SelectMany(pair =>
+                    children(pair.Column)
+                        // That a token is one is known only of the very same values.
+                        .Select(child => (child, keepsState(child) ? pair.Kind : pair.Kind.Split('/')[0]))
+                )
+                .ToHashSet(),
+            Quasi.SelectMany(children).ToHashSet(StringComparer.Ordinal),
+            Sensitive.SelectMany(children).ToHashSet(StringComparer.Ordinal),
+            LeastK,
+            QuasiSetBy
+        );
+
+    /// <summary>Everything that either asks.</summary>
+    public Bound And(Bound other) =>
+        new(
+            Kinds.Union(other.Kinds).ToHashSet(),
+            Quasi.Union(other.Quasi).ToHashSet(StringComparer.Ordinal),
+            Sensitive.Union(other.Sensitive).ToHashSet(StringComparer.Ordinal),
+            Math.Max(LeastK, other.LeastK),
+            QuasiSetBy ?? other.QuasiSetBy
+        );
 }
 
 /// <summary>What is known about a column beside its own scan: where it came from.</summary>
@@ -61,11 +139,31 @@ internal static class Declarations
             .. scanned.Select(column =>
             {
                 var known = provenance.TryGetValue(column.Name, out var source) ? Inherit(column, source) : column;
-                return declared.Columns.TryGetValue(column.Name, out var text) && !IsProven(known)
-                    ? Declare(known, text, policy)
-                    : known;
+                return IsProven(known) ? known
+                    : declared.Columns.TryGetValue(column.Name, out var text) ? Declare(known, text, "declared", policy)
+                    : declared
+                        .Above.Kinds.Where(pair => pair.Column == column.Name)
+                        .OrderBy(pair => pair.Kind, StringComparer.Ordinal)
+                        .Aggregate(known, (worst, pair) => Bind(worst, pair.Kind, policy));
             }),
         ];
+
+    // Somebody else's word on another table can only make things worse here.
+    private static ColumnFinding Bind(ColumnFinding column, string text, PrivacyPolicy policy)
+    {
+        var bound = Declare(column, text, "declared on a dataset that it was made of", policy);
+        return column.What is Kinds.Unknown or Kinds.None || Weight(bound.Role) > Weight(column.Role) ? bound : column;
+    }
+
+    private static int Weight(string role) =>
+        role switch
+        {
+            Roles.Direct => 4,
+            Roles.FreeText => 3,
+            Roles.Quasi => 2,
+            Roles.Sensitive => 1,
+            _ => 0,
+        };
 
     /// <summary>Refuses what a declaration may not say. Codes <c>privacy.*</c>.</summary>
     public static Failure? Check(
@@ -129,6 +227,17 @@ internal static class Declarations
             };
         }
 
+        // Bands can be as narrow as the values: they make nothing known that was not.
+        if (source.Method == "generalise" && parent.What == Kinds.Unknown && column.What == Kinds.None)
+        {
+            return column with
+            {
+                What = Kinds.Unknown,
+                Role = Roles.Unknown,
+                Evidence = $"generalised from column '{parent.Name}', which is neither classified nor declared",
+            };
+        }
+
         // Labels flow down to what the child's own scan can't answer.
         return column.What != Kinds.Unknown || parent.What == Kinds.Unknown
             ? column
@@ -146,7 +255,7 @@ internal static class Declarations
             };
     }
 
-    private static ColumnFinding Declare(ColumnFinding column, string text, PrivacyPolicy policy)
+    private static ColumnFinding Declare(ColumnFinding column, string text, string evidence, PrivacyPolicy policy)
     {
         if (!TryParse(text, policy, out var kind, out var state, out var role))
         {
@@ -159,7 +268,7 @@ internal static class Declarations
                 What = kind,
                 State = States.None,
                 Role = Roles.Other,
-                Evidence = "declared",
+                Evidence = evidence,
                 Matches = 0,
             }
             : column with
@@ -167,7 +276,7 @@ internal static class Declarations
                 What = kind,
                 State = state ?? (column.State == States.None ? States.Raw : column.State),
                 Role = role,
-                Evidence = "declared",
+                Evidence = evidence,
                 Matches = column.Rows,
             };
     }

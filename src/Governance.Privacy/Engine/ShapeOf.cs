@@ -195,7 +195,7 @@ internal static class ShapeOf
         var dash = value.IndexOfAny('-', '–');
         return dash > 0
             && dash < value.Length - 1
-            && value.Length <= 24
+            && value.Length <= 64
             && IsNumber(value[..dash].Trim(), out _)
             && IsNumber(value[(dash + 1)..].Trim(), out _)
             && value[..dash].Trim().Length <= value[(dash + 1)..].Trim().Length

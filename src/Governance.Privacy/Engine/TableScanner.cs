@@ -99,13 +99,23 @@ internal sealed record QuasiSet(IReadOnlyList<string> Quasi, IReadOnlyList<strin
                 .. columns
                     .Where(column =>
                         IsRemainder(column)
-                        || (declared.Quasi?.Contains(column.Name, StringComparer.Ordinal) ?? column.Role == Roles.Quasi)
+                        || (
+                            declared.Quasi?.Contains(column.Name, StringComparer.Ordinal)
+                            ?? (column.Role == Roles.Quasi || declared.Above.Quasi.Contains(column.Name))
+                        )
                     )
                     .Select(column => column.Name),
             ],
             declared.Sensitive
-                ?? [.. columns.Where(column => column.Role == Roles.Sensitive).Select(column => column.Name)],
-            declared.QuasiSetBy ?? "policy"
+                ??
+                [
+                    .. columns
+                        .Where(column =>
+                            column.Role == Roles.Sensitive || declared.Above.Sensitive.Contains(column.Name)
+                        )
+                        .Select(column => column.Name),
+                ],
+            declared.QuasiSetBy ?? declared.Above.QuasiSetBy ?? "policy"
         );
 
     private static bool IsRemainder(ColumnFinding column) =>

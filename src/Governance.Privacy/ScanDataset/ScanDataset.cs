@@ -23,6 +23,7 @@ internal sealed class ScanJob(
     DatasetVault vault,
     ActivePolicy policies,
     PrivacyOptions options,
+    Descendants descendants,
     IEnumerable<IDatasetWatch> watches
 ) : IJobHandler
 {
@@ -45,7 +46,10 @@ internal sealed class ScanJob(
             return;
         }
 
-        var declared = await db.DeclaredAsync(id, cancellationToken);
+        var declared = (await db.DeclaredAsync(id, cancellationToken)) with
+        {
+            Above = await db.AboveAsync(row.Sha256, [], cancellationToken),
+        };
         var provenance = await db.ProvenanceAsync(row.Sha256, cancellationToken);
         var scan = row.WrappedKey is { } key
             ? await Task.Run(
@@ -121,12 +125,7 @@ internal sealed class ScanJob(
             .AsNoTracking()
             .FirstOrDefaultAsync(item => item.DatasetId == row.Id, cancellationToken);
         var set = QuasiSet.Of(columns, declared);
-        var kept = measure is null
-            ? null
-            : Measure(measure) with
-            {
-                LeastK = Math.Max(policy.LeastK, declared.LeastK ?? 0),
-            };
+        var kept = measure is null ? null : Measure(measure) with { LeastK = Math.Max(policy.LeastK, declared.AskedK) };
         return new DatasetScan(scanned, columns, row.Rows ?? 0, set, kept);
     }
 
@@ -163,6 +162,8 @@ internal sealed class ScanJob(
         row.RulesVersion = policy.Version;
         row.Outcome = verdict.Outcome.ToString();
         row.Reasons = DatasetQueries.Json(verdict.Reasons);
+        var known = (await session.Db.ColumnsAsync([row.Id], cancellationToken))[row.Id].Select(DatasetQueries.Final);
+        var changed = !known.SequenceEqual(scan.Columns);
         await ReplaceFindingsAsync(session, row.Id, scan, cancellationToken);
         if (!policy.Retain && row.WrappedKey is not null)
         {
@@ -195,6 +196,11 @@ internal sealed class ScanJob(
             cancellationToken
         );
         await LinkColumnsAsync(session, urn, row.Name, scan.Columns, entry, cancellationToken);
+        if (changed)
+        {
+            await descendants.ReevaluateAsync(session, row.Sha256, cancellationToken);
+        }
+
         await TellAsync(session, row, cancellationToken);
     }
 

@@ -71,6 +71,64 @@ internal static class DatasetQueries
                 )
         );
 
+    /// <summary>
+    /// What officers said about everything that an output was made of, nearest first, as far as its columns come from there:
+    /// only an observed drop or tokenise step ends it. <paramref name="below"/> guards against circles.
+    /// </summary>
+    public static async Task<Bound> AboveAsync(
+        this GovernanceDb db,
+        string output,
+        IReadOnlyList<string> below,
+        CancellationToken cancellationToken
+    )
+    {
+        var answer = Bound.Nothing;
+        if (below.Contains(output, StringComparer.Ordinal))
+        {
+            return answer;
+        }
+
+        foreach (var derivation in (await db.DerivationsAsync([output], cancellationToken))[output])
+        {
+            var columns = Columns(derivation);
+            var methods = Treatments(derivation);
+            foreach (var parent in List(derivation.Inputs))
+            {
+                var declared = new List<EffectiveDeclaration>();
+                foreach (var copy in await db.CopiesAsync([parent], cancellationToken))
+                {
+                    declared.Add(await db.DeclaredAsync(copy.Id, cancellationToken));
+                }
+
+                var above = await db.AboveAsync(parent, [.. below, output], cancellationToken);
+                answer = answer.And(
+                    Bound
+                        .PassedOn(declared, above)
+                        .Through(
+                            source => Children(source, columns, methods, derivation.Treatments is null),
+                            child => methods.GetValueOrDefault(child) == "keep"
+                        )
+                );
+            }
+        }
+
+        return answer;
+    }
+
+    // Somebody's word about a derivation may leave columns out: one of the same name is the same column.
+    private static IEnumerable<string> Children(
+        string source,
+        IReadOnlyDictionary<string, IReadOnlyList<string>> columns,
+        Dictionary<string, string> methods,
+        bool isDeclared
+    ) =>
+        columns
+            .Where(pair =>
+                pair.Value.Contains(source, StringComparer.Ordinal) && methods.GetValueOrDefault(pair.Key) != "tokenise"
+            )
+            .Select(pair => pair.Key)
+            .Concat(isDeclared && !columns.ContainsKey(source) ? [source] : []);
+
     /// <summary>Where the columns of an output came from: the worst known parent column of each.</summary>
     public static async Task<Dictionary<string, Provenance>> ProvenanceAsync(
         this GovernanceDb db,

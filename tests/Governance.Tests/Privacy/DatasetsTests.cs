@@ -29,7 +29,7 @@ internal sealed class FakeAccess : IAccess
         ),
         ["privacy-officer"] = new(
             "privacy-officer",
-            new HashSet<string> { "dataset:read", "dataset:read-raw", "dataset:declare" },
+            new HashSet<string> { "dataset:read", "dataset:read-raw", "dataset:declare", "finding:read" },
             new HashSet<string>()
         ),
         ["auditor"] = new("auditor", new HashSet<string> { "dataset:read" }, new HashSet<string>()),
@@ -179,6 +179,114 @@ public sealed class DatasetsTests : IAsyncLifetime
         Assert.Equal(PrivacyOutcome.Pass, judged.Outcome);
     }
 
+    [Theory]
+    [InlineData("1")]
+    [InlineData("prefix:5")]
+    public async Task Direct_identifier_cannot_be_generalised(string parameter)
+    {
+        var view = await UploadAsync(
+            Encoding.UTF8.GetBytes(Tables.Column("phone", 50, i => $"55119{41939071 + (i * 7919)}"))
+        );
+        await ScanAsync(view.Sha256);
+
+        var result = await Datasets.AnonymiseAsync(
+            Scientist,
+            view.Sha256,
+            "out",
+            [new("phone", "generalise", parameter)],
+            Token
+        );
+
+        Assert.Equal("privacy.generalised_direct", result.Failure?.Code);
+    }
+
+    [Fact]
+    public async Task Column_declared_direct_cannot_be_generalised()
+    {
+        var view = await UploadAsync(Encoding.UTF8.GetBytes(Tables.Column("ref", 50, i => $"{10_007 + (i * 7919)}")));
+        await ScanAsync(view.Sha256);
+        await DeclareAsync(view.Sha256, "ref", "PERSON_KEY");
+
+        var result = await Datasets.AnonymiseAsync(
+            Scientist,
+            view.Sha256,
+            "out",
+            [new("ref", "generalise", "10")],
+            Token
+        );
+
+        Assert.Equal("privacy.generalised_direct", result.Failure?.Code);
+    }
+
+    [Fact]
+    public async Task Birth_date_may_become_a_year()
+    {
+        var view = await UploadAsync(
+            Encoding.UTF8.GetBytes(Tables.Column("birth_date", 200, i => $"{1950 + (i % 10)}-03-1{i % 7}"))
+        );
+        await ScanAsync(view.Sha256);
+
+        var result = await Datasets.AnonymiseAsync(
+            Scientist,
+            view.Sha256,
+            "out",
+            [new("birth_date", "generalise", "year")],
+            Token
+        );
+
+        Assert.Equal(PrivacyOutcome.Pass, result.Value.Verdict.Outcome);
+    }
+
+    [Fact]
+    public async Task Bands_as_narrow_as_phone_numbers_are_phone_numbers()
+    {
+        var csv = Tables.Column("phone", 50, i => $"55119{41939071 + (i * 7919)}-55119{41939071 + (i * 7919)}");
+        var view = await UploadAsync(Encoding.UTF8.GetBytes(csv));
+        await ScanAsync(view.Sha256);
+
+        var scanned = (await Datasets.FindAsync(view.Sha256, Token))!;
+
+        Assert.Equal(("PHONE", "raw", "direct"), Shape(scanned, "phone"));
+        Assert.Equal(PrivacyOutcome.Fail, scanned.Verdict.Outcome);
+    }
+
+    [Fact]
+    public async Task Generalising_an_unknown_column_makes_it_no_better_known()
+    {
+        var view = await UploadAsync(
+            Encoding.UTF8.GetBytes(Tables.Column("zz", 50, i => $"{10_007 + (i * i * 7919)}"))
+        );
+        await ScanAsync(view.Sha256);
+
+        var result = await Datasets.AnonymiseAsync(
+            Scientist,
+            view.Sha256,
+            "out",
+            [new("zz", "generalise", "1")],
+            Token
+        );
+
+        Assert.Equal(PrivacyOutcome.Incomplete, result.Value.Verdict.Outcome);
+    }
+
+    [Theory]
+    [InlineData("PHONE", "generalised", PrivacyOutcome.Fail)]
+    [InlineData("PHONE", "truncated", PrivacyOutcome.Fail)]
+    [InlineData("DATE_OF_BIRTH", "generalised", PrivacyOutcome.Pass)]
+    public void Generalised_direct_identifier_fails(string kind, string state, PrivacyOutcome outcome)
+    {
+        var verdict = Governance.Privacy.Engine.DatasetJudge.Judge(
+            "x",
+            [new ColumnFinding("c", kind, state, "direct", "declared", 9, 9)],
+            null,
+            new Governance.Privacy.Engine.QuasiSet([], [], "policy"),
+            1,
+            "v"
+        );
+
+        Assert.Equal(outcome, verdict.Outcome);
+    }
+
     [Fact]
     public async Task Tokens_that_somebody_else_made_are_not_trusted()
     {
@@ -259,6 +367,115 @@ public sealed class DatasetsTests : IAsyncLifetime
         var view = (await Datasets.FindAsync(child.Sha256, Token))!;
         Assert.Equal(("EMAIL", "hashed", "direct"), Shape(view, "z"));
         Assert.Equal(PrivacyOutcome.Fail, view.Verdict.Outcome);
+    }
+
+    [Fact]
+    public async Task Declaration_on_a_parent_reaches_what_was_made_of_it_before()
+    {
+        var parent = await UploadAsync(Encoding.UTF8.GetBytes(Tables.Column("ref", 50, i => $"{i % 5}.5")), "parent");
+        await ScanAsync(parent.Sha256);
+        var child = await KeepAsync(parent.Sha256, "child", "ref");
+        var grandchild = await DeriveRenamedAsync(child.Sha256, "ref", "z");
+        var before = (await Datasets.FindAsync(grandchild, Token))!;
+        _watch.Changed.Clear();
+
+        await DeclareAsync(parent.Sha256, "ref", "PERSON_KEY");
+
+        var pending = (await Datasets.FindAsync(grandchild, Token))!;
+        var judged = await Datasets.JudgeAsync([new PrivacyInput("g", grandchild, "")], Token);
+        await ScanAsync(grandchild);
+        await ScanAsync(child.Sha256);
+        await ScanAsync(grandchild);
+        var after = (await Datasets.FindAsync(grandchild, Token))!;
+        Assert.Equal(PrivacyOutcome.Pass, before.Verdict.Outcome);
+        Assert.Equal("PENDING", pending.ScanState);
+        Assert.NotEqual(PrivacyOutcome.Pass, judged.Outcome);
+        Assert.Contains(child.Sha256, _watch.Changed);
+        Assert.Contains(grandchild, _watch.Changed);
+        Assert.Equal(("PERSON_KEY", "raw", "direct"), Shape(after, "z"));
+        Assert.Equal(PrivacyOutcome.Fail, after.Verdict.Outcome);
+        Assert.Equal(PrivacyOutcome.Fail, (await Datasets.FindAsync(child.Sha256, Token))!.Verdict.Outcome);
+    }
+
+    [Fact]
+    public async Task Declaration_on_a_parent_binds_a_child_that_keeps_the_column()
+    {
+        var parent = await UploadAsync(
+            Encoding.UTF8.GetBytes(
+                "ref,length\n" + string.Concat(Enumerable.Range(0, 50).Select(i => $"{i % 5}.5,2\n"))
+            ),
+            "parent"
+        );
+        await ScanAsync(parent.Sha256);
+        await DeclareAsync(parent.Sha256, "ref", "PERSON_KEY");
+
+        var kept = await Datasets.AnonymiseAsync(
+            Scientist,
+            parent.Sha256,
+            "kept",
+            [new("ref", "keep", ""), new("length", "drop", "")],
+            Token
+        );
+        var dropped = await Datasets.AnonymiseAsync(
+            Scientist,
+            parent.Sha256,
+            "dropped",
+            [new("ref", "drop", ""), new("length", "keep", "")],
+            Token
+        );
+        var tokens = await Datasets.AnonymiseAsync(
+            Scientist,
+            parent.Sha256,
+            "tokens",
+            [new("ref", "tokenise", ""), new("length", "drop", "")],
+            Token
+        );
+        var cleared = await DeclareAsync(kept.Value.Sha256, "ref", "NONE");
+
+        Assert.Equal(PrivacyOutcome.Fail, kept.Value.Verdict.Outcome);
+        Assert.Equal(PrivacyOutcome.Pass, dropped.Value.Verdict.Outcome);
+        Assert.Equal(("PERSON_KEY", "token", "direct"), Shape(tokens.Value, "ref"));
+        Assert.Equal(PrivacyOutcome.Pass, tokens.Value.Verdict.Outcome);
+        Assert.Equal(PrivacyOutcome.Pass, cleared.Value.Verdict.Outcome);
+    }
+
+    [Fact]
+    public async Task Quasi_identifiers_and_least_k_of_a_parent_bind_the_child()
+    {
+        var parent = await UploadAsync(
+            Encoding.UTF8.GetBytes(
+                "ref,length\n" + string.Concat(Enumerable.Range(0, 50).Select(i => $"{i % 5}.5,{i % 2}\n"))
+            ),
+            "parent"
+        );
+        await ScanAsync(parent.Sha256);
+        await Datasets.DeclareAsync(
+            Officer,
+            parent.Sha256,
+            new DatasetDeclaration
+            {
+                QuasiIdentifiers = ["ref"],
+                SensitiveColumns = ["length"],
+                LeastK = 20,
+            },
+            Token
+        );
+
+        var child = await Datasets.AnonymiseAsync(
+            Scientist,
+            parent.Sha256,
+            "child",
+            [new("ref", "generalise", "1"), new("length", "keep", "")],
+            Token
+        );
+
+        Assert.Equal(PrivacyOutcome.Fail, child.Value.Verdict.Outcome);
+        Assert.Equal(["ref"], child.Value.Anonymity!.QuasiIdentifiers);
+        Assert.Equal(
+            (10L, 20, "po"),
+            (child.Value.Anonymity.K, child.Value.Anonymity.LeastK, child.Value.Anonymity.SetBy)
+        );
+        Assert.Equal(2, child.Value.Anonymity.L);
     }
 
     [Fact]
@@ -348,6 +565,12 @@ public sealed class DatasetsTests : IAsyncLifetime
         Assert.Equal(2, Directory.GetFiles(Path.Combine(_db.Directory, "data", "datasets")).Length);
         var visible = await Datasets.FindVisibleAsync(mine.Sha256, target => target.OwnerId == "ds2", Token);
         Assert.Equal("theirs", visible!.Name);
+        var many = await Datasets.FindManyVisibleAsync([mine.Sha256], target => target.OwnerId == "ds2", Token);
+        Assert.Equal("theirs", many[mine.Sha256].Name);
+        var inputs = new Governance.Evidence.InputDatasets(Datasets, new FakeAccess());
+        Assert.True(await inputs.MayUseAsync(Scientist, mine.Sha256, Token));
+        Assert.True(await inputs.MayUseAsync(Other, mine.Sha256, Token));
+        Assert.False(await inputs.MayUseAsync(Stranger, mine.Sha256, Token));
         var judged = await Datasets.JudgeAsync([new PrivacyInput("m", mine.Sha256, "")], Token);
         Assert.Equal(PrivacyOutcome.Pass, judged.Outcome);
     }
@@ -514,6 +737,41 @@ public sealed class DatasetsTests : IAsyncLifetime
 
     private async Task<DatasetView> UploadAsync(byte[] csv, string name = "persons") =>
         (await Datasets.UploadAsync(Scientist, name, "csv", new MemoryStream(csv), Token)).Value;
+
+    private async Task<DatasetView> KeepAsync(Digest sha256, string name, string column)
+    {
+        var csv = Encoding.UTF8.GetBytes(Tables.Column(column, 40, i => $"{i % 4}.5"));
+        var view = await UploadAsync(csv, name);
+        await ScanAsync(view.Sha256);
+        await Datasets.DeriveAsync(
+            Scientist,
+            [sha256],
+            view.Sha256,
+            "selected rows",
+            new Dictionary<string, IReadOnlyList<string>>(),
+            Token
+        );
+        await ScanAsync(view.Sha256);
+        return view;
+    }
+
+    private async Task<Digest> DeriveRenamedAsync(Digest parent, string from, string to)
+    {
+        var view = await UploadAsync(Encoding.UTF8.GetBytes(Tables.Column(to, 30, i => $"{i % 3}.5")), "renamed");
+        await ScanAsync(view.Sha256);
+        var columns = new Dictionary<string, IReadOnlyList<string>> { [to] = [from] };
+        await Datasets.DeriveAsync(Scientist, [parent], view.Sha256, "renamed", columns, Token);
+        await ScanAsync(view.Sha256);
+        return view.Sha256;
+    }
+
+    private Task<Result<DatasetView>> DeclareAsync(Digest sha256, string column, string kind) =>
+        Datasets.DeclareAsync(
+            Officer,
+            sha256,
+            new DatasetDeclaration { Columns = new Dictionary<string, string> { [column] = kind } },
+            Token
+        );
 
     private Task<Result<DerivationView>> DeriveAsync(Digest input, Digest output) =>
         Datasets.DeriveAsync(

@@ -111,6 +111,33 @@ public sealed class PrivacyEndpointsTests : IAsyncLifetime
         Assert.Equal(bytes, (await SendAsync(HttpMethod.Get, $"/{Sha256}/content", actor)).StatusCode);
     }
 
+    [Fact]
+    public async Task Findings_need_their_own_right_and_their_reading_is_logged()
+    {
+        await SendAsync(HttpMethod.Post, "?name=persons", "ds", new ByteArrayContent(Csv));
+        await using (var read = _db.Read())
+        {
+            var row = (await read.CopiesAsync([Sha256], Token))[0];
+            await _db.Get<Governance.Privacy.ScanDataset.ScanJob>().RunAsync(row.Id.ToString("N"), Token);
+        }
+
+        var owner = await (await SendAsync(HttpMethod.Get, $"/{Sha256}", "ds")).Content.ReadAsStringAsync(Token);
+        var unlogged = _db.Log.Entries.Count(entry => entry.Kind == "privacy.finding_read");
+        var officer = await (await SendAsync(HttpMethod.Get, $"/{Sha256}", "po")).Content.ReadAsStringAsync(Token);
+
+        Assert.Contains("\"outcome\":\"FAIL\"", owner, StringComparison.Ordinal);
+        Assert.Contains("\"columns\":[{\"name\":\"contact\"}]", owner, StringComparison.Ordinal);
+        Assert.DoesNotContain("EMAIL", owner, StringComparison.Ordinal);
+        Assert.DoesNotContain("reasons", owner, StringComparison.Ordinal);
+        Assert.Equal(0, unlogged);
+        Assert.Contains("\"what\":\"EMAIL\"", officer, StringComparison.Ordinal);
+        Assert.Contains("in clear", officer, StringComparison.Ordinal);
+        Assert.Contains(
+            _db.Log.Entries,
+            entry => entry is { Kind: "privacy.finding_read", Actor.Id: "po", Outcome: LogOutcome.Begun }
+        );
+    }
+
     [Theory]
     [InlineData("{\"columns\":{},\"extra\":1}")]
     [InlineData("{\"leastK\":5,\"leastK\":6}")]

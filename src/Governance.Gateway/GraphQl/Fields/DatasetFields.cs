@@ -54,7 +54,7 @@ internal sealed class DatasetFields(DatasetView view) : IProtected
     public string ScanState => view.ScanState;
 
     /// <summary>Privacy verdict on the dataset itself.</summary>
-    public VerdictFields Verdict => new(view.Verdict);
+    public VerdictFields Verdict => new(view);
 
     /// <summary>Names of its columns, once scanned.</summary>
     public IEnumerable<string> Columns => view.Columns.Select(column => column.Name);
@@ -126,16 +126,22 @@ internal sealed class DatasetFields(DatasetView view) : IProtected
 /// <summary>A privacy verdict.</summary>
 [Name("PrivacyVerdict")]
 [Needs("dataset:read")]
-internal sealed class VerdictFields(PrivacyVerdict verdict)
+internal sealed class VerdictFields(DatasetView view) : IProtected
 {
-    /// <summary>The answer.</summary>
-    public PrivacyOutcome Outcome => verdict.Outcome;
+    AccessTarget IProtected.Target => view.Target;
 
-    /// <summary>Why, one sentence each; never a value of the data.</summary>
-    public IReadOnlyList<string> Reasons => verdict.Reasons;
+    /// <summary>The answer.</summary>
+    public PrivacyOutcome Outcome => view.Verdict.Outcome;
+
+    /// <summary>Why, one sentence each; never a value of the data. Reading this is logged.</summary>
+    [Needs("finding:read")]
+    public IDataLoaderResult<IEnumerable<string>?> Reasons([FromServices] Loads loads) =>
+        loads
+            .FindingReads.Load(view.Sha256)
+            .Then(IEnumerable<string>? (logged) => logged ? view.Verdict.Reasons : null);
 
     /// <summary>Version of detectors and policy.</summary>
-    public string RulesVersion => verdict.RulesVersion;
+    public string RulesVersion => view.Verdict.RulesVersion;
 }
 
 /// <summary>What a scan found in one column; never a value of it.</summary>

@@ -88,7 +88,13 @@ internal sealed class Query
             {
                 "model" => AccessTarget.Model(name, (await registry.FindModelAsync(name, cancellationToken))?.OwnerId),
                 "experiment" => AccessTarget.Experiment(name, ownerId: null),
-                "dataset" => (await datasets.FindAsync(Arguments.Sha256(name), cancellationToken))?.Target
+                "dataset" => (
+                    await datasets.FindVisibleAsync(
+                        Arguments.Sha256(name),
+                        found => caller.May(new Permission(permission), found),
+                        cancellationToken
+                    )
+                )?.Target
                     ?? AccessTarget.Dataset("", ownerId: null),
                 _ => throw new FieldFailure(
                     Failure.Invalid(

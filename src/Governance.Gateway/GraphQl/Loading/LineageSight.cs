@@ -31,7 +31,14 @@ internal sealed class LineageSight(Caller caller, IRegistryReader registry, IDat
         var contents = nodes.Select(ContentOf).OfType<Digest>().ToHashSet();
         var versions = models.Count > 0 ? await registry.VersionsOfAsync(models, 1, cancellationToken) : null;
         var runViews = runs.Count > 0 ? await registry.FindRunsAsync(runs, cancellationToken) : null;
-        var datasetViews = contents.Count > 0 ? await datasets.FindManyAsync(contents, cancellationToken) : null;
+        var datasetViews =
+            contents.Count > 0
+                ? await datasets.FindManyVisibleAsync(
+                    contents,
+                    target => Reads(Permissions.DatasetRead, target),
+                    cancellationToken
+                )
+                : null;
         return nodes.Where(Sees).Select(node => node.Urn).ToHashSet();
 
         bool Sees(GraphNode node)
@@ -51,7 +58,7 @@ internal sealed class LineageSight(Caller caller, IRegistryReader registry, IDat
 
             if (ContentOf(node) is { } content)
             {
-                return datasetViews!.TryGetValue(content, out var view) && Reads(Permissions.DatasetRead, view.Target);
+                return datasetViews!.ContainsKey(content);
             }
 
             return !isStart;

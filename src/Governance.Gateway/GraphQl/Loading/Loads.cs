@@ -18,15 +18,30 @@ internal sealed class Loads(IRegistryReader registry, IEvidence evidence, IDatas
 
     public Batch<ModelVersionRef, VersionEvidence> Evidence { get; } = new(evidence.OfManyAsync);
 
-    public Batch<Digest, DatasetView> Datasets { get; } = new(datasets.FindManyAsync);
+    public Batch<Digest, DatasetView> Datasets { get; } =
+        new(
+            (digests, token) =>
+                datasets.FindManyVisibleAsync(digests, target => caller.May(Permissions.DatasetRead, target), token)
+        );
 
+    /// <summary>Only derivations whose inputs the caller may all see: the same bytes may have been made elsewhere by somebody else.</summary>
     public Batch<Digest, IReadOnlyList<DerivationView>> Derivations { get; } =
         new(
             async (outputs, token) =>
-                (await datasets.DerivationsOfAsync(outputs, token)).ToDictionary(
+            {
+                var made = await datasets.DerivationsOfAsync(outputs, token);
+                var inputs = made.SelectMany(group => group).SelectMany(one => one.Inputs).Distinct().ToList();
+                var visible = await datasets.FindManyVisibleAsync(
+                    inputs,
+                    target => caller.May(Permissions.DatasetRead, target),
+                    token
+                );
+                return made.ToDictionary(
                     group => group.Key,
-                    IReadOnlyList<DerivationView> (group) => [.. group]
-                )
+                    IReadOnlyList<DerivationView> (group) =>
+                        [.. group.Where(one => one.Inputs.All(visible.ContainsKey))]
+                );
+            }
         );
 
     /// <summary>Commits a log entry that the findings of these datasets are read; true once it is durable.</summary>
