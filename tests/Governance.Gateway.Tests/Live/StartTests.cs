@@ -137,18 +137,18 @@ public sealed class StartTests(LiveGateway gateway) : IDisposable
     public async Task The_database_itself_refuses_to_change_or_delete_what_the_log_holds(string table)
     {
         await using var db = await DatabaseAsync();
-        var column = await db
-            .Database.SqlQueryRaw<string>($"SELECT name AS Value FROM pragma_table_info('{table}') LIMIT 1")
-            .SingleAsync(TestContext.Current.CancellationToken);
+        await db.Database.OpenConnectionAsync(TestContext.Current.CancellationToken);
+        await using var command = db.Database.GetDbConnection().CreateCommand();
+        command.CommandText = $"SELECT name FROM pragma_table_info('{table}') LIMIT 1";
+        var column = await command.ExecuteScalarAsync(TestContext.Current.CancellationToken);
 
+        command.CommandText = $"UPDATE {table} SET \"{column}\" = \"{column}\"";
         var update = await Assert.ThrowsAsync<SqliteException>(() =>
-            db.Database.ExecuteSqlRawAsync(
-                $"UPDATE {table} SET \"{column}\" = \"{column}\"",
-                TestContext.Current.CancellationToken
-            )
+            command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken)
         );
+        command.CommandText = $"DELETE FROM {table}";
         var delete = await Assert.ThrowsAsync<SqliteException>(() =>
-            db.Database.ExecuteSqlRawAsync($"DELETE FROM {table}", TestContext.Current.CancellationToken)
+            command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken)
         );
 
         Assert.Contains("append-only", update.Message, StringComparison.Ordinal);
