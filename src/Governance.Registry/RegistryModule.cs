@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json.Nodes;
 using Governance.Kernel;
 using Governance.Platform.Database;
 using Governance.Platform.Web;
@@ -10,6 +11,7 @@ using Governance.Registry.Models;
 using Governance.Registry.Moves;
 using Governance.Registry.Runs;
 using Governance.Registry.Storage;
+using Governance.Registry.Traces;
 using Governance.Registry.Versions;
 using Governance.Registry.Wire;
 using Microsoft.AspNetCore.Builder;
@@ -28,6 +30,18 @@ public static class RegistryModule
     public const string MlflowVersion = "3.5.2";
 
     private static readonly string[] Prefixes = ["/api/2.0", "/ajax-api/2.0"];
+    private static readonly string[] NewerPrefixes = ["/api/3.0", "/ajax-api/3.0"];
+
+    // Newer clients ask before they send what only some stores keep.
+    private static readonly MlflowRoute ServerInfo = new(
+        "GET",
+        "server-info",
+        Permissions.Self,
+        _ =>
+            Task.FromResult<Result<JsonObject>>(
+                new JsonObject { ["store_type"] = "SqlStore", ["workspaces_enabled"] = false }
+            )
+    );
 
     /// <summary>
     /// Adds the registry. The host also provides platform, identity, and the ports <see cref="IMoveGate"/>,
@@ -46,7 +60,7 @@ public static class RegistryModule
         return services;
     }
 
-    /// <summary>Maps MLflow's routes under <c>/api/2.0</c> and <c>/ajax-api/2.0</c>, and <c>/version</c> and <c>/health</c>.</summary>
+    /// <summary>Maps MLflow's routes under <c>/api</c> and <c>/ajax-api</c>, and those that it keeps at the root.</summary>
     public static IEndpointRouteBuilder MapRegistry(this IEndpointRouteBuilder routes)
     {
         ArgumentNullException.ThrowIfNull(routes);
@@ -56,12 +70,23 @@ public static class RegistryModule
             .Concat(ModelRoutes.All)
             .Concat(VersionRoutes.All)
             .Concat(ArtifactRoutes.Lists)
+            .Concat(ArtifactRoutes.Presigned)
+            .Concat(TraceRoutes.Old)
             .ToList();
         foreach (var prefix in Prefixes)
         {
             Dispatcher.Map(routes, $"{prefix}/mlflow", table);
             ArtifactRoutes.Map(routes, $"{prefix}/mlflow-artifacts");
+            ArtifactDownloads.Map(routes, $"{prefix}/mlflow");
+            Dispatcher.Map(routes, $"{prefix}mlflow", [SearchDatasets.Route]);
         }
+
+        foreach (var prefix in NewerPrefixes)
+        {
+            Dispatcher.Map(routes, $"{prefix}/mlflow", [ServerInfo, .. TraceRoutes.New]);
+        }
+
+        ArtifactDownloads.MapRoot(routes);
 
         routes
             .MapGet("/version", () => Results.Text(MlflowVersion, "text/plain", Encoding.UTF8))

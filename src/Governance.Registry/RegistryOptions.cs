@@ -21,6 +21,14 @@ public sealed class RegistryOptions
     /// <summary>Most rows one search request looks at before it answers with a page token, 100–1,000,000. Default 20,000.</summary>
     [Range(100, 1_000_000)]
     public int MaxRowsPerSearch { get; set; } = 20_000;
+
+    /// <summary>Days that a trace is kept after its arrival, 1–3650. Default 90.</summary>
+    [Range(1, 3650)]
+    public int TraceDays { get; set; } = 90;
+
+    /// <summary>Most traces of one experiment; the oldest go first, 100–10,000,000. Default 100,000.</summary>
+    [Range(100, 10_000_000)]
+    public int MaxTracesPerExperiment { get; set; } = 100_000;
 }
 
 [OptionsValidator]

@@ -24,6 +24,8 @@ internal static class ModelRoutes
     )
     {
         AbsentDiffers = true,
+        // In MLflow a model's timestamp is the time of its last update.
+        Synonyms = new Dictionary<string, string> { ["timestamp"] = "last_updated_timestamp" },
     };
 
     public static IEnumerable<MlflowRoute> All =>

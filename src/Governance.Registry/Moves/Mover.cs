@@ -283,6 +283,8 @@ internal sealed class Mover(IDecisionLedger ledger) : IMover
             );
         }
 
+        // As in MLflow, what people wrote goes; where the bytes came from stays, for they stay frozen.
+        (row.Description, row.RunLink) = ("", "");
         row.Deleted = true;
     }
 

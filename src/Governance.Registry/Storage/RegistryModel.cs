@@ -73,6 +73,12 @@ internal sealed class RegistryModel : IModelContribution
             e.HasIndex(row => row.ModelId);
         });
         ConfigureModels(model);
+        model.Entity<TraceRow>(e =>
+        {
+            e.ToTable("registry_traces").HasKey(row => row.TraceId);
+            e.HasIndex(row => new { row.ExperimentId, row.TimestampMs });
+            e.HasIndex(row => new { row.ExperimentId, row.CreatedMs });
+        });
         model.Entity<ArtifactRow>(e =>
         {
             e.ToTable("registry_artifacts").HasKey(row => new { row.Container, row.Path });

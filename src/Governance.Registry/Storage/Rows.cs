@@ -47,6 +47,8 @@ internal enum LabelScope
     LoggedModelParam = 5,
     ModelTag = 6,
     VersionTag = 7,
+    TraceTag = 8,
+    TraceMetadata = 9,
 }
 
 /// <summary>Tags and params of every kind of object.</summary>
@@ -184,6 +186,26 @@ internal sealed class ManifestFileRow
     public string Path { get; set; } = "";
     public long Size { get; set; }
     public string Digest { get; set; } = "";
+}
+
+/// <summary>
+/// What a client says of one call of an application. Previews, tags and metadata may hold personal data: they stay in these
+/// rows, never in the log, and go when the trace is deleted or expires.
+/// </summary>
+internal sealed class TraceRow
+{
+    public string TraceId { get; set; } = "";
+    public long ExperimentId { get; set; }
+    public string OwnerId { get; set; } = "";
+    public long TimestampMs { get; set; }
+    public long? DurationMs { get; set; }
+    public string State { get; set; } = "IN_PROGRESS";
+    public string? ClientRequestId { get; set; }
+    public string? RequestPreview { get; set; }
+    public string? ResponsePreview { get; set; }
+
+    /// <summary>Time of arrival; retention counts from it.</summary>
+    public long CreatedMs { get; set; }
 }
 
 /// <summary>A stored artifact: storage root and path → content.</summary>

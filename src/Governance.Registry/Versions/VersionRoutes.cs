@@ -30,6 +30,7 @@ internal static class VersionRoutes
     )
     {
         AbsentDiffers = true,
+        Listed = ["run_id"],
     };
 
     public static IEnumerable<MlflowRoute> All =>
@@ -104,21 +105,18 @@ internal static class VersionRoutes
         }
 
         var row = found.Value.Row;
-        if (row.Quarantined)
-        {
-            return VersionErrors.Quarantined;
-        }
-
-        if (row.Status == VersionStatus.FailedRegistration)
-        {
-            return Failure.Conflict("registry.version_not_ready", $"Registration failed: {row.StatusMessage}");
-        }
-
-        return new JsonObject
+        return Unservable(row) is { } refused ? refused : new JsonObject
         {
             ["artifact_uri"] = row.Container.Length == 0 ? row.Source : ArtifactAddress.Uri(row.Container, row.Prefix),
         };
     }
+
+    /// <summary>Why the bytes of a version are not handed out, or null.</summary>
+    public static Failure? Unservable(VersionRow row) =>
+        row.Quarantined ? VersionErrors.Quarantined
+        : row.Status == VersionStatus.FailedRegistration
+            ? Failure.Conflict("registry.version_not_ready", $"Registration failed: {row.StatusMessage}")
+        : null;
 
     private static Task<Result<JsonObject>> UpdateAsync(Call call)
     {
