@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Governance.Kernel;
 using Governance.Platform.Database;
+using Governance.Platform.Jobs;
 using Governance.Platform.Web;
 using Governance.Registry.Artifacts;
 using Governance.Registry.Contracts;
@@ -13,6 +14,7 @@ using Governance.Registry.Runs;
 using Governance.Registry.Storage;
 using Governance.Registry.Traces;
 using Governance.Registry.Versions;
+using Governance.Registry.Webhooks;
 using Governance.Registry.Wire;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -56,6 +58,10 @@ public static class RegistryModule
         services.TryAddSingleton<IRegistryReader, RegistryReader>();
         services.TryAddSingleton<IVersionStatus, VersionStatusWriter>();
         services.TryAddSingleton<IMover, Mover>();
+        services.AddSingleton<IValidateOptions<RegistryOptions>, WebhookOptionsValidator>();
+        services.TryAddSingleton<IHostAddresses, SystemHostAddresses>();
+        services.TryAddSingleton<WebhookSender>();
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IJobHandler, DeliverWebhook>());
         services.TryAddSingleton<RegistryPorts>();
         return services;
     }
@@ -72,6 +78,7 @@ public static class RegistryModule
             .Concat(ArtifactRoutes.Lists)
             .Concat(ArtifactRoutes.Presigned)
             .Concat(TraceRoutes.Old)
+            .Concat(WebhookRoutes.All)
             .ToList();
         foreach (var prefix in Prefixes)
         {
@@ -87,6 +94,7 @@ public static class RegistryModule
         }
 
         ArtifactDownloads.MapRoot(routes);
+        OtlpRoute.Map(routes);
 
         routes
             .MapGet("/version", () => Results.Text(MlflowVersion, "text/plain", Encoding.UTF8))

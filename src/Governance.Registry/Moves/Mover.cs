@@ -7,6 +7,7 @@ using Governance.Registry.Contracts;
 using Governance.Registry.Engine;
 using Governance.Registry.Storage;
 using Governance.Registry.Versions;
+using Governance.Registry.Webhooks;
 using Microsoft.EntityFrameworkCore;
 
 namespace Governance.Registry.Moves;
@@ -57,6 +58,22 @@ internal sealed class Mover(IDecisionLedger ledger) : IMover
             new() { ["move"] = Move.TargetText, ["decision"] = DecisionId.ToString("D") };
 
         public List<GraphEdge> Edges { get; } = [];
+
+        /// <summary>What webhooks are told of, once the move is written.</summary>
+        public List<(WebhookEvent Happened, JsonObject Data)> Events { get; } = [];
+
+        public void Announce(WebhookEvent happened, int number, string member, string value) =>
+            Events.Add(
+                (
+                    happened,
+                    new JsonObject
+                    {
+                        ["name"] = Move.Version.Model,
+                        ["version"] = Wire.RegistryJson.Number(number),
+                        [member] = value,
+                    }
+                )
+            );
     }
 
     private async Task<Result<VersionView?>> MoveVersionAsync(Step step)
@@ -126,7 +143,7 @@ internal sealed class Mover(IDecisionLedger ledger) : IMover
         found.Model.UpdatedMs = step.Session.Now.ToUnixTimeMilliseconds();
         await step.Db.SaveChangesAsync(step.Token);
         step.Details["subject"] = row.EvidenceSubject;
-        await LogAndLinkAsync(step, Urn.Version(move.Version));
+        await LogAndLinkAsync(step, Urn.Version(move.Version), row.ModelId);
         return move.Kind == MoveKind.DeleteVersion
             ? (VersionView?)null
             : (await VersionStore.FindAsync(step.Db, move.Version, step.Token))!.ToView();
@@ -197,6 +214,12 @@ internal sealed class Mover(IDecisionLedger ledger) : IMover
             step.Edges.Add(MoveGraph.Serves(reference, MoveGraph.Stage(model, row.Stage), ends: true));
         }
 
+        if (row.Stage != stage)
+        {
+            step.Announce(WebhookEvent.StageUpdated, row.Number, "stage", stage);
+            step.Events[^1].Data["previous_stage"] = row.Stage;
+        }
+
         row.Stage = stage;
         if (IsServing(stage))
         {
@@ -237,6 +260,7 @@ internal sealed class Mover(IDecisionLedger ledger) : IMover
         }
 
         step.Edges.Add(MoveGraph.Serves(step.Move.Version, MoveGraph.Alias(model, alias), ends: false));
+        step.Announce(WebhookEvent.AliasCreated, row.Number, "alias", alias);
         return null;
     }
 
@@ -257,6 +281,7 @@ internal sealed class Mover(IDecisionLedger ledger) : IMover
         var model = step.Move.Version.Model;
         var holder = new ModelVersionRef(model, alias.Number);
         step.Edges.Add(MoveGraph.Serves(holder, MoveGraph.Alias(model, alias.Alias), ends: true));
+        step.Announce(WebhookEvent.AliasDeleted, alias.Number, "alias", alias.Alias);
         step.Db.Remove(alias);
     }
 
@@ -343,7 +368,7 @@ internal sealed class Mover(IDecisionLedger ledger) : IMover
 
         model.UpdatedMs = step.Session.Now.ToUnixTimeMilliseconds();
         await step.Db.SaveChangesAsync(step.Token);
-        await LogAndLinkAsync(step, Urn.Model(move.Version.Model));
+        await LogAndLinkAsync(step, Urn.Model(move.Version.Model), model.Id);
         return (VersionView?)null;
     }
 
@@ -423,7 +448,7 @@ internal sealed class Mover(IDecisionLedger ledger) : IMover
         step.Edges.Add(MoveGraph.Serves(to, newBy, ends: false));
     }
 
-    private static async Task LogAndLinkAsync(Step step, string subject)
+    private static async Task LogAndLinkAsync(Step step, string subject, Guid modelId)
     {
         var entry = await step.Session.LogAsync(
             new LogEntry("registry.moved", step.Actor, subject, LogOutcome.Done) { Details = step.Details },
@@ -432,6 +457,11 @@ internal sealed class Mover(IDecisionLedger ledger) : IMover
         foreach (var edge in step.Edges)
         {
             await step.Session.LinkAsync(edge, entry, step.Token);
+        }
+
+        foreach (var (happened, data) in step.Events)
+        {
+            await step.Session.AnnounceAsync(modelId, happened, data, step.Token);
         }
     }
 }

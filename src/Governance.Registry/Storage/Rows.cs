@@ -208,6 +208,33 @@ internal sealed class TraceRow
     public long CreatedMs { get; set; }
 }
 
+internal sealed class WebhookRow
+{
+    public string Id { get; set; } = "";
+    public string Name { get; set; } = "";
+    public string Description { get; set; } = "";
+    public string Url { get; set; } = "";
+    public bool Disabled { get; set; }
+
+    /// <summary>Keys of its events, each between bars: <c>|MODEL_VERSION.CREATED|…|</c>.</summary>
+    public string Events { get; set; } = "";
+
+    /// <summary>Encrypted under the key-encryption key; never given back.</summary>
+    public byte[]? WrappedSecret { get; set; }
+    public long CreatedMs { get; set; }
+    public long UpdatedMs { get; set; }
+}
+
+/// <summary>A message that waits to be delivered; it goes when it was, or when it was given up.</summary>
+internal sealed class WebhookDeliveryRow
+{
+    public string Id { get; set; } = "";
+    public string WebhookId { get; set; } = "";
+    public string EventKey { get; set; } = "";
+    public string Body { get; set; } = "";
+    public long CreatedMs { get; set; }
+}
+
 /// <summary>A stored artifact: storage root and path → content.</summary>
 internal sealed class ArtifactRow
 {

@@ -42,6 +42,12 @@ internal static class TraceRoutes
             new("DELETE", "traces/{id}/tags", Permissions.ExperimentWrite, DeleteTagAsync),
         ];
 
+    public static readonly Failure Taken = new(
+        FailureKind.Exists,
+        "registry.trace_exists",
+        "There is another trace with this id."
+    );
+
     public static string Subject(string traceId) => $"trace:{traceId}";
 
     private static Task<Result<JsonObject>> StartAsync(Call call)
@@ -142,7 +148,7 @@ internal static class TraceRoutes
             var row = await session.Db.Set<TraceRow>().FindAsync([id], call.Token);
             if (row is not null && (row.ExperimentId != experiment.Value.Id || row.OwnerId != call.Actor.Id))
             {
-                return new Failure(FailureKind.Exists, "registry.trace_exists", "There is another trace with this id.");
+                return Taken;
             }
 
             if (row is null)
@@ -181,6 +187,12 @@ internal static class TraceRoutes
 
     private static async Task<Result<JsonObject>> GetAsync(Call call)
     {
+        if (!ArtifactAddress.IsTraceId(call.RouteId))
+        {
+            // traces/get and traces/batchGet of newer clients look like an id.
+            return NotServed.At("traces");
+        }
+
         await using var db = await call.OpenAsync();
         var found = await TrackingAccess.TraceAsync(call, db, call.RouteId, Permissions.ExperimentRead);
         return found.Ok

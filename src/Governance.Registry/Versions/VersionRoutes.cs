@@ -6,6 +6,7 @@ using Governance.Registry.Contracts;
 using Governance.Registry.Engine;
 using Governance.Registry.Models;
 using Governance.Registry.Storage;
+using Governance.Registry.Webhooks;
 using Governance.Registry.Wire;
 using Microsoft.EntityFrameworkCore;
 
@@ -141,8 +142,11 @@ internal static class VersionRoutes
             : ChangeAsync(
                 call,
                 "registry.version_tagged",
-                (session, row) =>
-                    Labels.SetAsync(session.Db, LabelScope.VersionTag, row.ObjectId, [(key, value)], call.Token)
+                async (session, row) =>
+                {
+                    await Labels.SetAsync(session.Db, LabelScope.VersionTag, row.ObjectId, [(key, value)], call.Token);
+                    await AnnounceTagAsync(call, session, row, WebhookEvent.VersionTagSet, key, value);
+                }
             );
     }
 
@@ -154,8 +158,31 @@ internal static class VersionRoutes
             : ChangeAsync(
                 call,
                 "registry.version_untagged",
-                (session, row) => Labels.RemoveAsync(session.Db, LabelScope.VersionTag, row.ObjectId, key, call.Token)
+                async (session, row) =>
+                {
+                    await Labels.RemoveAsync(session.Db, LabelScope.VersionTag, row.ObjectId, key, call.Token);
+                    await AnnounceTagAsync(call, session, row, WebhookEvent.VersionTagDeleted, key, null);
+                }
             );
+    }
+
+    private static Task AnnounceTagAsync(
+        Call call,
+        WriteSession session,
+        VersionRow row,
+        WebhookEvent happened,
+        string key,
+        string? value
+    )
+    {
+        var reference = Reference(call);
+        var data = new JsonObject
+        {
+            ["name"] = reference.Model,
+            ["version"] = RegistryJson.Number(reference.Version),
+            ["key"] = key,
+        }.With("value", value);
+        return session.AnnounceAsync(row.ModelId, happened, data, call.Token);
     }
 
     private static Failure Frozen(string key) =>

@@ -81,6 +81,6 @@ internal static class JsonBodies
 
     public static JsonArray ToJsonArray(this IEnumerable<JsonNode> items) => new([.. items]);
 
-    private static Failure TooLarge(int maxBytes) =>
+    public static Failure TooLarge(int maxBytes) =>
         new(FailureKind.TooLarge, "registry.body_too_large", $"The body is larger than {maxBytes} bytes.");
 }

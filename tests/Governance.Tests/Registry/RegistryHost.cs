@@ -223,6 +223,7 @@ public sealed class FakeAccess : IAccess
             Reads.Append("artifact:read").ToHashSet(),
             new HashSet<string> { "model:create", "model:write" }
         ),
+        new("admin", new HashSet<string> { "webhook:manage" }, new HashSet<string>()),
         new("reviewer", Reads.Append("artifact:read").ToHashSet(), new HashSet<string>()),
         new(
             "private",

@@ -184,6 +184,162 @@ public sealed class TraceTests
         Assert.Contains(host.Database.Log.Entries, e => e.Kind == "registry.traces_expired");
     }
 
+    [Fact]
+    public async Task Spans_by_otlp_are_kept_as_a_file_of_their_trace_and_go_with_it()
+    {
+        await using var host = await RegistryHost.StartAsync();
+        var (experiment, _) = await host.RunAsync("e");
+        var request = Request(Span("d6c521cd829c70a5c8c1d3c79c4cf1b7", "secret question"));
+
+        var first = await ExportAsync(host, experiment, request);
+        var again = await ExportAsync(host, experiment, request);
+        var zipped = await ExportAsync(host, experiment, Gzip(request), encoding: "gzip");
+        var begun = (await host.OkAsync("GET", $"../../3.0/mlflow/traces/{Id}"))["trace"]!["trace_info"]!;
+        using var listed = await host.Client.GetAsync(
+            new Uri(
+                $"/api/2.0/mlflow-artifacts/artifacts?path={experiment}/traces/{Id}/artifacts/otlp",
+                UriKind.Relative
+            ),
+            TestContext.Current.CancellationToken
+        );
+        var files = JsonNode.Parse(await listed.Content.ReadAsStringAsync(TestContext.Current.CancellationToken))!;
+        var name = (string)Assert.Single(files["files"]!.AsArray())!["path"]!;
+        using var kept = await host.ArtifactAsync("GET", $"{experiment}/traces/{Id}/artifacts/otlp/{name}");
+
+        Assert.Equal([200, 200, 200], [first, again, zipped]);
+        Assert.Equal(request, await kept.Content.ReadAsByteArrayAsync(TestContext.Current.CancellationToken));
+        Assert.Equal(("OK", "1.500s"), ((string?)begun["state"], (string?)begun["execution_duration"]));
+        Assert.DoesNotContain(
+            host.Database.Log.Entries,
+            e => e.Details.ToJsonString().Contains("secret", StringComparison.Ordinal)
+        );
+        await host.OkAsync("POST", "traces/delete-traces", new { experiment_id = experiment, request_ids = new[] { Id } });
+        await using var db = host.Database.Read();
+        Assert.Empty(db.Set<ArtifactRow>());
+    }
+
+    public static TheoryData<string, string, string, string?, int> BadExports =>
+        new()
+        {
+            { "@e", "0A", "application/x-protobuf", null, 400 },
+            { "@e", "", "application/x-protobuf", null, 400 },
+            { "@e", "0AFFFFFFFF7F", "application/x-protobuf", null, 400 },
+            { "@e", "FFFFFFFFFFFFFFFFFFFFFF", "application/x-protobuf", null, 400 },
+            { "@e", "0A0412021200", "application/x-protobuf", null, 400 },
+            { "@e", "0B", "application/x-protobuf", null, 400 },
+            { "@e", "00", "application/x-protobuf", null, 400 },
+            { "@e", "7B7D", "application/json", null, 400 },
+            { "@e", "1F8B00", "application/x-protobuf", "gzip", 400 },
+            { "@e", "00", "application/x-protobuf", "br", 400 },
+            { "999", "00", "application/x-protobuf", null, 404 },
+            { "", "00", "application/x-protobuf", null, 400 },
+        };
+
+    [Theory]
+    [MemberData(nameof(BadExports))]
+    public async Task An_export_that_is_malformed_or_not_allowed_is_refused(
+        string experiment,
+        string hex,
+        string type,
+        string? encoding,
+        int expected
+    )
+    {
+        await using var host = await RegistryHost.StartAsync();
+        var (own, _) = await host.RunAsync("e");
+
+        var status = await ExportAsync(
+            host,
+            experiment.Replace("@e", own, StringComparison.Ordinal),
+            Convert.FromHexString(hex),
+            type,
+            encoding
+        );
+
+        Assert.Equal(expected, status);
+    }
+
+    [Fact]
+    public async Task An_export_is_bounded_in_size_unpacked_and_in_spans_and_needs_the_right_to_write()
+    {
+        await using var host = await RegistryHost.StartAsync();
+        var (experiment, _) = await host.RunAsync("e");
+        var bomb = Gzip(new byte[64 << 20]);
+        var span = Span("d6c521cd829c70a5c8c1d3c79c4cf1b7", "x");
+        var many = Request([.. Enumerable.Repeat(span, 10_001)]);
+
+        Assert.Equal(413, await ExportAsync(host, experiment, bomb, encoding: "gzip"));
+        Assert.Equal(413, await ExportAsync(host, experiment, new byte[5 << 20]));
+        Assert.Equal(400, await ExportAsync(host, experiment, many));
+        Assert.Equal(403, await ExportAsync(host, experiment, Request(span), actor: "ds2"));
+        Assert.Equal(404, await ExportAsync(host, experiment, Request(span), actor: "private-b"));
+    }
+
+    private static byte[] Span(string trace, string name) =>
+        [
+            .. Field(1, Convert.FromHexString(trace)),
+            .. Field(2, [1, 2, 3, 4, 5, 6, 7, 8]),
+            .. Field(5, System.Text.Encoding.UTF8.GetBytes(name)),
+            0x39,
+            .. BitConverter.GetBytes(1_700_000_000_000_000_000UL),
+            0x41,
+            .. BitConverter.GetBytes(1_700_000_001_500_000_000UL),
+            .. Field(15, [0x18, 0x01]),
+        ];
+
+    private static byte[] Request(params byte[][] spans) =>
+        Field(1, Field(2, [.. spans.SelectMany(span => Field(2, span))]));
+
+    private static byte[] Field(int number, byte[] content)
+    {
+        var length = new List<byte>();
+        var left = content.Length;
+        for (; left >= 0x80; left >>= 7)
+        {
+            length.Add((byte)(left | 0x80));
+        }
+
+        return [(byte)((number << 3) | 2), .. length, (byte)left, .. content];
+    }
+
+    private static byte[] Gzip(byte[] content)
+    {
+        using var packed = new MemoryStream();
+        using (var gzip = new System.IO.Compression.GZipStream(packed, System.IO.Compression.CompressionLevel.Fastest))
+        {
+            gzip.Write(content);
+        }
+
+        return packed.ToArray();
+    }
+
+    private static async Task<int> ExportAsync(
+        RegistryHost host,
+        string experiment,
+        byte[] body,
+        string type = "application/x-protobuf",
+        string? encoding = null,
+        string actor = "ds"
+    )
+    {
+        using var message = new HttpRequestMessage(HttpMethod.Post, "/v1/traces");
+        message.Content = new ByteArrayContent(body);
+        message.Content.Headers.TryAddWithoutValidation("Content-Type", type);
+        message.Headers.Add("X-Actor", actor);
+        if (experiment.Length > 0)
+        {
+            message.Headers.Add("x-mlflow-experiment-id", experiment);
+        }
+
+        if (encoding is not null)
+        {
+            message.Content.Headers.ContentEncoding.Add(encoding);
+        }
+
+        using var answer = await host.Client.SendAsync(message, TestContext.Current.CancellationToken);
+        return (int)answer.StatusCode;
+    }
+
     private static async Task<string> StartAsync(RegistryHost host, string experiment)
     {
         var started = await host.OkAsync("POST", "traces", new { experiment_id = experiment, timestamp_ms = 1 });
