@@ -24,6 +24,14 @@ public sealed class ContractHost : IAsyncLifetime
         Host = await RegistryHost.StartAsync();
         Path = await Host.VersionAsync("m");
         (Experiment, Run) = (Path.Split('/')[0], Path.Split('/')[1]);
+        await Host.OkAsync(
+            "POST",
+            "runs/log-inputs",
+            $$"""
+            {"run_id":"{{Run}}","datasets":[{"tags":[{"key":"mlflow.data.context","value":"training"}],
+             "dataset":{"name":"d","digest":"12345678","source_type":"local","source":"{}"} } ] }
+            """
+        );
         await Host.RegisterAsync("m", $"mlflow-artifacts:/{Path}", null);
         await Host.OkAsync("DELETE", "model-versions/delete", """{"name":"m","version":"2"}""");
         await Host.RegisterAsync("m", $"mlflow-artifacts:/{Path}", null);
@@ -50,14 +58,6 @@ public sealed class ContractHost : IAsyncLifetime
                         {"key":"up","value":"Infinity","timestamp":1700000000000},
                         {"key":"down","value":"-Infinity","timestamp":1700000000000},
                         {"key":"acc","value":0.5,"timestamp":1700000000000,"step":2}]}
-            """
-        );
-        await Host.OkAsync(
-            "POST",
-            "runs/log-inputs",
-            $$"""
-            {"run_id":"{{Run}}","datasets":[{"tags":[{"key":"mlflow.data.context","value":"training"}],
-             "dataset":{"name":"d","digest":"12345678","source_type":"local","source":"{}"} } ] }
             """
         );
     }

@@ -241,6 +241,7 @@ public sealed class WebhookTests
             ["1 None Production", "1 Production Archived", "2 None Production"],
             told.Where(one => (string?)one["entity"] == "model_version_stage")
                 .Select(one => $"{one["data"]!["version"]} {one["data"]!["previous_stage"]} {one["data"]!["stage"]}")
+                .Order(StringComparer.Ordinal)
         );
 
         Task StageAsync(int version) =>
