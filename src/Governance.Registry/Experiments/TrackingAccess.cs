@@ -102,9 +102,17 @@ internal static class TrackingAccess
         }
 
         var target = Target(experiment.Value, call.Actor.Id);
-        return call.May(Permissions.ExperimentWrite, target)
-            ? experiment
-            : Failure.Denied("registry.denied", $"Permission experiment:write on '{target.Name}' is needed.");
+        if (!call.May(Permissions.ExperimentWrite, target))
+        {
+            return Failure.Denied("registry.denied", $"Permission experiment:write on '{target.Name}' is needed.");
+        }
+
+        return experiment.Value.Deleted
+            ? Failure.Invalid(
+                "registry.experiment_deleted",
+                $"The experiment {id} must be in the 'active' state. Current state is deleted."
+            )
+            : experiment;
     }
 
     public static async Task<Result<TraceRow>> TraceAsync(
