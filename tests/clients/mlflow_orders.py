@@ -134,7 +134,7 @@ class Orders:
         yield "register again", self.register_again
         yield "load_model", self.load
         yield "search, tags, aliases, stages", self.registry
-        yield "copy, rename, delete", self.copy
+        yield "copy_model_version", self.copy
         if not self.plain:
             yield "what a gateway refuses", self.refusals
         yield "trace", self.trace_old if self.series == 2 else self.trace_new
@@ -323,7 +323,7 @@ class Orders:
         api, one = self.server.api, {"name": self.model, "version": "1"}
         answer = self.server.put(f"{self.root}/model.pkl", b"other", want=409)
         error(answer, "RESOURCE_CONFLICT")
-        error(self.server.send("DELETE", artifact(self.root), want=409), "RESOURCE_CONFLICT")
+        error(self.server.send("DELETE", artifact(f"{self.root}/MLmodel"), want=409), "RESOURCE_CONFLICT")
         answer = api("POST", "model-versions/transition-stage", {**one, "stage": "Production"}, want=403)
         error(answer, "PERMISSION_DENIED")
         check(len(answer["message"]) > 10, "the refusal gives no reason")
@@ -331,8 +331,7 @@ class Orders:
         for source in ("s3://bucket/x", "file:///etc", "http://127.0.0.1:1/x", "mlflow-artifacts:/../../etc"):
             answer = api("POST", "model-versions/create", {"name": self.model, "source": source}, want=400)
             error(answer, "INVALID_PARAMETER_VALUE")
-        part = self.root if self.series == 3 else f"{self.experiment}/{self.run}/artifacts"
-        free = f"{self.experiment}/{self.run}/artifacts/big" if self.series == 3 else f"{part}/big"
+        free = f"{self.experiment}/{self.run}/artifacts/big"
         url = "/api/2.0/mlflow-artifacts/mpu/create/" + urllib.parse.quote(free)
         error(self.server.send("POST", url, {"path": free, "num_parts": 2}, want=501), "NOT_IMPLEMENTED")
 
