@@ -3,7 +3,14 @@ namespace Governance.Platform.Web;
 /// <summary>Which paths speak MLflow's protocol, whose clients read errors in MLflow's own form only.</summary>
 public static class MlflowPaths
 {
-    private static readonly string[] Roots = ["/api/2.0mlflow/", "/ajax-api/", "/get-artifact", "/model-versions/", "/v1/"];
+    private static readonly string[] Roots =
+    [
+        "/api/2.0mlflow/",
+        "/ajax-api/",
+        "/get-artifact",
+        "/model-versions/",
+        "/v1/",
+    ];
 
     /// <summary>Whether the decoded path belongs to MLflow.</summary>
     public static bool Contains(string path)

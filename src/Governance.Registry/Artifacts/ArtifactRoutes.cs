@@ -182,16 +182,17 @@ internal static class ArtifactRoutes
         var experiment = await db.Set<ExperimentRow>()
             .AsNoTracking()
             .SingleOrDefaultAsync(row => row.Id == address.ExperimentId, call.Token);
-        var owner = run is not null
-            ? await db.Set<RunRow>()
-                .Where(row => row.RunId == run && row.ExperimentId == address.ExperimentId)
-                .Select(row => new { row.OwnerId, row.Deleted })
-                .SingleOrDefaultAsync(call.Token)
+        var owner =
+            run is not null
+                ? await db.Set<RunRow>()
+                    .Where(row => row.RunId == run && row.ExperimentId == address.ExperimentId)
+                    .Select(row => new { row.OwnerId, row.Deleted })
+                    .SingleOrDefaultAsync(call.Token)
             : trace is not null
-            ? await db.Set<TraceRow>()
-                .Where(row => row.TraceId == trace && row.ExperimentId == address.ExperimentId)
-                .Select(row => new { row.OwnerId, Deleted = false })
-                .SingleOrDefaultAsync(call.Token)
+                ? await db.Set<TraceRow>()
+                    .Where(row => row.TraceId == trace && row.ExperimentId == address.ExperimentId)
+                    .Select(row => new { row.OwnerId, Deleted = false })
+                    .SingleOrDefaultAsync(call.Token)
             : await db.Set<LoggedModelRow>()
                 .Where(row => row.ModelId == model && row.ExperimentId == address.ExperimentId)
                 .Select(row => new { row.OwnerId, row.Deleted })

@@ -115,12 +115,7 @@ internal static class TrackingAccess
             : experiment;
     }
 
-    public static async Task<Result<TraceRow>> TraceAsync(
-        Call call,
-        GovernanceDb db,
-        string id,
-        Permission permission
-    )
+    public static async Task<Result<TraceRow>> TraceAsync(Call call, GovernanceDb db, string id, Permission permission)
     {
         var absent = Failure.NotFound(
             "registry.trace_not_found",

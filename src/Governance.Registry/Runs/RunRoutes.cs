@@ -182,7 +182,8 @@ internal static class RunRoutes
         var parameters = call.Args.Labels("params", 100, RunLog.MaxParamValue);
         var tags = call.Args.Labels("tags", 100, RunLog.MaxTagValue);
         return
-            call.Args.Bytes > RunLog.MaxBatchBytes || metrics.Count + parameters.Count + tags.Count > RunLog.MaxBatchItems
+            call.Args.Bytes > RunLog.MaxBatchBytes
+            || metrics.Count + parameters.Count + tags.Count > RunLog.MaxBatchItems
             ? Task.FromResult<Result<JsonObject>>(
                 Failure.Invalid(
                     "registry.too_many",

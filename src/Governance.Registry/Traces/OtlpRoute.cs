@@ -199,9 +199,8 @@ internal static class OtlpRoute
             return Failure.Invalid("registry.bad_content_encoding", "A body comes as it is or in gzip.");
         }
 
-        await using var unzipped = encoding == "gzip"
-            ? new GZipStream(request.Body, CompressionMode.Decompress, leaveOpen: true)
-            : null;
+        await using var unzipped =
+            encoding == "gzip" ? new GZipStream(request.Body, CompressionMode.Decompress, leaveOpen: true) : null;
         var source = unzipped ?? request.Body;
         using var buffer = new MemoryStream();
         var chunk = new byte[16 << 10];

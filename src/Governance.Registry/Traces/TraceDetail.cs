@@ -27,10 +27,7 @@ internal sealed record TraceDetail(TraceRow Row, IEnumerable<LabelRow> Tags, IEn
             ["status"] = Row.State,
         }
             .With("request_metadata", TrackingJson.KeyValues(Metadata))
-            .With(
-                "tags",
-                TrackingJson.KeyValues(Tags.Append(new LabelRow { Key = LocationTag, Value = Location }))
-            );
+            .With("tags", TrackingJson.KeyValues(Tags.Append(new LabelRow { Key = LocationTag, Value = Location })));
 
     public JsonObject ToJson() =>
         new JsonObject
@@ -120,7 +117,12 @@ internal static class TraceTimes
 
     public static long? ReadDuration(string text) =>
         text.EndsWith('s')
-        && decimal.TryParse(text.AsSpan(0, text.Length - 1), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var seconds)
+        && decimal.TryParse(
+            text.AsSpan(0, text.Length - 1),
+            NumberStyles.AllowDecimalPoint,
+            CultureInfo.InvariantCulture,
+            out var seconds
+        )
         && seconds < 315_576_000_000m
             ? (long)(seconds * 1000)
             : null;

@@ -14,7 +14,14 @@ namespace Governance.Registry.Traces;
 internal static class TraceRoutes
 {
     private const int MaxText = 10_000;
-    private static readonly string[] States = ["TRACE_STATUS_UNSPECIFIED", "STATE_UNSPECIFIED", "OK", "ERROR", "IN_PROGRESS"];
+    private static readonly string[] States =
+    [
+        "TRACE_STATUS_UNSPECIFIED",
+        "STATE_UNSPECIFIED",
+        "OK",
+        "ERROR",
+        "IN_PROGRESS",
+    ];
 
     /// <summary>Under 2.0; what 3.x clients still ask there is the same in both.</summary>
     public static IEnumerable<MlflowRoute> Old =>
@@ -167,12 +174,7 @@ internal static class TraceRoutes
             (row.TimestampMs, row.DurationMs, row.State) = (Time(time.Value), duration, state);
             (row.RequestPreview, row.ResponsePreview, row.ClientRequestId) = (request, response, client);
             await LabelAsync(call, session, row, tags, metadata);
-            await call.LogAsync(
-                session,
-                "registry.trace_logged",
-                Subject(id),
-                new() { ["experiment"] = experimentId }
-            );
+            await call.LogAsync(session, "registry.trace_logged", Subject(id), new() { ["experiment"] = experimentId });
             var detail = await DetailAsync(call, session.Db, row);
             return new JsonObject { ["trace"] = new JsonObject { ["trace_info"] = detail.ToJson() } };
         });
@@ -233,18 +235,23 @@ internal static class TraceRoutes
             }
 
             var rows = session.Db.Set<TraceRow>().Where(row => row.ExperimentId == experiment.Value.Id);
-            rows =
-                before is { } limit
-                    ? rows.Where(row => row.TimestampMs <= limit)
-                    : rows.Where(row => ids.Contains(row.TraceId));
-            var found = await rows.OrderBy(row => row.TimestampMs).ThenBy(row => row.TraceId).Take(most).ToListAsync(call.Token);
+            rows = before is { } limit
+                ? rows.Where(row => row.TimestampMs <= limit)
+                : rows.Where(row => ids.Contains(row.TraceId));
+            var found = await rows.OrderBy(row => row.TimestampMs)
+                .ThenBy(row => row.TraceId)
+                .Take(most)
+                .ToListAsync(call.Token);
             // In an experiment that nobody owns, each trace is its maker's: one foreign trace refuses the whole request.
             foreach (var owner in found.Select(row => row.OwnerId).Append(call.Actor.Id).Distinct())
             {
                 var target = TrackingAccess.Target(experiment.Value, owner);
                 if (!call.May(Permissions.ExperimentWrite, target))
                 {
-                    return Failure.Denied("registry.denied", $"Permission experiment:write on '{target.Name}' is needed.");
+                    return Failure.Denied(
+                        "registry.denied",
+                        $"Permission experiment:write on '{target.Name}' is needed."
+                    );
                 }
             }
 

@@ -42,7 +42,11 @@ internal static class TraceStore
         );
     }
 
-    public static async Task RemoveAsync(GovernanceDb db, IReadOnlyList<TraceRow> rows, CancellationToken cancellationToken)
+    public static async Task RemoveAsync(
+        GovernanceDb db,
+        IReadOnlyList<TraceRow> rows,
+        CancellationToken cancellationToken
+    )
     {
         var ids = rows.Select(row => row.TraceId).ToList();
         var containers = rows.Select(row => ArtifactAddress.OfTrace(row.ExperimentId, row.TraceId)).ToList();
@@ -55,7 +59,9 @@ internal static class TraceStore
                 .ToListAsync(cancellationToken)
         );
         db.RemoveRange(
-            await db.Set<ArtifactRow>().Where(file => containers.Contains(file.Container)).ToListAsync(cancellationToken)
+            await db.Set<ArtifactRow>()
+                .Where(file => containers.Contains(file.Container))
+                .ToListAsync(cancellationToken)
         );
         db.RemoveRange(rows);
         await db.SaveChangesAsync(cancellationToken);

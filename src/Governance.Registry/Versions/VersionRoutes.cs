@@ -106,10 +106,13 @@ internal static class VersionRoutes
         }
 
         var row = found.Value.Row;
-        return Unservable(row) is { } refused ? refused : new JsonObject
-        {
-            ["artifact_uri"] = row.Container.Length == 0 ? row.Source : ArtifactAddress.Uri(row.Container, row.Prefix),
-        };
+        return Unservable(row) is { } refused
+            ? refused
+            : new JsonObject
+            {
+                ["artifact_uri"] =
+                    row.Container.Length == 0 ? row.Source : ArtifactAddress.Uri(row.Container, row.Prefix),
+            };
     }
 
     /// <summary>Why the bytes of a version are not handed out, or null.</summary>

@@ -43,7 +43,9 @@ internal static class Announce
                 cancellationToken
             );
         var told = isPrompt ? happened.OfPrompt() : happened;
-        foreach (var webhook in webhooks.Where(webhook => webhook.Events.Contains($"|{told.Key}|", StringComparison.Ordinal)))
+        foreach (
+            var webhook in webhooks.Where(webhook => webhook.Events.Contains($"|{told.Key}|", StringComparison.Ordinal))
+        )
         {
             var delivery = new WebhookDeliveryRow
             {
@@ -54,7 +56,10 @@ internal static class Announce
                 CreatedMs = session.Now.ToUnixTimeMilliseconds(),
             };
             session.Db.Add(delivery);
-            await session.EnqueueAsync(new JobRequest(DeliverWebhook.JobKind, delivery.Id, delivery.Id), cancellationToken);
+            await session.EnqueueAsync(
+                new JobRequest(DeliverWebhook.JobKind, delivery.Id, delivery.Id),
+                cancellationToken
+            );
         }
 
         await session.Db.SaveChangesAsync(cancellationToken);

@@ -51,8 +51,7 @@ internal sealed class DeliverWebhook(IDbContextFactory<GovernanceDb> databases, 
         {
             status = await sender.SendAsync(webhook, delivery.Id, delivery.Body, cancellationToken);
         }
-        catch (Exception exception)
-            when (WebhookSender.Reason(exception) == Engine.OutboundPolicy.Forbidden.Code)
+        catch (Exception exception) when (WebhookSender.Reason(exception) == Engine.OutboundPolicy.Forbidden.Code)
         {
             await EndAsync(
                 payload,

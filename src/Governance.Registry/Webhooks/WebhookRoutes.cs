@@ -219,7 +219,10 @@ internal static class WebhookRoutes
         return new JsonObject { ["result"] = result };
     }
 
-    private static Task<Result<JsonObject>> ChangeAsync(Call call, Func<WriteSession, Task<Result<WebhookRow>>> change) =>
+    private static Task<Result<JsonObject>> ChangeAsync(
+        Call call,
+        Func<WriteSession, Task<Result<WebhookRow>>> change
+    ) =>
         call.WriteAsync(async session =>
         {
             var changed = await change(session);
@@ -260,11 +263,7 @@ internal static class WebhookRoutes
     }
 
     private static JsonObject Json(WebhookRow row) =>
-        new JsonObject
-        {
-            ["webhook_id"] = row.Id,
-            ["name"] = row.Name,
-        }
+        new JsonObject { ["webhook_id"] = row.Id, ["name"] = row.Name }
             .With("description", row.Description.Length == 0 ? null : row.Description)
             .With("url", row.Url)
             .With(

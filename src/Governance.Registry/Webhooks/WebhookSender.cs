@@ -119,7 +119,11 @@ internal sealed class WebhookSender : IDisposable
 
     public void Dispose() => _client.Dispose();
 
-    private async ValueTask<Stream> ConnectAsync(IHostAddresses hosts, DnsEndPoint end, CancellationToken cancellationToken)
+    private async ValueTask<Stream> ConnectAsync(
+        IHostAddresses hosts,
+        DnsEndPoint end,
+        CancellationToken cancellationToken
+    )
     {
         var addresses = IPAddress.TryParse(end.Host, out var literal)
             ? [literal]

@@ -11,7 +11,8 @@ internal static class NotServed
     /// <summary>Family → reason, one sentence.</summary>
     public static readonly IReadOnlyDictionary<string, string> Reasons = new Dictionary<string, string>
     {
-        ["datasets"] = "Evaluation datasets are not kept here: upload datasets at /api/v1/datasets, where they are scanned.",
+        ["datasets"] =
+            "Evaluation datasets are not kept here: upload datasets at /api/v1/datasets, where they are scanned.",
         ["scorers"] = "Scorers are stored code that a server runs; this gateway runs none.",
         ["gateway"] = "No model provider is called from here and no provider key is kept.",
         ["gateway-proxy"] = "No request is forwarded from here.",

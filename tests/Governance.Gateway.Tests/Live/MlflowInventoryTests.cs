@@ -11,7 +11,8 @@ namespace Governance.Gateway.Tests.Live;
 [Collection(GatewayTests.Name)]
 public sealed partial class MlflowInventoryTests(LiveGateway gateway)
 {
-    private const string Begin = "<!-- routes: written by MlflowInventoryTests from tests/Governance.Gateway.Tests/Data/mlflow-routes.txt -->";
+    private const string Begin =
+        "<!-- routes: written by MlflowInventoryTests from tests/Governance.Gateway.Tests/Data/mlflow-routes.txt -->";
     private const string End = "<!-- end of routes -->";
 
     private static readonly string[] Roots =
@@ -106,7 +107,10 @@ public sealed partial class MlflowInventoryTests(LiveGateway gateway)
     public void Whatever_is_refused_says_why_and_nothing_is_listed_twice()
     {
         Assert.All(Lines.Where(line => line.Decision != "served"), line => Assert.True(line.Note.Length > 10));
-        Assert.Equal([], Lines.GroupBy(line => (line.Method, line.Path)).Where(same => same.Count() > 1).Select(s => s.Key));
+        Assert.Equal(
+            [],
+            Lines.GroupBy(line => (line.Method, line.Path)).Where(same => same.Count() > 1).Select(s => s.Key)
+        );
         Assert.True(Lines.Count > 180, $"{Lines.Count}");
     }
 
@@ -169,8 +173,9 @@ public sealed partial class MlflowInventoryTests(LiveGateway gateway)
                     match =>
                         match.Value switch
                         {
-                            "{path}" when Path.Contains("/mpu/", StringComparison.Ordinal)
-                                || Path.Contains("/presigned/", StringComparison.Ordinal) => $"0/{run}/artifacts/x",
+                            "{path}"
+                                when Path.Contains("/mpu/", StringComparison.Ordinal)
+                                    || Path.Contains("/presigned/", StringComparison.Ordinal) => $"0/{run}/artifacts/x",
                             "{trace_id}" => $"tr-{new string('0', 32)}",
                             _ => "x",
                         }

@@ -215,7 +215,8 @@ public sealed class ArtifactRoutesTests
         return id;
     }
 
-    private static Task<int> GetAsync(RegistryHost host, string url, string actor) => SendAsync(host, "GET", url, actor);
+    private static Task<int> GetAsync(RegistryHost host, string url, string actor) =>
+        SendAsync(host, "GET", url, actor);
 
     private static Task<int> PostAsync(RegistryHost host, string url, string actor) =>
         SendAsync(host, "POST", url, actor);

@@ -48,7 +48,11 @@ public sealed class ContractHost : IAsyncLifetime
             "registered-models/create",
             """{"name":"a_1","tags":[{"key":"a b","value":"x"},{"key":"team","value":"Risk"}]}"""
         );
-        await Host.OkAsync("POST", "registered-models/create", """{"name":"B-2","tags":[{"key":"team","value":"ops"}]}""");
+        await Host.OkAsync(
+            "POST",
+            "registered-models/create",
+            """{"name":"B-2","tags":[{"key":"team","value":"ops"}]}"""
+        );
         await Host.OkAsync(
             "POST",
             "runs/log-batch",
@@ -78,47 +82,257 @@ public sealed class MlflowContractTests(ContractHost fixture) : IClassFixture<Co
     public static TheoryData<string, string, string?, int, string, string> Refusals =>
         new()
         {
-            { "POST", "registered-models/create", """{"name":"m"}""", 400, "RESOURCE_ALREADY_EXISTS", "Registered Model (name=m) already exists." },
+            {
+                "POST",
+                "registered-models/create",
+                """{"name":"m"}""",
+                400,
+                "RESOURCE_ALREADY_EXISTS",
+                "Registered Model (name=m) already exists."
+            },
             { "GET", "registered-models/get?name=no", null, 404, Absent, "Registered Model with name=no not found" },
-            { "GET", "registered-models/get", null, 400, Invalid, "Missing value for required parameter 'name'. See the API docs for more information about request parameters." },
+            {
+                "GET",
+                "registered-models/get",
+                null,
+                400,
+                Invalid,
+                "Missing value for required parameter 'name'. See the API docs for more information about request parameters."
+            },
             { "GET", "registered-models/get?name=M", null, 404, Absent, "Registered Model with name=M not found" },
-            { "GET", "model-versions/get?name=m&version=9", null, 404, Absent, "Model Version (name=m, version=9) not found" },
-            { "GET", "model-versions/get?name=m&version=2", null, 404, Absent, "Model Version (name=m, version=2) not found" },
-            { "GET", "model-versions/get-download-uri?name=m&version=2", null, 404, Absent, "Model Version (name=m, version=2) not found" },
-            { "GET", "registered-models/alias?name=m&alias=no", null, 400, Invalid, "Registered model alias no not found." },
-            { "GET", "registered-models/alias?name=m&alias=Champion", null, 400, Invalid, "Registered model alias Champion not found." },
+            {
+                "GET",
+                "model-versions/get?name=m&version=9",
+                null,
+                404,
+                Absent,
+                "Model Version (name=m, version=9) not found"
+            },
+            {
+                "GET",
+                "model-versions/get?name=m&version=2",
+                null,
+                404,
+                Absent,
+                "Model Version (name=m, version=2) not found"
+            },
+            {
+                "GET",
+                "model-versions/get-download-uri?name=m&version=2",
+                null,
+                404,
+                Absent,
+                "Model Version (name=m, version=2) not found"
+            },
+            {
+                "GET",
+                "registered-models/alias?name=m&alias=no",
+                null,
+                400,
+                Invalid,
+                "Registered model alias no not found."
+            },
+            {
+                "GET",
+                "registered-models/alias?name=m&alias=Champion",
+                null,
+                400,
+                Invalid,
+                "Registered model alias Champion not found."
+            },
             { "GET", "runs/get?run_id=@norun", null, 404, Absent, "Run with id=@norun not found" },
             { "GET", "experiments/get?experiment_id=999", null, 404, Absent, "No Experiment with id=999 exists" },
-            { "GET", "experiments/get-by-name?experiment_name=no", null, 404, Absent, "Could not find experiment with name 'no'" },
-            { "POST", "model-versions/transition-stage", """{"name":"m","version":"1","stage":"Prod"}""", 400, Invalid, "Invalid Model Version stage: Prod. Value must be one of None, Staging, Production, Archived." },
-            { "POST", "model-versions/transition-stage", """{"name":"m","version":"1","stage":"None","archive_existing_versions":true}""", 400, Invalid, "archive_existing_versions" },
-            { "POST", "model-versions/transition-stage", """{"name":"m","version":"1","stage":"archived","archive_existing_versions":true}""", 400, Invalid, "archive_existing_versions" },
-            { "POST", "model-versions/transition-stage", """{"name":"m","version":1,"stage":"None"}""", 400, Invalid, "'version'" },
-            { "GET", "registered-models/get-latest-versions?name=m&stages=Prod", null, 400, Invalid, "Invalid Model Version stage: Prod." },
-            { "POST", "registered-models/alias", """{"name":"m","alias":"latest","version":"1"}""", 400, Invalid, "reserved" },
-            { "POST", "registered-models/alias", """{"name":"m","alias":"Latest","version":"1"}""", 400, Invalid, "reserved" },
-            { "POST", "registered-models/alias", """{"name":"m","alias":"v7","version":"1"}""", 400, Invalid, "reserved" },
-            { "POST", "registered-models/alias", """{"name":"m","alias":"V7","version":"1"}""", 400, Invalid, "reserved" },
-            { "POST", "registered-models/alias", """{"name":"m","alias":"a b","version":"1"}""", 400, Invalid, "alias" },
-            { "POST", "registered-models/alias", """{"name":"m","alias":"x","version":"2"}""", 404, Absent, "Model Version (name=m, version=2) not found" },
-            { "POST", "registered-models/rename", """{"name":"m","new_name":"a_1"}""", 400, "RESOURCE_ALREADY_EXISTS", "a_1" },
-            { "POST", "experiments/create", """{"name":"e-m"}""", 400, "RESOURCE_ALREADY_EXISTS", "Experiment(name=e-m) already exists." },
+            {
+                "GET",
+                "experiments/get-by-name?experiment_name=no",
+                null,
+                404,
+                Absent,
+                "Could not find experiment with name 'no'"
+            },
+            {
+                "POST",
+                "model-versions/transition-stage",
+                """{"name":"m","version":"1","stage":"Prod"}""",
+                400,
+                Invalid,
+                "Invalid Model Version stage: Prod. Value must be one of None, Staging, Production, Archived."
+            },
+            {
+                "POST",
+                "model-versions/transition-stage",
+                """{"name":"m","version":"1","stage":"None","archive_existing_versions":true}""",
+                400,
+                Invalid,
+                "archive_existing_versions"
+            },
+            {
+                "POST",
+                "model-versions/transition-stage",
+                """{"name":"m","version":"1","stage":"archived","archive_existing_versions":true}""",
+                400,
+                Invalid,
+                "archive_existing_versions"
+            },
+            {
+                "POST",
+                "model-versions/transition-stage",
+                """{"name":"m","version":1,"stage":"None"}""",
+                400,
+                Invalid,
+                "'version'"
+            },
+            {
+                "GET",
+                "registered-models/get-latest-versions?name=m&stages=Prod",
+                null,
+                400,
+                Invalid,
+                "Invalid Model Version stage: Prod."
+            },
+            {
+                "POST",
+                "registered-models/alias",
+                """{"name":"m","alias":"latest","version":"1"}""",
+                400,
+                Invalid,
+                "reserved"
+            },
+            {
+                "POST",
+                "registered-models/alias",
+                """{"name":"m","alias":"Latest","version":"1"}""",
+                400,
+                Invalid,
+                "reserved"
+            },
+            {
+                "POST",
+                "registered-models/alias",
+                """{"name":"m","alias":"v7","version":"1"}""",
+                400,
+                Invalid,
+                "reserved"
+            },
+            {
+                "POST",
+                "registered-models/alias",
+                """{"name":"m","alias":"V7","version":"1"}""",
+                400,
+                Invalid,
+                "reserved"
+            },
+            {
+                "POST",
+                "registered-models/alias",
+                """{"name":"m","alias":"a b","version":"1"}""",
+                400,
+                Invalid,
+                "alias"
+            },
+            {
+                "POST",
+                "registered-models/alias",
+                """{"name":"m","alias":"x","version":"2"}""",
+                404,
+                Absent,
+                "Model Version (name=m, version=2) not found"
+            },
+            {
+                "POST",
+                "registered-models/rename",
+                """{"name":"m","new_name":"a_1"}""",
+                400,
+                "RESOURCE_ALREADY_EXISTS",
+                "a_1"
+            },
+            {
+                "POST",
+                "experiments/create",
+                """{"name":"e-m"}""",
+                400,
+                "RESOURCE_ALREADY_EXISTS",
+                "Experiment(name=e-m) already exists."
+            },
             { "POST", "experiments/delete", """{"experiment_id":"0"}""", 403, "PERMISSION_DENIED", "experiment:write" },
-            { "POST", "runs/log-parameter", """{"run_id":"@run","key":"p","value":"2"}""", 400, Invalid, "Changing param values is not allowed." },
-            { "POST", "runs/log-metric", """{"run_id":"@run","key":"x","value":"inf","timestamp":1}""", 400, Invalid, "'value'" },
+            {
+                "POST",
+                "runs/log-parameter",
+                """{"run_id":"@run","key":"p","value":"2"}""",
+                400,
+                Invalid,
+                "Changing param values is not allowed."
+            },
+            {
+                "POST",
+                "runs/log-metric",
+                """{"run_id":"@run","key":"x","value":"inf","timestamp":1}""",
+                400,
+                Invalid,
+                "'value'"
+            },
             { "POST", "runs/log-metric", """{"run_id":"@run","key":"x","value":1}""", 400, Invalid, "'timestamp'" },
-            { "POST", "runs/update", """{"run_id":"@run","status":"DONE"}""", 400, Invalid, "RUNNING, SCHEDULED, FINISHED, FAILED, KILLED" },
-            { "DELETE", "registered-models/delete?name=m", null, 400, Invalid, "Missing value for required parameter 'name'." },
-            { "DELETE", "model-versions/delete-tag?name=m&version=1&key=k", null, 400, Invalid, "Missing value for required parameter" },
+            {
+                "POST",
+                "runs/update",
+                """{"run_id":"@run","status":"DONE"}""",
+                400,
+                Invalid,
+                "RUNNING, SCHEDULED, FINISHED, FAILED, KILLED"
+            },
+            {
+                "DELETE",
+                "registered-models/delete?name=m",
+                null,
+                400,
+                Invalid,
+                "Missing value for required parameter 'name'."
+            },
+            {
+                "DELETE",
+                "model-versions/delete-tag?name=m&version=1&key=k",
+                null,
+                400,
+                Invalid,
+                "Missing value for required parameter"
+            },
             { "GET", "registered-models/search?max_results=1001", null, 400, Invalid, "'max_results'" },
             { "GET", "registered-models/search?max_results=-1", null, 400, Invalid, "'max_results'" },
             { "GET", "model-versions/search?max_results=200001", null, 400, Invalid, "'max_results'" },
             { "POST", "experiments/search", "{}", 400, Invalid, "'max_results'" },
             { "POST", "experiments/search", """{"max_results":0}""", 400, Invalid, "'max_results'" },
-            { "POST", "runs/search", """{"experiment_ids":["0"],"max_results":50001}""", 400, Invalid, "'max_results'" },
-            { "GET", "registered-models/search?page_token=zz", null, 400, Invalid, "Invalid page token, decoded value=" },
-            { "GET", "model-versions/search?page_token=eyJvZmZzZXQiOiAtMX0=", null, 400, Invalid, "Invalid page token, decoded value={\"offset\": -1}" },
-            { "GET", "model-versions/search?filter=current_stage%3D%27None%27", null, 400, Invalid, "Invalid attribute key 'current_stage' specified. Valid keys are '{'name', 'run_id', 'source_path', 'version_number'}'" },
+            {
+                "POST",
+                "runs/search",
+                """{"experiment_ids":["0"],"max_results":50001}""",
+                400,
+                Invalid,
+                "'max_results'"
+            },
+            {
+                "GET",
+                "registered-models/search?page_token=zz",
+                null,
+                400,
+                Invalid,
+                "Invalid page token, decoded value="
+            },
+            {
+                "GET",
+                "model-versions/search?page_token=eyJvZmZzZXQiOiAtMX0=",
+                null,
+                400,
+                Invalid,
+                "Invalid page token, decoded value={\"offset\": -1}"
+            },
+            {
+                "GET",
+                "model-versions/search?filter=current_stage%3D%27None%27",
+                null,
+                400,
+                Invalid,
+                "Invalid attribute key 'current_stage' specified. Valid keys are '{'name', 'run_id', 'source_path', 'version_number'}'"
+            },
             { "GET", "model-versions/search?filter=name%20IN%20(%27m%27)", null, 400, Invalid, "filter" },
             { "GET", "model-versions/search?filter=run_id%20NOT%20IN%20(%27m%27)", null, 400, Invalid, "filter" },
             { "GET", "model-versions/search?filter=version_number%3D%271%27", null, 400, Invalid, "number" },
@@ -133,9 +347,23 @@ public sealed class MlflowContractTests(ContractHost fixture) : IClassFixture<Co
             { "POST", "datasets/create", "{}", 404, NoRoute, "Not served on purpose. " },
             { "GET", "gateway/secrets/list", null, 404, NoRoute, "Not served on purpose. " },
             { "GET", "users/get?username=x", null, 404, NoRoute, "Not served on purpose. " },
-            { "POST", "artifacts/presigned-upload-url", """{"run_id":"@run","path":"x"}""", 501, "NOT_IMPLEMENTED", "" },
+            {
+                "POST",
+                "artifacts/presigned-upload-url",
+                """{"run_id":"@run","path":"x"}""",
+                501,
+                "NOT_IMPLEMENTED",
+                ""
+            },
             { "POST", "artifacts/presigned-upload-url", """{"run_id":"@norun","path":"x"}""", 404, Absent, "" },
-            { "POST", "artifacts/presigned-download-url", """{"run_id":"@run","path":"x"}""", 501, "NOT_IMPLEMENTED", "" },
+            {
+                "POST",
+                "artifacts/presigned-download-url",
+                """{"run_id":"@run","path":"x"}""",
+                501,
+                "NOT_IMPLEMENTED",
+                ""
+            },
             { "GET", "logged-models/m-00000000000000000000000000000000/artifacts/directories", null, 404, Absent, "" },
             { "GET", "traces/00000000000000000000000000000000/info", null, 404, Absent, "" },
         };
@@ -211,16 +439,16 @@ public sealed class MlflowContractTests(ContractHost fixture) : IClassFixture<Co
     [MemberData(nameof(Searches))]
     public async Task A_search_finds_what_the_grammar_says(string route, string filter, string expected)
     {
-        var (status, answer) = await Host.SendAsync("GET", $"{route}/search?filter={Uri.EscapeDataString(Fill(filter))}");
+        var (status, answer) = await Host.SendAsync(
+            "GET",
+            $"{route}/search?filter={Uri.EscapeDataString(Fill(filter))}"
+        );
 
         var found = (answer["registered_models"] ?? answer["model_versions"])?.AsArray() ?? [];
         var names = found.Select(item =>
             item!["version"] is { } version ? $"{item["name"]}/{version}" : (string)item["name"]!
         );
-        Assert.Equal(
-            expected,
-            status == 200 ? string.Join(',', names.Order(StringComparer.Ordinal)) : $"{status}"
-        );
+        Assert.Equal(expected, status == 200 ? string.Join(',', names.Order(StringComparer.Ordinal)) : $"{status}");
     }
 
     public static TheoryData<string, string, string> Orders =>
@@ -372,14 +600,22 @@ public sealed class MlflowContractTests(ContractHost fixture) : IClassFixture<Co
         var items = Enumerable
             .Range(0, count)
             .Select(i =>
-                (JsonNode)
-                    (
-                        member == "metrics"
-                            ? new JsonObject { ["key"] = $"k{i}", ["value"] = i, ["timestamp"] = 1 }
-                            : new JsonObject { ["key"] = $"k{i}", ["value"] = new string('x', length) }
-                    )
+                (JsonNode)(
+                    member == "metrics"
+                        ? new JsonObject
+                        {
+                            ["key"] = $"k{i}",
+                            ["value"] = i,
+                            ["timestamp"] = 1,
+                        }
+                        : new JsonObject { ["key"] = $"k{i}", ["value"] = new string('x', length) }
+                )
             );
-        var body = new JsonObject { ["run_id"] = (string?)made["run"]!["info"]!["run_id"], [member] = new JsonArray([.. items]) };
+        var body = new JsonObject
+        {
+            ["run_id"] = (string?)made["run"]!["info"]!["run_id"],
+            [member] = new JsonArray([.. items]),
+        };
 
         var (status, _) = await Host.SendAsync("POST", "runs/log-batch", body.ToJsonString());
 
@@ -399,12 +635,16 @@ public sealed class MlflowContractTests(ContractHost fixture) : IClassFixture<Co
         var (many, _) = await Host.SendAsync(
             "POST",
             "runs/log-batch",
-            Fill($$"""{"run_id":"@run","metrics":[{{string.Join(',', metrics)}}],"tags":[{{string.Join(',', tags)}}]}""")
+            Fill(
+                $$"""{"run_id":"@run","metrics":[{{string.Join(',', metrics)}}],"tags":[{{string.Join(',', tags)}}]}"""
+            )
         );
         var (large, _) = await Host.SendAsync(
             "POST",
             "runs/log-batch",
-            Fill($$"""{"run_id":"@run","params":[{{string.Join(',', parameters)}}],"tags":[{{string.Join(',', wide)}}]}""")
+            Fill(
+                $$"""{"run_id":"@run","params":[{{string.Join(',', parameters)}}],"tags":[{{string.Join(',', wide)}}]}"""
+            )
         );
 
         Assert.Equal([400, 400], [many, large]);
@@ -423,7 +663,11 @@ public sealed class MlflowContractTests(ContractHost fixture) : IClassFixture<Co
         );
         var uri = await host.OkAsync("GET", "model-versions/get-download-uri?name=copied&version=1");
         await host.OkAsync("POST", "registered-models/alias", """{"name":"copied","alias":"live","version":"1"}""");
-        var renamed = await host.OkAsync("POST", "registered-models/rename", """{"name":"copied","new_name":"moved"}""");
+        var renamed = await host.OkAsync(
+            "POST",
+            "registered-models/rename",
+            """{"name":"copied","new_name":"moved"}"""
+        );
         var alias = await host.OkAsync("GET", "registered-models/alias?name=moved&alias=live");
         await host.OkAsync("DELETE", "model-versions/delete", """{"name":"moved","version":"1"}""");
         var (dangling, _) = await host.SendAsync("GET", "registered-models/alias?name=moved&alias=live");
@@ -463,7 +707,9 @@ public sealed class MlflowContractTests(ContractHost fixture) : IClassFixture<Co
         );
 
         Assert.Equal(
-            Fill("""{"dataset_summaries":[{"experiment_id":"@experiment","name":"d","digest":"12345678","context":"training"}]}"""),
+            Fill(
+                """{"dataset_summaries":[{"experiment_id":"@experiment","name":"d","digest":"12345678","context":"training"}]}"""
+            ),
             await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken)
         );
     }

@@ -212,7 +212,10 @@ public static class MlflowReplay
                     experiments.TryAdd(old, text);
                 }
                 else if (
-                    (key is "artifact_uri" or "mlflow.artifactLocation" || (string?)members["key"] == "mlflow.artifactLocation")
+                    (
+                        key is "artifact_uri" or "mlflow.artifactLocation"
+                        || (string?)members["key"] == "mlflow.artifactLocation"
+                    )
                     && old.StartsWith("mlflow-artifacts:/", StringComparison.Ordinal)
                     && !ids.ContainsKey(old)
                 )

@@ -46,7 +46,9 @@ public sealed class TraceTests
         Assert.Equal(ended.ToJsonString(), Assert.Single(found["traces"]!.AsArray())!.ToJsonString());
         Assert.Equal(
             $"mlflow-artifacts:/{experiment}/traces/{id}/artifacts",
-            ended["tags"]!.AsArray().Single(tag => (string?)tag!["key"] == "mlflow.artifactLocation")!["value"]!.ToString()
+            ended["tags"]!.AsArray().Single(tag => (string?)tag!["key"] == "mlflow.artifactLocation")![
+                "value"
+            ]!.ToString()
         );
         Assert.Equal(200, (int)spans.StatusCode);
     }
@@ -117,10 +119,7 @@ public sealed class TraceTests
         Assert.Equal(404, (int)spans.StatusCode);
         Assert.Equal(404, (await PutAsync(host, experiment, "private-b")).Status);
         Assert.Equal(403, (await PutAsync(host, experiment, "viewer-x")).Status);
-        Assert.Equal(
-            404,
-            (await host.SendAsync("PATCH", $"traces/{Id}", new { status = "OK" }, "private-b")).Status
-        );
+        Assert.Equal(404, (await host.SendAsync("PATCH", $"traces/{Id}", new { status = "OK" }, "private-b")).Status);
         Assert.Equal(
             403,
             (
@@ -213,7 +212,11 @@ public sealed class TraceTests
             host.Database.Log.Entries,
             e => e.Details.ToJsonString().Contains("secret", StringComparison.Ordinal)
         );
-        await host.OkAsync("POST", "traces/delete-traces", new { experiment_id = experiment, request_ids = new[] { Id } });
+        await host.OkAsync(
+            "POST",
+            "traces/delete-traces",
+            new { experiment_id = experiment, request_ids = new[] { Id } }
+        );
         await using var db = host.Database.Read();
         Assert.Empty(db.Set<ArtifactRow>());
     }
@@ -364,7 +367,11 @@ public sealed class TraceTests
             ["request_time"] = "2026-11-22T15:27:24.193Z",
             ["execution_duration"] = "0.25s",
             ["state"] = "OK",
-            ["trace_metadata"] = new JsonObject { ["mlflow.user"] = "root", ["mlflow.traceInputs"] = "secret question" },
+            ["trace_metadata"] = new JsonObject
+            {
+                ["mlflow.user"] = "root",
+                ["mlflow.traceInputs"] = "secret question",
+            },
             ["tags"] = new JsonObject { ["mlflow.traceName"] = "secret question" },
             ["request_preview"] = "secret question",
         };

@@ -44,7 +44,10 @@ public sealed class WebhookTests
         );
         Assert.Equal(made.ToJsonString(), read.ToJsonString());
         Assert.Equal(made.ToJsonString(), Assert.Single(listed["webhooks"]!.AsArray())!.ToJsonString());
-        Assert.Equal(("DISABLED", "n2"), ((string?)changed["webhook"]!["status"], (string?)changed["webhook"]!["name"]));
+        Assert.Equal(
+            ("DISABLED", "n2"),
+            ((string?)changed["webhook"]!["status"], (string?)changed["webhook"]!["name"])
+        );
         Assert.Equal(400, moved);
         Assert.Equal("{}", deleted.ToJsonString());
         Assert.Equal(404, gone);
@@ -280,7 +283,8 @@ public sealed class WebhookTests
         await Assert.ThrowsAsync<HttpRequestException>(() => DeliverAsync(host));
         await using (var db = host.Database.Read())
         {
-            await Handler(host).GiveUpAsync(db.Set<WebhookDeliveryRow>().Single().Id, TestContext.Current.CancellationToken);
+            await Handler(host)
+                .GiveUpAsync(db.Set<WebhookDeliveryRow>().Single().Id, TestContext.Current.CancellationToken);
         }
 
         Assert.Equal(2, receiver.Got.Count);
@@ -380,7 +384,11 @@ public sealed class WebhookTests
             ["secret"] = "top-secret",
         };
 
-    private static Task<RegistryHost> StartAsync(Receiver receiver, FakeNames? names = null, bool allowLoopback = true) =>
+    private static Task<RegistryHost> StartAsync(
+        Receiver receiver,
+        FakeNames? names = null,
+        bool allowLoopback = true
+    ) =>
         RegistryHost.StartAsync(services =>
         {
             services.Configure<RegistryOptions>(options =>
@@ -427,9 +435,9 @@ internal sealed class FakeNames(string addresses) : IHostAddresses
     public Task<IPAddress[]> ResolveAsync(string host, CancellationToken cancellationToken)
     {
         var answer = Asked++ == 0 ? addresses : Later ?? addresses;
-        return Task.FromResult<IPAddress[]>(
-            [.. answer.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(IPAddress.Parse)]
-        );
+        return Task.FromResult<IPAddress[]>([
+            .. answer.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(IPAddress.Parse),
+        ]);
     }
 }
 
