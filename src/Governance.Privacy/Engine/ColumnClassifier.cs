@@ -234,7 +234,8 @@ internal static class ColumnClassifier
                 );
             default:
                 // One fraction among many keys is no measure.
-                return profile.Of(Shape.Decimal) * 2 > profile.Present
+                return
+                    profile.Of(Shape.Decimal) * 2 > profile.Present
                     || (profile.Categories?.Count ?? 99) <= 2 && profile.Present > 20
                     ? null
                     : Raw(profile.Present);
@@ -288,8 +289,7 @@ internal static class ColumnClassifier
         var numbers = profile.Of(Shape.Whole) + profile.Of(Shape.Decimal);
         if (numbers == profile.Present)
         {
-            var key =
-                profile.Of(Shape.Decimal) * 10 < numbers && profile.Longest >= 5 && profile.WholeNumbersUnique;
+            var key = profile.Of(Shape.Decimal) * 10 < numbers && profile.Longest >= 5 && profile.WholeNumbersUnique;
             return key
                 ? Unknown(profile, "whole numbers, unique per row: could be the key of a record")
                 : None(profile, "numeric measure");

@@ -40,10 +40,7 @@ internal sealed class FactsBuilder(IAccess access, ISubjects subjects)
             Status = StatusWord(context.Version),
             Quarantined = context.Version?.Quarantined ?? false,
             HoldsProtected = context.HoldsProtected,
-            CallerRoles =
-            [
-                .. Roles.Where(role => context.Named.All(target => context.Rights.HasRole(role, target))),
-            ],
+            CallerRoles = [.. Roles.Where(role => context.Named.All(target => context.Rights.HasRole(role, target)))],
             CallerMayWrite = context.Named.All(target =>
                 context.Rights.Allows(Permissions.ModelWrite, target)
                 || context.Rights.Allows(Permissions.PromotionCarryOut, target)

@@ -169,12 +169,9 @@ public sealed class SideDoorTests(LiveGateway gateway)
     public async Task Calls_side_by_side_open_one_request()
     {
         await _story.ModelAsync("door-flood", 63);
-        const string ask =
-            "mutation{requestPromotion(model:\"door-flood\",version:1,target:{stage:PRODUCTION}){id}}";
+        const string ask = "mutation{requestPromotion(model:\"door-flood\",version:1,target:{stage:PRODUCTION}){id}}";
 
-        var answers = await Task.WhenAll(
-            Enumerable.Range(0, 24).Select(_ => gateway.As("dana").GraphQlAsync(ask))
-        );
+        var answers = await Task.WhenAll(Enumerable.Range(0, 24).Select(_ => gateway.As("dana").GraphQlAsync(ask)));
 
         var ids = answers.Select(answer =>
             answer["data"]?["requestPromotion"]?["id"]?.ToString() ?? answer.ToJsonString()

@@ -28,10 +28,9 @@ public class ApprovalTests
     [InlineData("reviewer privacy-officer", Verdict.Allow)]
     public void Two_approvals_are_two_persons_whatever_roles_one_of_them_holds(string roles, Verdict verdict)
     {
-        var approvals = roles.Split(' ')
-            .Select(
-                (role, i) => new ApprovalFact($"p{i}", role == "both" ? ["reviewer", "privacy-officer"] : [role])
-            );
+        var approvals = roles
+            .Split(' ')
+            .Select((role, i) => new ApprovalFact($"p{i}", role == "both" ? ["reviewer", "privacy-officer"] : [role]));
 
         Assert.Equal(verdict, Decide([.. approvals], eligible: 2).Verdict);
     }

@@ -202,12 +202,7 @@ public class GatewaySigningTests
         var id = await database.Writer.WriteAsync<Guid>(
             async (session, token) =>
                 await session.LogAsync(
-                    new LogEntry(
-                        kind,
-                        new Actor(ActorKind.Person, "p-1"),
-                        "version:fraud/3",
-                        LogOutcome.Done
-                    )
+                    new LogEntry(kind, new Actor(ActorKind.Person, "p-1"), "version:fraud/3", LogOutcome.Done)
                     {
                         Details = new() { ["statementSha256"] = digest },
                     },
