@@ -64,6 +64,7 @@ public static class GatewayHost
         }
 
         var platform = Paths.Resolve(options);
+        Listeners.RequireFree(options.Urls);
         var directory = DataDirectory.Open(platform.DataDirectory, demo);
         AddLogging(builder, demo);
         AddServices(builder.Services, builder.Configuration, options, platform, directory, demo);

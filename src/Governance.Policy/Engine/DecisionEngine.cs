@@ -182,8 +182,9 @@ internal static class DecisionEngine
     private static IEnumerable<string> MissingApprovals(PromotionRule rule, Facts facts) =>
         from needed in rule.Approvals
         let given = Counting(facts).Count(approval => approval.Roles.Contains(needed.Role))
-        where given < needed.Count
-        select $"{needed.Count - given} approval(s) by a {needed.Role} other than the requester and the artifact's author";
+        let missing = needed.Count - given
+        where missing > 0
+        select $"{missing} {(missing == 1 ? "approval" : "approvals")} by a {needed.Role} other than the requester and the artifact's author";
 
     // Several rules may be served by one person only where policy asks for one: distinct persons must cover the largest count.
     private static bool EnoughPersons(PromotionRule rule, Facts facts) =>
