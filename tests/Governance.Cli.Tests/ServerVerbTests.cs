@@ -123,6 +123,25 @@ public sealed class ServerVerbTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_problem_without_a_detail_is_said_by_its_title()
+    {
+        _gateway.AnswerJson("""{"status":401,"title":"The token is not valid.","code":"identity.invalid_token"}""", 401);
+
+        var answer = await RunAsync("whoami");
+
+        Assert.Equal("identity.invalid_token: The token is not valid.", answer.Error.TrimEnd());
+    }
+
+    [Fact]
+    public async Task An_address_where_nothing_answers_is_named()
+    {
+        var answer = await _cli.RunAsync("whoami", "--server", "https://localhost:1", "--ca", _cli.At("ca.pem"));
+
+        Assert.Equal(2, answer.Exit);
+        Assert.StartsWith("server.unreachable: Nothing answers at https://localhost:1/.", answer.Error);
+    }
+
+    [Fact]
     public async Task An_answer_that_is_no_answer_is_refused()
     {
         _gateway.AnswerJson("<html>");

@@ -64,7 +64,6 @@ public static class GatewayHost
         }
 
         var platform = Paths.Resolve(options);
-        Listeners.RequireFree(options.Urls);
         var directory = DataDirectory.Open(platform.DataDirectory, demo);
         AddLogging(builder, demo);
         AddServices(builder.Services, builder.Configuration, options, platform, directory, demo);
@@ -74,6 +73,7 @@ public static class GatewayHost
         app.Lifetime.ApplicationStarted.Register(() => Listeners.Require(app, demo));
         try
         {
+            Listeners.RequireFree(options.Urls);
             await PrepareAsync(app);
             Map(app);
             return app;

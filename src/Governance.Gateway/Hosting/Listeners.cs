@@ -8,7 +8,7 @@ namespace Governance.Gateway.Hosting;
 /// <summary>Looks at what is really listened on, however it came to be configured.</summary>
 internal static class Listeners
 {
-    /// <summary>Says in one sentence that an address is taken, before anything is opened or emptied.</summary>
+    /// <summary>Says in one sentence that a port is taken; the server would say it in three stack traces.</summary>
     public static void RequireFree(string urls)
     {
         var address = BindingAddress.Parse(urls);
