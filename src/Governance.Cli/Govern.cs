@@ -53,9 +53,10 @@ internal static class Govern
         {
             var verb = string.Join(' ', Path(parsed.CommandResult.Command));
             // An unknown verb is reported after the missing one that it stands for.
-            var said = parsed.UnmatchedTokens is [var token, ..] && parsed.CommandResult.Command.Subcommands.Count > 0
-                ? $"'{token}' is not a command."
-                : parsed.Errors[0].Message;
+            var said =
+                parsed.UnmatchedTokens is [var token, ..] && parsed.CommandResult.Command.Subcommands.Count > 0
+                    ? $"'{token}' is not a command."
+                    : parsed.Errors[0].Message;
             return Say(error, Stop.Usage($"{said} See {verb} --help."));
         }
 

@@ -125,7 +125,10 @@ public sealed class ServerVerbTests : IAsyncLifetime
     [Fact]
     public async Task A_problem_without_a_detail_is_said_by_its_title()
     {
-        _gateway.AnswerJson("""{"status":401,"title":"The token is not valid.","code":"identity.invalid_token"}""", 401);
+        _gateway.AnswerJson(
+            """{"status":401,"title":"The token is not valid.","code":"identity.invalid_token"}""",
+            401
+        );
 
         var answer = await RunAsync("whoami");
 

@@ -92,7 +92,10 @@ internal sealed class GatewayClient : IDisposable
         {
             throw new Stop(
                 Exit.Unusable,
-                Failure.Invalid("server.unreachable", $"Nothing answers at {_http.BaseAddress}. Is the gateway running, and is the port right?")
+                Failure.Invalid(
+                    "server.unreachable",
+                    $"Nothing answers at {_http.BaseAddress}. Is the gateway running, and is the port right?"
+                )
             );
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)

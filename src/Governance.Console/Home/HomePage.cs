@@ -118,7 +118,9 @@ internal static class HomePage
             .Select(request =>
                 (Html)
                     $"""
-                        <tr><td>{request.Version.Model} version {request.Version.Version}</td><td>{request.Target}</td><td>{(request.Reason.Length == 0 ? "none given" : request.Reason)}</td><td><code>{request.Id}</code></td></tr>
+                        <tr><td>{request.Version.Model} version {request.Version.Version}</td><td>{request.Target}</td><td>{(
+                            request.Reason.Length == 0 ? "none given" : request.Reason
+                        )}</td><td><code>{request.Id}</code></td></tr>
 
                         """
             )

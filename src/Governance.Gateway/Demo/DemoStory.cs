@@ -236,7 +236,8 @@ internal sealed class DemoStory(DemoAccounts accounts, PlatformOptions options, 
         var id = created.Text("id");
         var report = await _ada.BytesAsync($"/api/v1/reports/{id}?format=json");
         var directory = Path.Combine(options.DataDirectory, "demo");
-        foreach (var (format, name) in new[]
+        foreach (
+            var (format, name) in new[]
             {
                 ("json", "report.json"),
                 ("pdf", "report.pdf"),

@@ -24,7 +24,8 @@ internal static class Listeners
         catch (SocketException problem) when (problem.SocketErrorCode == SocketError.AddressAlreadyInUse)
         {
             throw new InvalidOperationException(
-                $"Port {address.Port} is in use by another program. End it, or choose another: Governance__Urls=https://localhost:9443"
+                $"Port {address.Port} is in use by another program. End it, or choose another: Governance__Urls=https://localhost:9443",
+                problem
             );
         }
         catch (SocketException)

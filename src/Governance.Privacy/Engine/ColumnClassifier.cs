@@ -236,15 +236,7 @@ internal static class ColumnClassifier
                     : Raw(profile.Present);
         }
 
-        ColumnFinding Raw(long matches) =>
-            Answer(
-                profile,
-                hint.Kind,
-                States.Raw,
-                Roles.Direct,
-                named,
-                matches
-            );
+        ColumnFinding Raw(long matches) => Answer(profile, hint.Kind, States.Raw, Roles.Direct, named, matches);
     }
 
     private static ColumnFinding IndirectByName(ColumnProfile profile, NameHint hint)

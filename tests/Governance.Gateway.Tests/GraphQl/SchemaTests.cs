@@ -33,7 +33,9 @@ public sealed class SchemaTests
             .Concat(fields.Select(field => (field.Path, field.Field.Description)))
             .Concat(
                 fields.SelectMany(field =>
-                    (field.Field.Arguments ?? []).Select(argument => ($"{field.Path}({argument.Name})", argument.Description))
+                    (field.Field.Arguments ?? []).Select(argument =>
+                        ($"{field.Path}({argument.Name})", argument.Description)
+                    )
                 )
             )
             .Concat(
