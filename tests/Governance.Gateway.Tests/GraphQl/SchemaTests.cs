@@ -29,22 +29,22 @@ public sealed class SchemaTests
             .SelectMany(type => type.Fields.Select(field => (Path: $"{type.Name}.{field.Name}", Field: field)))
             .ToList();
         var described = types
-            .Select(type => (type.Name, type.Description))
+            .Select(type => (Path: type.Name, type.Description))
             .Concat(fields.Select(field => (field.Path, field.Field.Description)))
             .Concat(
                 fields.SelectMany(field =>
                     (field.Field.Arguments ?? []).Select(argument =>
-                        ($"{field.Path}({argument.Name})", argument.Description)
+                        (Path: $"{field.Path}({argument.Name})", argument.Description)
                     )
                 )
             )
             .Concat(
                 types
                     .OfType<EnumerationGraphType>()
-                    .SelectMany(type => type.Values.Select(value => ($"{type.Name}.{value.Name}", value.Description)))
+                    .SelectMany(type => type.Values.Select(value => (Path: $"{type.Name}.{value.Name}", value.Description)))
             );
 
-        Assert.Empty(described.Where(item => string.IsNullOrWhiteSpace(item.Description)).Select(item => item.Name));
+        Assert.Empty(described.Where(item => string.IsNullOrWhiteSpace(item.Description)).Select(item => item.Path));
     }
 
     [Theory]
