@@ -189,7 +189,7 @@ public sealed class ServerVerbTests : IAsyncLifetime
         "lineage",
         """{"start":{"version":{"model":"fraud","version":3}},"direction":"BOTH","depth":6}"""
     )]
-    [InlineData("lineage run:1", "lineage", """{"start":{"urn":"run:1"},"direction":"UP","depth":4}""")]
+    [InlineData("lineage run:1", "lineage", """{"start":{"urn":"run:1"},"direction":"UP","depth":16}""")]
     public async Task A_verb_becomes_its_graphql_document(string line, string field, string variables)
     {
         _gateway.AnswerJson($"{{\"data\":{{\"{field}\":{{\"id\":\"r-1\",\"state\":\"open\"}}}}}}");
