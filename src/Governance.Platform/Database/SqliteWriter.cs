@@ -86,7 +86,7 @@ internal sealed class SqliteWriter : IWriter, IAsyncDisposable
         if (_connection is null)
         {
             _connection = _connections.Open();
-            _options = _connections.OptionsFor(_connection);
+            _options = _connections.OptionsFor(_connection, owned: false);
         }
 
         var afterCommit = new List<Action>();
