@@ -145,7 +145,7 @@ internal static class ColumnClassifier
                     kind,
                     States.Raw,
                     isColumn || !IsFreeText(profile) ? Roles.Direct : Roles.FreeText,
-                    Evidence(profile, kind, tally, whole, isColumn),
+                    Evidence(kind, tally, isColumn),
                     all
                 );
             }
@@ -159,14 +159,12 @@ internal static class ColumnClassifier
         return found.Count < 2 ? best : best! with { Evidence = $"{best.Evidence}; found: {string.Join(", ", found)}" };
     }
 
-    private static string Evidence(ColumnProfile profile, string kind, KindTally tally, long whole, bool isColumn)
+    private static string Evidence(string kind, KindTally tally, bool isColumn)
     {
         var form = Chance.TryGetValue(kind, out var chance)
-            ? $"check digits {Text(tally.Whole + tally.Embedded + tally.Weak)}/{Text(Math.Max(tally.Tried, 1))} (chance {chance * 100:0.#} %)"
+            ? $"check digits {Text(tally.Whole + tally.Embedded + tally.Weak)}/{Text(Math.Max(tally.Tried, 1))}, {chance * 100:0.#} % by chance"
             : "format";
-        return isColumn
-            ? $"{form}; {Text(whole)} of {Text(profile.Present)} values"
-            : $"{form}; inside {Text(whole + tally.Embedded)} of {Text(profile.Present)} values";
+        return isColumn ? form : $"{form}, inside longer values";
     }
 
     // Four standard deviations over what chance passes.
@@ -233,20 +231,15 @@ internal static class ColumnClassifier
                     profile.Present
                 );
             default:
-                return profile.Of(Shape.Decimal) > 0 || (profile.Categories?.Count ?? 99) <= 2 && profile.Present > 20
+                // One fraction among many keys is no measure.
+                return
+                    profile.Of(Shape.Decimal) * 2 > profile.Present
+                    || (profile.Categories?.Count ?? 99) <= 2 && profile.Present > 20
                     ? null
                     : Raw(profile.Present);
         }
 
-        ColumnFinding Raw(long matches) =>
-            Answer(
-                profile,
-                hint.Kind,
-                States.Raw,
-                Roles.Direct,
-                $"{named}; {Text(matches)} of {Text(profile.Present)} values have its form",
-                matches
-            );
+        ColumnFinding Raw(long matches) => Answer(profile, hint.Kind, States.Raw, Roles.Direct, named, matches);
     }
 
     private static ColumnFinding IndirectByName(ColumnProfile profile, NameHint hint)
@@ -286,7 +279,7 @@ internal static class ColumnClassifier
         var numbers = profile.Of(Shape.Whole) + profile.Of(Shape.Decimal);
         if (numbers == profile.Present)
         {
-            var key = profile.Of(Shape.Decimal) == 0 && profile.Longest >= 5 && profile.WholeNumbersUnique;
+            var key = profile.Of(Shape.Decimal) * 10 < numbers && profile.Longest >= 5 && profile.WholeNumbersUnique;
             return key
                 ? Unknown(profile, "whole numbers, unique per row: could be the key of a record")
                 : None(profile, "numeric measure");
@@ -299,7 +292,9 @@ internal static class ColumnClassifier
 
         if (profile.Of(Shape.Band) + numbers == profile.Present)
         {
-            return None(profile, "numeric bands");
+            return IsShared(profile, policy)
+                ? None(profile, "numeric bands")
+                : Unknown(profile, "bands too narrow to be shared: could be the key of a record");
         }
 
         return IsFreeText(profile)
@@ -316,13 +311,16 @@ internal static class ColumnClassifier
 
     // Few distinct short values, each shared on average by enough rows, none in the form of a person's name.
     private static bool IsCategory(ColumnProfile profile, PrivacyPolicy policy) =>
-        profile.Categories is { } categories
+        IsShared(profile, policy)
+        && profile.Categories is { } categories
         && profile.Longest <= policy.MaxCategoryLength
-        && profile.Present >= (long)policy.LeastK * categories.Count
         && profile.Sentences == 0
         && profile.GivenNamed == 0
         && profile.Of(Shape.Date) == 0
         && !categories.Keys.Any(value => GivenNames.Contains(value));
+
+    private static bool IsShared(ColumnProfile profile, PrivacyPolicy policy) =>
+        profile.Categories is { } categories && profile.Present >= (long)policy.LeastK * categories.Count;
 
     private static bool IsFreeText(ColumnProfile profile) => profile.Sentences * 2 >= profile.Present;
 

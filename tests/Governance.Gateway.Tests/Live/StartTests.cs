@@ -50,6 +50,25 @@ public sealed class StartTests(LiveGateway gateway) : IDisposable
         );
     }
 
+    [Fact]
+    public async Task A_port_that_is_taken_is_named_in_one_sentence() =>
+        await RefusedAsync(
+            $"Port {new Uri(gateway.Url).Port} is in use",
+            $"--Governance:DataDirectory={_root}/data",
+            $"--Governance:KeyFile={_root}/k",
+            $"--Governance:Urls={gateway.Url}"
+        );
+
+    [Theory]
+    [InlineData("'dmeo' is not a command", "dmeo")]
+    [InlineData("'exit' is not an option of demo", "demo", "exit")]
+    public async Task A_misspelt_word_does_not_start_a_gateway(string sentence, params string[] words)
+    {
+        await RefusedAsync(sentence, [.. words, $"--Governance:DataDirectory={_root}/data"]);
+
+        Assert.False(Directory.Exists(Path.Combine(_root, "data")));
+    }
+
     [Theory]
     [InlineData("data/gateway.kek")]
     [InlineData("data/./deeper/../gateway.kek")]
@@ -95,6 +114,36 @@ public sealed class StartTests(LiveGateway gateway) : IDisposable
             $"--Governance:Urls=https://localhost:{LiveGateway.FreePort()}",
             $"--{setting}"
         );
+
+    [Fact]
+    public async Task The_frameworks_own_listeners_are_refused() =>
+        await RefusedAsync(
+            "The section Kestrel is not read",
+            $"--Governance:DataDirectory={_root}/data",
+            $"--Governance:KeyFile={_root}/k",
+            $"--Governance:Urls=https://localhost:{LiveGateway.FreePort()}",
+            $"--Kestrel:Endpoints:Plain:Url=http://localhost:{LiveGateway.FreePort()}"
+        );
+
+    [Fact]
+    public void Nobody_but_the_owner_may_open_what_the_gateway_wrote()
+    {
+        var data = gateway.Services.GetRequiredService<Platform.PlatformOptions>().DataDirectory;
+        const UnixFileMode others =
+            UnixFileMode.GroupRead
+            | UnixFileMode.GroupWrite
+            | UnixFileMode.GroupExecute
+            | UnixFileMode.OtherRead
+            | UnixFileMode.OtherWrite
+            | UnixFileMode.OtherExecute;
+
+        var open = Directory
+            .EnumerateFileSystemEntries(data, "*", SearchOption.AllDirectories)
+            .Append(data)
+            .Where(path => (File.GetUnixFileMode(path) & others) != 0);
+
+        Assert.Empty(open);
+    }
 
     [Fact]
     public async Task A_bad_policy_file_is_refused_with_its_place()
