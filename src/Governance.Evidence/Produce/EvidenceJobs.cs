@@ -74,7 +74,7 @@ internal sealed class EvidenceJobHandler(
         }
     }
 
-    public async Task GiveUpAsync(string payload, CancellationToken cancellationToken)
+    public async Task GiveUpAsync(string payload, string reason, CancellationToken cancellationToken)
     {
         if (await CurrentAsync(payload, cancellationToken) is { } version)
         {
@@ -82,7 +82,7 @@ internal sealed class EvidenceJobHandler(
                 EvidenceOutcome.Error,
                 "",
                 "error",
-                $"The {producer.Kind} evidence could not be produced."
+                $"The {producer.Kind} evidence could not be produced: {reason}."
             );
             await RecordAsync(version, produced, cancellationToken);
         }

@@ -647,7 +647,7 @@ public sealed class DatasetsTests : IAsyncLifetime
         var view = await UploadAsync("length\n1.5\n"u8.ToArray());
         var row = await RowAsync(view.Sha256);
 
-        await _db.Get<ScanJob>().GiveUpAsync(row.Id.ToString("N"), Token);
+        await _db.Get<ScanJob>().GiveUpAsync(row.Id.ToString("N"), "it failed 5 times", Token);
 
         Assert.Equal("FAILED", (await Datasets.FindAsync(view.Sha256, Token))!.ScanState);
     }
