@@ -10,9 +10,8 @@ namespace Governance.EndToEnd.Tests;
 /// </summary>
 public sealed class CrashTests(ITestOutputHelper output)
 {
-    private const int LeastKills = 50;
     private const int MostTries = 25;
-    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(10);
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(30); // a minute or two on a quiet machine
 
     // 3 seeds × 17 phases = 51 kills that count; 30 × 17 = 510 in a long run.
     private static int Seeds => Environment.GetEnvironmentVariable("GOVERNANCE_LONG_TESTS") == "1" ? 30 : 3;

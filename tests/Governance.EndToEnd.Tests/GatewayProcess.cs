@@ -78,6 +78,7 @@ internal sealed class GatewayProcess : IDisposable
         start.Environment["Governance__Identity__TokensPerMinute"] = "600";
         start.Environment["Logging__LogLevel__Governance.Platform.Jobs"] = "Debug"; // tells when a job begins and ends
         start.Environment["DOTNET_TieredPGO"] = "0"; // most of a short life is start-up
+        start.Environment["DOTNET_TC_CallCounting"] = "0";
         var process = new Process { StartInfo = start };
         process.OutputDataReceived += (_, line) => Keep(line.Data);
         process.ErrorDataReceived += (_, line) => Keep(line.Data);
@@ -137,9 +138,9 @@ internal sealed class GatewayProcess : IDisposable
             [.. Read(connection, """select "Kind" from platform_job where "State" = 0""")],
             int.Parse(
                 Read(
-                    connection,
-                    """select count(*) from audit_entry where "Serial" > (select coalesce(max("Serial"), 0) from audit_leaf)"""
-                )
+                        connection,
+                        """select count(*) from audit_entry where "Serial" > (select coalesce(max("Serial"), 0) from audit_leaf)"""
+                    )
                     .Single(),
                 CultureInfo.InvariantCulture
             ),

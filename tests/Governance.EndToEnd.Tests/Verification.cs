@@ -212,6 +212,13 @@ internal sealed class Verification(
             return;
         }
 
+        var ready = await EntriesAsync($"kind=registry.version_ready&subject=version:{Workload.Model}/{number}");
+        if (malicious)
+        {
+            await CheckRefusedAsync(version, number, ready.Count);
+            return;
+        }
+
         var uri = (
             await _dana.GetAsync($"model-versions/get-download-uri?name={Workload.Model}&version={number}")
         ).Text("artifact_uri");
@@ -223,13 +230,6 @@ internal sealed class Verification(
             {
                 _problems.Add($"version {number}: {path} is {(served is null ? "missing" : "altered")}");
             }
-        }
-
-        var ready = await EntriesAsync($"kind=registry.version_ready&subject=version:{Workload.Model}/{number}");
-        if (malicious)
-        {
-            await CheckRefusedAsync(version, number, ready.Count);
-            return;
         }
 
         var missing = 5 - await workload.EvidenceAsync(number);

@@ -224,7 +224,9 @@ internal sealed class Workload(
                 ["source_run_id"] = run,
             }
         );
-        var root = logged.Text("model", "info", "artifact_uri").Replace("mlflow-artifacts:/", "", StringComparison.Ordinal);
+        var root = logged
+            .Text("model", "info", "artifact_uri")
+            .Replace("mlflow-artifacts:/", "", StringComparison.Ordinal);
         return (logged.Text("model", "info", "model_id"), root.TrimStart('/'));
     }
 
@@ -335,9 +337,7 @@ internal sealed class Workload(
                 flight.DuringAsync(
                     Phase.Approve,
                     () =>
-                        _rita.GraphQlAsync(
-                            $"mutation{{approveRequest(id:\"{request}\",comment:\"Looked.\"){{state}}}}"
-                        )
+                        _rita.GraphQlAsync($"mutation{{approveRequest(id:\"{request}\",comment:\"Looked.\"){{state}}}}")
                 ),
             ($"approvals:{request}", "1")
         );

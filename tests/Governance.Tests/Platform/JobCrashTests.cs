@@ -124,12 +124,7 @@ public class JobCrashTests
             clock: _clock
         );
 
-    private static Task PlantAsync(
-        TestDatabase database,
-        string key,
-        int crashes,
-        JobState state = JobState.Running
-    ) =>
+    private static Task PlantAsync(TestDatabase database, string key, int crashes, JobState state = JobState.Running) =>
         database.Writer.WriteAsync<Unit>(
             (session, _) =>
             {

@@ -15,15 +15,14 @@ namespace Governance.Gateway.Database.Migrations
                 table: "platform_job",
                 type: "INTEGER",
                 nullable: false,
-                defaultValue: 0);
+                defaultValue: 0
+            );
         }
 
         /// <inheritdoc />
         protected override void Down(MigrationBuilder migrationBuilder)
         {
-            migrationBuilder.DropColumn(
-                name: "Crashes",
-                table: "platform_job");
+            migrationBuilder.DropColumn(name: "Crashes", table: "platform_job");
         }
     }
 }
