@@ -191,9 +191,10 @@ internal sealed class EvidenceJobHandler(
         if (refused)
         {
             var reason = string.Join(' ', [produced.Summary, .. produced.Reasons.Take(5)]);
-            return version.Status == VersionStatus.PendingRegistration
-                ? await status.FailAsync(session, version.Ref, reason, cancellationToken)
-                : await status.QuarantineAsync(session, version.Ref, reason, cancellationToken);
+            // Failing what failed before changes nothing: a crash after this unit and before the job's mark runs it again.
+            return version.Status == VersionStatus.Ready
+                ? await status.QuarantineAsync(session, version.Ref, reason, cancellationToken)
+                : await status.FailAsync(session, version.Ref, reason, cancellationToken);
         }
 
         if (producer.Kind == EvidenceKind.Scan)

@@ -61,6 +61,24 @@ public sealed class EvidenceJobTests
         Assert.All(jobs, job => Assert.Equal("evidence.privacy", job.Kind));
     }
 
+    [Fact]
+    public async Task A_refusing_scan_that_runs_again_after_a_crash_changes_nothing()
+    {
+        await using var host = await StartAsync();
+        await host.VersionAsync("bad");
+        await using var db = host.Database.Read();
+        var job = await db.Set<JobRow>().SingleAsync(row => row.Kind == "evidence.scan", Now);
+        var scan = Handler(host, new Finding(EvidenceKind.Scan, EvidenceOutcome.Failed));
+
+        await scan.RunAsync(job.Payload, Now);
+        await scan.RunAsync(job.Payload, Now);
+
+        var version = await host.Database.Get<IRegistryReader>().FindVersionAsync(new("bad", 1), Now);
+        Assert.Equal(VersionStatus.FailedRegistration, version!.Status);
+        Assert.False(version.Quarantined);
+        Assert.False(await db.Set<JobRow>().AnyAsync(row => row.Kind == "evidence.signature", Now));
+    }
+
     private static Task<RegistryHost> StartAsync() =>
         RegistryHost.StartAsync(services =>
             services.AddSingleton<IModelContribution, EvidenceModel>().AddSingleton<IVersionIntake, VersionIntake>()
@@ -70,19 +88,22 @@ public sealed class EvidenceJobTests
     private static async Task RunAllAsync(RegistryHost host)
     {
         var handlers = Enum.GetValues<EvidenceKind>()
-            .Select(kind => new EvidenceJobHandler(
-                new Clean(kind),
-                host.Database.Get<IRegistryReader>(),
-                host.Database.Get<IVersionStatus>(),
-                host.Database.Get<IBlobStore>(),
-                host.Database.Writer
-            ))
+            .Select(kind => Handler(host, new Finding(kind, EvidenceOutcome.Passed)))
             .ToDictionary(handler => handler.Kind);
         while (await NextAsync(host) is { } job)
         {
             await handlers[job.Kind].RunAsync(job.Payload, Now);
         }
     }
+
+    private static EvidenceJobHandler Handler(RegistryHost host, IEvidenceProducer producer) =>
+        new(
+            producer,
+            host.Database.Get<IRegistryReader>(),
+            host.Database.Get<IVersionStatus>(),
+            host.Database.Get<IBlobStore>(),
+            host.Database.Writer
+        );
 
     private static async Task<JobRow?> NextAsync(RegistryHost host)
     {
@@ -120,11 +141,11 @@ public sealed class EvidenceJobTests
             },
         };
 
-    private sealed class Clean(EvidenceKind kind) : IEvidenceProducer
+    private sealed class Finding(EvidenceKind kind, EvidenceOutcome outcome) : IEvidenceProducer
     {
         public EvidenceKind Kind => kind;
 
         public Task<Produced> ProduceAsync(VersionView version, CancellationToken cancellationToken) =>
-            Task.FromResult(new Produced(EvidenceOutcome.Passed, "1", "clean", "Nothing found."));
+            Task.FromResult(new Produced(outcome, "1", "class", "What was found."));
     }
 }
