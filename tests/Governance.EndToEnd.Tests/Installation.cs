@@ -293,12 +293,8 @@ internal sealed class Installation
         var acknowledged = 0;
         var work = _workload.LogMetricsAsync(run, () => Interlocked.Increment(ref acknowledged));
         var enough = _random.Next(4, 40);
-        while (Volatile.Read(ref acknowledged) < enough && !work.IsCompleted)
-        {
-            await Task.Delay(1, _token);
-        }
-
-        Wait(TimeSpan.FromMilliseconds(_random.NextDouble() * 40));
+        SpinWait.SpinUntil(() => Volatile.Read(ref acknowledged) >= enough || work.IsCompleted);
+        Wait(TimeSpan.FromMilliseconds(_random.NextDouble() * 3)); // a commit was just acknowledged
         return (work, true);
     }
 
