@@ -22,9 +22,7 @@ public static class PlatformModule
         services.TryAddSingleton<IKeyWrap, FileKeyWrap>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IModelContribution, PlatformModel>());
         services.AddHostedService<JobWorker>();
-        services.AddPooledDbContextFactory<GovernanceDb>(
-            (provider, builder) => provider.GetRequiredService<SqliteConnections>().Configure(builder)
-        );
+        services.TryAddSingleton<IDbContextFactory<GovernanceDb>, SqliteContexts>();
         services.TryAddScoped(provider =>
             provider.GetRequiredService<IDbContextFactory<GovernanceDb>>().CreateDbContext()
         );

@@ -17,6 +17,23 @@ public interface IModelContribution
 /// <param name="options">Provider and connection.</param>
 public sealed class GovernanceDb(DbContextOptions<GovernanceDb> options) : DbContext(options)
 {
+    private SqliteContexts? _lender;
+
+    /// <summary>Until it is disposed, this context belongs to its caller; then it goes back.</summary>
+    internal void LendFrom(SqliteContexts lender) => _lender = lender;
+
+    /// <inheritdoc />
+    public override void Dispose()
+    {
+        if (!GoesBack())
+        {
+            base.Dispose();
+        }
+    }
+
+    /// <inheritdoc />
+    public override ValueTask DisposeAsync() => GoesBack() ? ValueTask.CompletedTask : base.DisposeAsync();
+
     /// <inheritdoc />
     protected override void ConfigureConventions(ModelConfigurationBuilder configurationBuilder)
     {
@@ -33,6 +50,8 @@ public sealed class GovernanceDb(DbContextOptions<GovernanceDb> options) : DbCon
             contribution.Configure(modelBuilder);
         }
     }
+
+    private bool GoesBack() => Interlocked.Exchange(ref _lender, null) is { } lender && lender.TryTakeBack(this);
 
     // EF's own provider answers any IEnumerable with an empty one, so the application's is asked by name.
     internal static IEnumerable<IModelContribution> ContributionsOf(DbContext context) =>

@@ -1,7 +1,5 @@
-using System.Data.Common;
 using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
-using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 
 namespace Governance.Platform.Database;
@@ -19,71 +17,35 @@ internal sealed class SqliteConnections(PlatformOptions options, IServiceProvide
         DataSource = Path.Combine(options.DataDirectory, "governance.db"),
         ForeignKeys = true,
         DefaultTimeout = 30,
+        Pooling = false,
     };
 
-    /// <summary>A connection of one's own, outside the pool.</summary>
+    /// <summary>A connection of one's own.</summary>
     public SqliteConnection Open()
     {
-        var connection = new SqliteConnection(
-            new SqliteConnectionStringBuilder(_text.ToString()) { Pooling = false }.ToString()
-        );
+        var connection = new SqliteConnection(_text.ToString());
         connection.Open();
-        Pragmas.Apply(connection);
+        using var command = connection.CreateCommand();
+        command.CommandText = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;";
+        command.ExecuteNonQuery();
         return connection;
     }
 
-    /// <summary>Options of contexts over one given connection.</summary>
-    public DbContextOptions<GovernanceDb> OptionsFor(SqliteConnection connection)
-    {
-        var builder = new DbContextOptionsBuilder<GovernanceDb>();
-        builder.UseSqlite(connection);
-        Compose(builder);
-        return builder.Options;
-    }
-
-    /// <summary>Options of pooled contexts that open their own connections.</summary>
-    public void Configure(DbContextOptionsBuilder builder)
-    {
-        builder.UseSqlite(_text.ToString(), Migrations).AddInterceptors(Pragmas.Instance);
-        Compose(builder);
-    }
+    /// <summary>Options of contexts over one given connection; an owned one is closed with its context.</summary>
+    public DbContextOptions<GovernanceDb> OptionsFor(SqliteConnection connection, bool owned) =>
+        new DbContextOptionsBuilder<GovernanceDb>()
+            .UseSqlite(connection, owned, Migrations)
+            .AddInterceptors(PreparedCommands.Instance)
+            .UseApplicationServiceProvider(services)
+            .ReplaceService<IModelCacheKeyFactory, ComposedModelCacheKey>()
+            .UseQueryTrackingBehavior(QueryTrackingBehavior.TrackAll)
+            .Options;
 
     private void Migrations(SqliteDbContextOptionsBuilder sqlite)
     {
         if (options.MigrationsAssembly.Length > 0)
         {
             sqlite.MigrationsAssembly(options.MigrationsAssembly);
-        }
-    }
-
-    private void Compose(DbContextOptionsBuilder builder) =>
-        builder
-            .UseApplicationServiceProvider(services)
-            .ReplaceService<IModelCacheKeyFactory, ComposedModelCacheKey>()
-            .UseQueryTrackingBehavior(QueryTrackingBehavior.TrackAll);
-
-    private sealed class Pragmas : DbConnectionInterceptor
-    {
-        public static readonly Pragmas Instance = new();
-
-        public static void Apply(DbConnection connection)
-        {
-            using var command = connection.CreateCommand();
-            command.CommandText = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;";
-            command.ExecuteNonQuery();
-        }
-
-        public override void ConnectionOpened(DbConnection connection, ConnectionEndEventData eventData) =>
-            Apply(connection);
-
-        public override Task ConnectionOpenedAsync(
-            DbConnection connection,
-            ConnectionEndEventData eventData,
-            CancellationToken cancellationToken = default
-        )
-        {
-            Apply(connection);
-            return Task.CompletedTask;
         }
     }
 

@@ -95,7 +95,7 @@ internal sealed partial class SqliteWriter : IWriter, IAsyncDisposable
         if (_connection is null)
         {
             _connection = _connections.Open();
-            _options = _connections.OptionsFor(_connection);
+            _options = _connections.OptionsFor(_connection, owned: false);
         }
 
         var afterCommit = new List<Action>();

@@ -42,15 +42,7 @@ public sealed class EvidenceJobTests
         await host.OkAsync("POST", "runs/log-inputs", Inputs(path.Split('/')[1], sha256));
         await RunAllAsync(host);
 
-        await host.Database.Writer.WriteAsync<Unit>(
-            async (session, token) =>
-            {
-                var watch = new DatasetWatch(host.Database.Get<IRegistryReader>());
-                await watch.OnChangedAsync(session, sha256, token);
-                return default(Unit);
-            },
-            Now
-        );
+        await ChangeAsync(host, sha256);
 
         await using var db = host.Database.Read();
         var stale = await db.Set<EvidenceRow>().Where(row => row.Stale).ToListAsync(Now);
@@ -79,6 +71,49 @@ public sealed class EvidenceJobTests
         Assert.False(await db.Set<JobRow>().AnyAsync(row => row.Kind == "evidence.signature", Now));
     }
 
+    [Fact]
+    public async Task What_was_examined_before_the_dataset_changed_does_not_count_for_a_moment()
+    {
+        await using var host = await StartAsync();
+        var sha256 = Digest.Of("table");
+        host.Datasets.Known.Add(sha256);
+        var path = await host.VersionAsync("trained");
+        await host.OkAsync("POST", "runs/log-inputs", Inputs(path.Split('/')[1], sha256));
+        var version = (await host.Database.Get<IRegistryReader>().FindVersionAsync(new("trained", 1), Now))!;
+        var job = EvidenceJob.Of(version);
+        await ClearJobsAsync(host);
+
+        await Handler(host, new Overtaken(host, sha256)).RunAsync(job.Request(EvidenceKind.Privacy).Payload, Now);
+
+        await using var db = host.Database.Read();
+        Assert.True(Assert.Single(await db.Set<EvidenceRow>().ToListAsync(Now)).Stale);
+    }
+
+    private static async Task ClearJobsAsync(RegistryHost host)
+    {
+        while (await NextAsync(host) is not null) { }
+    }
+
+    private static EvidenceJobHandler Handler(RegistryHost host, IEvidenceProducer producer) =>
+        new(
+            producer,
+            host.Database.Get<IRegistryReader>(),
+            host.Database.Get<IVersionStatus>(),
+            host.Database.Get<IBlobStore>(),
+            host.Database.Writer
+        );
+
+    private static Task ChangeAsync(RegistryHost host, Digest sha256) =>
+        host.Database.Writer.WriteAsync<Unit>(
+            async (session, token) =>
+            {
+                var watch = new DatasetWatch(host.Database.Get<IRegistryReader>());
+                await watch.OnChangedAsync(session, sha256, token);
+                return default(Unit);
+            },
+            Now
+        );
+
     private static Task<RegistryHost> StartAsync() =>
         RegistryHost.StartAsync(services =>
             services.AddSingleton<IModelContribution, EvidenceModel>().AddSingleton<IVersionIntake, VersionIntake>()
@@ -95,15 +130,6 @@ public sealed class EvidenceJobTests
             await handlers[job.Kind].RunAsync(job.Payload, Now);
         }
     }
-
-    private static EvidenceJobHandler Handler(RegistryHost host, IEvidenceProducer producer) =>
-        new(
-            producer,
-            host.Database.Get<IRegistryReader>(),
-            host.Database.Get<IVersionStatus>(),
-            host.Database.Get<IBlobStore>(),
-            host.Database.Writer
-        );
 
     private static async Task<JobRow?> NextAsync(RegistryHost host)
     {
@@ -147,5 +173,17 @@ public sealed class EvidenceJobTests
 
         public Task<Produced> ProduceAsync(VersionView version, CancellationToken cancellationToken) =>
             Task.FromResult(new Produced(outcome, "1", "class", "What was found."));
+    }
+
+    /// <summary>Passes what it looked at, and somebody changes the dataset before the result is stored.</summary>
+    private sealed class Overtaken(RegistryHost host, Digest sha256) : IEvidenceProducer
+    {
+        public EvidenceKind Kind => EvidenceKind.Privacy;
+
+        public async Task<Produced> ProduceAsync(VersionView version, CancellationToken cancellationToken)
+        {
+            await ChangeAsync(host, sha256);
+            return new Produced(EvidenceOutcome.Passed, "1", "pass", "Nothing found.");
+        }
     }
 }
