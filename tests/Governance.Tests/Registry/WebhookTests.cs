@@ -300,7 +300,7 @@ public sealed class WebhookTests
         await using (var db = host.Database.Read())
         {
             await Handler(host)
-                .GiveUpAsync(db.Set<WebhookDeliveryRow>().Single().Id, TestContext.Current.CancellationToken);
+                .GiveUpAsync(db.Set<WebhookDeliveryRow>().Single().Id, "failed", TestContext.Current.CancellationToken);
         }
 
         Assert.Equal(2, receiver.Got.Count);

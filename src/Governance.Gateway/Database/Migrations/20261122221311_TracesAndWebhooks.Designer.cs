@@ -11,7 +11,7 @@ using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
 namespace Governance.Gateway.Database.Migrations
 {
     [DbContext(typeof(GovernanceDb))]
-    [Migration("20261122214105_TracesAndWebhooks")]
+    [Migration("20261122221311_TracesAndWebhooks")]
     partial class TracesAndWebhooks
     {
         /// <inheritdoc />
@@ -454,6 +454,9 @@ namespace Governance.Gateway.Database.Migrations
                         .HasColumnType("TEXT");
 
                     b.Property<int>("Attempts")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<int>("Crashes")
                         .HasColumnType("INTEGER");
 
                     b.Property<long>("CreatedAt")
