@@ -16,14 +16,24 @@ public static class PlatformModule
     {
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton<JobOptions>();
-        services.TryAddSingleton<SqliteConnections>();
-        services.TryAddSingleton<IWriter, SqliteWriter>();
+        services.TryAddSingleton<DatabaseOptions>();
+        services.TryAddSingleton<Leases>();
+        services.TryAddSingleton<IConnections>(provider =>
+            provider.GetRequiredService<DatabaseOptions>().IsPostgreSql
+                ? ActivatorUtilities.CreateInstance<PostgresConnections>(provider)
+                : ActivatorUtilities.CreateInstance<SqliteConnections>(provider)
+        );
+        services.TryAddSingleton<IWriter>(provider =>
+            provider.GetRequiredService<DatabaseOptions>().IsPostgreSql
+                ? ActivatorUtilities.CreateInstance<PostgresWriter>(provider)
+                : ActivatorUtilities.CreateInstance<SqliteWriter>(provider)
+        );
         services.TryAddSingleton<IBlobStore, DiskBlobStore>();
         services.TryAddSingleton<IKeyWrap, FileKeyWrap>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IModelContribution, PlatformModel>());
         services.AddHostedService<JobWorker>();
         services.AddPooledDbContextFactory<GovernanceDb>(
-            (provider, builder) => provider.GetRequiredService<SqliteConnections>().Configure(builder)
+            (provider, builder) => provider.GetRequiredService<IConnections>().Configure(builder)
         );
         services.TryAddScoped(provider =>
             provider.GetRequiredService<IDbContextFactory<GovernanceDb>>().CreateDbContext()
@@ -45,6 +55,15 @@ internal sealed class PlatformModel : IModelContribution
             job.Property(row => row.Key).HasMaxLength(400);
             job.HasIndex(row => new { row.State, row.DueAt });
             job.HasIndex(row => new { row.Kind, row.Key });
+            job.HasIndex(row => row.Key);
+            job.HasIndex(row => new { row.Kind, row.Key }, "IX_platform_job_running")
+                .IsUnique()
+                .HasFilter("\"State\" = 1");
+        });
+        model.Entity<LeaseRow>(lease =>
+        {
+            lease.ToTable("platform_lease");
+            lease.HasKey(row => row.Name);
         });
         model.Entity<BlobRow>(blob =>
         {

@@ -12,7 +12,7 @@ namespace Governance.Platform.Database;
 /// </summary>
 /// <param name="options">Where the data directory is.</param>
 /// <param name="services">Where model contributions come from.</param>
-internal sealed class SqliteConnections(PlatformOptions options, IServiceProvider services)
+internal sealed class SqliteConnections(PlatformOptions options, IServiceProvider services) : IConnections
 {
     private readonly SqliteConnectionStringBuilder _text = new()
     {
@@ -37,15 +37,15 @@ internal sealed class SqliteConnections(PlatformOptions options, IServiceProvide
     {
         var builder = new DbContextOptionsBuilder<GovernanceDb>();
         builder.UseSqlite(connection);
-        Compose(builder);
+        builder.Compose(services);
         return builder.Options;
     }
 
-    /// <summary>Options of pooled contexts that open their own connections.</summary>
+    /// <inheritdoc />
     public void Configure(DbContextOptionsBuilder builder)
     {
         builder.UseSqlite(_text.ToString(), Migrations).AddInterceptors(Pragmas.Instance);
-        Compose(builder);
+        builder.Compose(services);
     }
 
     private void Migrations(SqliteDbContextOptionsBuilder sqlite)
@@ -55,12 +55,6 @@ internal sealed class SqliteConnections(PlatformOptions options, IServiceProvide
             sqlite.MigrationsAssembly(options.MigrationsAssembly);
         }
     }
-
-    private void Compose(DbContextOptionsBuilder builder) =>
-        builder
-            .UseApplicationServiceProvider(services)
-            .ReplaceService<IModelCacheKeyFactory, ComposedModelCacheKey>()
-            .UseQueryTrackingBehavior(QueryTrackingBehavior.TrackAll);
 
     private sealed class Pragmas : DbConnectionInterceptor
     {
@@ -85,16 +79,5 @@ internal sealed class SqliteConnections(PlatformOptions options, IServiceProvide
             Apply(connection);
             return Task.CompletedTask;
         }
-    }
-
-    // Two hosts in one process (tests) may compose different modules: the model cache must tell them apart.
-    private sealed class ComposedModelCacheKey : IModelCacheKeyFactory
-    {
-        public object Create(DbContext context, bool designTime) =>
-            (
-                context.GetType(),
-                designTime,
-                string.Join(';', GovernanceDb.ContributionsOf(context).Select(part => part.GetType().FullName))
-            );
     }
 }

@@ -28,9 +28,9 @@ internal sealed class SqliteWriter : IWriter, IAsyncDisposable
     private SqliteConnection? _connection;
     private DbContextOptions<GovernanceDb>? _options;
 
-    public SqliteWriter(SqliteConnections connections, ILogAppender log, IGraphWriter graph, TimeProvider clock)
+    public SqliteWriter(IConnections connections, ILogAppender log, IGraphWriter graph, TimeProvider clock)
     {
-        _connections = connections;
+        _connections = (SqliteConnections)connections;
         _log = log;
         _graph = graph;
         _clock = clock;

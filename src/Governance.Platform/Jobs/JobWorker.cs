@@ -28,11 +28,17 @@ internal sealed partial class JobWorker(
         await Task.WhenAll(Enumerable.Range(0, options.Workers).Select(_ => WorkAsync(stoppingToken)));
     }
 
-    // One gateway owns a SQLite database: whatever is marked running at its start belongs to a dead process.
+    // One gateway owns a SQLite database: whatever is marked running at its start belongs to a dead process. Elsewhere claims
+    // run out.
     private Task ReclaimAsync(CancellationToken cancellationToken) =>
         writer.WriteAsync<Unit>(
             async (session, token) =>
             {
+                if (session.Db.IsShared())
+                {
+                    return default(Unit);
+                }
+
                 await session
                     .Db.Set<JobRow>()
                     .Where(job => job.State == JobState.Running)
@@ -84,6 +90,11 @@ internal sealed partial class JobWorker(
         var now = clock.GetUtcNow();
         await using (var db = await databases.CreateDbContextAsync(cancellationToken))
         {
+            if (db.IsShared())
+            {
+                return await JobClaims.TakeAsync(db, now, cancellationToken);
+            }
+
             // A look without the write lock: an idle gateway does not write.
             if (!await Claimable(db, now).AnyAsync(cancellationToken))
             {
@@ -122,7 +133,7 @@ internal sealed partial class JobWorker(
 
             using var limited = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
             limited.CancelAfter(TimeSpan.FromSeconds(options.TimeoutSeconds));
-            await handler.RunAsync(job.Payload, limited.Token);
+            await HoldAsync(job, token => handler.RunAsync(job.Payload, token), limited.Token);
             await ChangeAsync(job, (row, session) => session.Db.Remove(row), cancellationToken);
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
@@ -134,6 +145,17 @@ internal sealed partial class JobWorker(
             JobFailed(logger, job.Kind, job.Id, job.Attempts, exception.GetType().Name, exception.StackTrace ?? "");
             await RetryAsync(job, exception, cancellationToken);
         }
+    }
+
+    private async Task HoldAsync(JobRow job, Func<CancellationToken, Task> work, CancellationToken cancellationToken)
+    {
+        bool shared;
+        await using (var db = await databases.CreateDbContextAsync(cancellationToken))
+        {
+            shared = db.IsShared();
+        }
+
+        await (shared ? JobClaims.HoldAsync(job, work, databases, clock, cancellationToken) : work(cancellationToken));
     }
 
     private async Task RetryAsync(JobRow job, Exception exception, CancellationToken cancellationToken)
@@ -160,7 +182,12 @@ internal sealed partial class JobWorker(
         writer.WriteAsync<Unit>(
             async (session, token) =>
             {
-                if (await session.Db.Set<JobRow>().FindAsync([job.Id], token) is { } row)
+                // A claim that ran out and was taken by another worker is no longer this one's to end.
+                if (
+                    await session.Db.Set<JobRow>().FindAsync([job.Id], token) is { } row
+                    && row.State == JobState.Running
+                    && row.Attempts == job.Attempts
+                )
                 {
                     change(row, session);
                 }

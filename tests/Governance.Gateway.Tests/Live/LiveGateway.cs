@@ -12,6 +12,7 @@ using Governance.Gateway.Tls;
 using Governance.Identity.Contracts;
 using Governance.Kernel;
 using Governance.Platform;
+using Governance.Tests.Platform;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -69,6 +70,9 @@ public sealed class LiveGateway : IAsyncLifetime
             ["Logging:LogLevel:Microsoft"] = "None",
             ["Logging:LogLevel:OpenIddict"] = "None",
         };
+        var database = await TestServer.OptionsAsync(_root);
+        settings["Governance:Database:Provider"] = database.Provider;
+        settings["Governance:Database:ConnectionString"] = database.ConnectionString;
         _app = await GatewayHost.BuildAsync([], demo: false, settings);
         await _app.StartAsync();
         _accounts = await DemoAccounts.CreateAsync(
@@ -88,6 +92,7 @@ public sealed class LiveGateway : IAsyncLifetime
             await _app.DisposeAsync();
         }
 
+        await TestServer.DropAsync(_root);
         Directory.Delete(_root, recursive: true);
     }
 

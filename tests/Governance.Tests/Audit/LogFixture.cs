@@ -17,7 +17,10 @@ internal static class LogFixture
         var database = await TestDatabase.StartAsync(services => services.AddAudit());
         if (triggers)
         {
-            await SqlAsync(database, AuditSchema.TriggerSql);
+            await SqlAsync(
+                database,
+                TestServer.IsPostgreSql ? AuditSchema.PostgresTriggerSql : AuditSchema.TriggerSql
+            );
         }
 
         if (sequencer)

@@ -1,0 +1,115 @@
+using Governance.Kernel;
+using Governance.Platform.Database;
+using Microsoft.EntityFrameworkCore;
+using Npgsql;
+
+namespace Governance.Platform.Jobs;
+
+/// <summary>
+/// Claiming of jobs where several gateways share one database: a claim is one statement that skips rows which others are
+/// claiming, and holds for a lease that the worker keeps renewing. A job whose lease ran out is claimed again by anyone.
+/// </summary>
+internal static class JobClaims
+{
+    /// <summary>How long a claim of a gateway that no longer says anything keeps others away.</summary>
+    public static readonly TimeSpan Lease = TimeSpan.FromSeconds(60);
+
+    private static readonly TimeSpan Renew = Lease / 4;
+
+    /// <summary>The next due job, now running, or null.</summary>
+    public static async Task<JobRow?> TakeAsync(
+        GovernanceDb db,
+        DateTimeOffset now,
+        CancellationToken cancellationToken
+    )
+    {
+        var (from, until) = (now.ToUnixTimeMilliseconds(), (now + Lease).ToUnixTimeMilliseconds());
+        try
+        {
+            var claimed = await db.Set<JobRow>()
+                .FromSql(
+                    $"""
+                    WITH next AS MATERIALIZED (
+                        SELECT job."Id" FROM platform_job AS job
+                        WHERE job."State" IN (0, 1) AND job."DueAt" <= {from} AND NOT EXISTS (
+                            SELECT FROM platform_job AS other
+                            WHERE other."Kind" = job."Kind" AND other."Key" = job."Key" AND other."State" = 1
+                            AND other."Id" <> job."Id")
+                        ORDER BY job."DueAt", job."Id" LIMIT 1 FOR UPDATE OF job SKIP LOCKED)
+                    UPDATE platform_job AS job SET "State" = 1, "Attempts" = job."Attempts" + 1, "DueAt" = {until}
+                    FROM next WHERE job."Id" = next."Id" RETURNING job.*
+                    """
+                )
+                .AsNoTracking()
+                .ToListAsync(cancellationToken);
+            return claimed.SingleOrDefault();
+        }
+        catch (Exception exception)
+            when ((exception as PostgresException ?? exception.InnerException)
+                    is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation }
+            )
+        {
+            // Another worker has just begun with the same kind and key: one of them runs at a time.
+            return null;
+        }
+    }
+
+    /// <summary>Runs work while its claim is renewed; work that lost its claim is cancelled.</summary>
+    public static async Task HoldAsync(
+        JobRow job,
+        Func<CancellationToken, Task> work,
+        IDbContextFactory<GovernanceDb> databases,
+        TimeProvider clock,
+        CancellationToken cancellationToken
+    )
+    {
+        using var held = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        using var done = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var renewing = RenewAsync(job, databases, clock, held, done.Token);
+        try
+        {
+            await work(held.Token);
+        }
+        finally
+        {
+            await done.CancelAsync();
+            await renewing;
+        }
+    }
+
+    private static async Task RenewAsync(
+        JobRow job,
+        IDbContextFactory<GovernanceDb> databases,
+        TimeProvider clock,
+        CancellationTokenSource held,
+        CancellationToken done
+    )
+    {
+        try
+        {
+            while (true)
+            {
+                await Task.Delay(Renew, clock, done);
+                await using var db = await databases.CreateDbContextAsync(done);
+                var until = clock.GetUtcNow() + Lease;
+                var renewed = await db.Set<JobRow>()
+                    .Where(row => row.Id == job.Id && row.State == JobState.Running && row.Attempts == job.Attempts)
+                    .ExecuteUpdateAsync(set => set.SetProperty(row => row.DueAt, until), done);
+                if (renewed == 0)
+                {
+                    await held.CancelAsync();
+                    return;
+                }
+            }
+        }
+        catch (OperationCanceledException) when (done.IsCancellationRequested)
+        {
+            // The work has ended.
+        }
+        catch (Exception exception) when (exception is DbUpdateException or NpgsqlException or InvalidOperationException)
+        {
+            // Nobody knows whether the claim still holds: somebody else may begin, so this one ends.
+            await held.CancelAsync();
+        }
+    }
+}
