@@ -31,6 +31,8 @@ public static class PlatformModule
         services.TryAddSingleton<IBlobStore, DiskBlobStore>();
         services.TryAddSingleton<IKeyWrap, FileKeyWrap>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IModelContribution, PlatformModel>());
+        services.TryAddSingleton<MonthPartitions>();
+        services.AddHostedService(provider => provider.GetRequiredService<MonthPartitions>());
         services.AddHostedService<JobWorker>();
         services.AddPooledDbContextFactory<GovernanceDb>(
             (provider, builder) => provider.GetRequiredService<IConnections>().Configure(builder)

@@ -27,7 +27,8 @@ public sealed class DatabaseOptions : IValidatableObject
     [Range(4, 500)]
     public int MaxConnections { get; set; } = 40;
 
-    internal bool IsPostgreSql => Provider == PostgreSql;
+    /// <summary>Whether the provider is <c>postgresql</c>.</summary>
+    public bool IsPostgreSql => Provider == PostgreSql;
 
     /// <inheritdoc />
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
@@ -63,6 +64,12 @@ public sealed class DatabaseOptions : IValidatableObject
             );
         }
     }
+
+    /// <summary>For people: where the database is, without user or password.</summary>
+    public override string ToString() =>
+        Parse() is { Host: { } host } text && IsPostgreSql
+            ? $"PostgreSQL {host}/{text.Database}"
+            : "SQLite in the data directory";
 
     /// <summary>The connection string in parts, or null when it is none. Its own error texts could hold the password.</summary>
     internal NpgsqlConnectionStringBuilder? Parse()
