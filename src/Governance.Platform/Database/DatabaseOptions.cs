@@ -30,6 +30,9 @@ public sealed class DatabaseOptions : IValidatableObject
     /// <summary>Whether the provider is <c>postgresql</c>.</summary>
     public bool IsPostgreSql => Provider == PostgreSql;
 
+    // For tests: every unit runs, is rolled back and runs again, so that one which cannot run twice is found.
+    internal bool Rehearse { get; set; }
+
     /// <inheritdoc />
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
     {

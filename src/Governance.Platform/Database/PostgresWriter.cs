@@ -24,6 +24,7 @@ internal sealed class PostgresWriter : IWriter, IDisposable
     private readonly IGraphWriter _graph;
     private readonly TimeProvider _clock;
     private readonly SemaphoreSlim _slots;
+    private readonly bool _rehearse;
 
     public PostgresWriter(
         IConnections connections,
@@ -39,6 +40,7 @@ internal sealed class PostgresWriter : IWriter, IDisposable
         _log = log;
         _graph = graph;
         _clock = clock;
+        _rehearse = options.Rehearse;
         // Readers always find a connection.
         _slots = new SemaphoreSlim(Math.Max(1, options.MaxConnections / 3));
     }
@@ -56,7 +58,12 @@ internal sealed class PostgresWriter : IWriter, IDisposable
                 var alone = attempt > TogetherAttempts;
                 try
                 {
-                    return await RunAsync(work, alone, cancellationToken);
+                    if (_rehearse)
+                    {
+                        await RunAsync(work, alone, keep: false, cancellationToken);
+                    }
+
+                    return await RunAsync(work, alone, keep: true, cancellationToken);
                 }
                 catch (Exception exception) when (attempt < MaxAttempts && LostToAnother(exception, alone))
                 {
@@ -75,6 +82,7 @@ internal sealed class PostgresWriter : IWriter, IDisposable
     private async Task<Result<T>> RunAsync<T>(
         Func<WriteSession, CancellationToken, Task<Result<T>>> work,
         bool alone,
+        bool keep,
         CancellationToken cancellationToken
     )
     {
@@ -91,13 +99,17 @@ internal sealed class PostgresWriter : IWriter, IDisposable
         var now = DateTimeOffset.FromUnixTimeMilliseconds(_clock.GetUtcNow().ToUnixTimeMilliseconds());
         var session = new WriteSession(db, now, _log, _graph);
         var result = await work(session, limited.Token);
-        if (!result.Ok)
+        if (result.Ok)
+        {
+            await db.SaveChangesAsync(limited.Token);
+        }
+
+        if (!result.Ok || !keep)
         {
             await transaction.RollbackAsync(CancellationToken.None);
             return result;
         }
 
-        await db.SaveChangesAsync(limited.Token);
         // A server answers COMMIT of a failed transaction with a silent ROLLBACK; any statement before it brings the error out.
         await db.Database.ExecuteSqlRawAsync("SELECT 1", limited.Token);
         await transaction.CommitAsync(CancellationToken.None);

@@ -73,7 +73,8 @@ public sealed class LiveGateway : IAsyncLifetime
         var database = await TestServer.OptionsAsync(_root);
         settings["Governance:Database:Provider"] = database.Provider;
         settings["Governance:Database:ConnectionString"] = database.ConnectionString;
-        _app = await GatewayHost.BuildAsync([], demo: false, settings);
+        database.Rehearse = true;
+        _app = await GatewayHost.BuildAsync([], demo: false, settings, services => services.AddSingleton(database));
         await _app.StartAsync();
         _accounts = await DemoAccounts.CreateAsync(
             Services,

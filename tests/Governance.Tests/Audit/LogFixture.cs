@@ -76,6 +76,11 @@ internal static class LogFixture
     public static async Task SqlAsync(this TestDatabase database, string sql)
     {
         await using var db = database.Read();
-        await db.Database.ExecuteSqlRawAsync(sql);
+        await db.Database.ExecuteSqlRawAsync(TestServer.IsPostgreSql ? OnPostgres(sql) : sql);
     }
+
+    private static string OnPostgres(string sql) =>
+        sql.Replace("randomblob(32)", "sha256(random()::text::bytea)", StringComparison.Ordinal)
+            .Replace("char(10)", "chr(10)", StringComparison.Ordinal)
+            .Replace("'X'", "gen_random_uuid()", StringComparison.Ordinal);
 }
