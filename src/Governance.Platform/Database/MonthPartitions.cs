@@ -6,11 +6,25 @@ using Npgsql;
 
 namespace Governance.Platform.Database;
 
-/// <summary>A row of a table that PostgreSQL keeps in partitions by month; the unit that adds the row sets the time.</summary>
+/// <summary>A row of a table that PostgreSQL keeps in partitions by month; the writer sets the time.</summary>
 public interface IDatedRow
 {
     /// <summary>When the row was added, Unix milliseconds.</summary>
     long WrittenMs { get; set; }
+}
+
+/// <summary>Sets the time of dated rows.</summary>
+internal static class DatedRows
+{
+    /// <summary>From here on every dated row that is added to the context gets this time.</summary>
+    public static void StampAdded(this GovernanceDb db, DateTimeOffset now) =>
+        db.ChangeTracker.Tracked += (_, tracked) =>
+        {
+            if (tracked is { FromQuery: false, Entry: { State: EntityState.Added, Entity: IDatedRow row } })
+            {
+                row.WrittenMs = now.ToUnixTimeMilliseconds();
+            }
+        };
 }
 
 /// <summary>

@@ -20,13 +20,6 @@ public sealed class WriteSession
         Now = now;
         _log = log;
         _graph = graph;
-        db.ChangeTracker.Tracked += (_, tracked) =>
-        {
-            if (tracked is { FromQuery: false, Entry: { State: EntityState.Added, Entity: IDatedRow row } })
-            {
-                row.WrittenMs = now.ToUnixTimeMilliseconds();
-            }
-        };
     }
 
     /// <summary>The tracked context; call <c>SaveChangesAsync</c> before reading back what the unit itself wrote.</summary>
