@@ -25,12 +25,16 @@ internal sealed class DiskBlobStore : IBlobStore
     private readonly string _root;
     private readonly string _incoming;
 
-    public DiskBlobStore(PlatformOptions options, IDbContextFactory<GovernanceDb> databases)
+    public DiskBlobStore(
+        PlatformOptions options,
+        DatabaseOptions database,
+        IDbContextFactory<GovernanceDb> databases
+    )
     {
         _databases = databases;
         _root = Path.Combine(options.DataDirectory, "blobs");
         _incoming = Path.Combine(_root, "incoming");
-        if (Directory.Exists(_incoming))
+        if (!database.IsPostgreSql && Directory.Exists(_incoming)) // there, other gateways may be writing
         {
             // What a crash left half-written was never acknowledged.
             Directory.Delete(_incoming, recursive: true);
