@@ -18,30 +18,32 @@ public static class PlatformModule
         services.TryAddSingleton<JobOptions>();
         services.TryAddSingleton<DatabaseOptions>();
         services.TryAddSingleton<Leases>();
-        services.TryAddSingleton<IConnections>(provider =>
-            provider.GetRequiredService<DatabaseOptions>().IsPostgreSql
-                ? ActivatorUtilities.CreateInstance<PostgresConnections>(provider)
-                : ActivatorUtilities.CreateInstance<SqliteConnections>(provider)
-        );
-        services.TryAddSingleton<IWriter>(provider =>
-            provider.GetRequiredService<DatabaseOptions>().IsPostgreSql
-                ? ActivatorUtilities.CreateInstance<PostgresWriter>(provider)
-                : ActivatorUtilities.CreateInstance<SqliteWriter>(provider)
-        );
+        services.TryAddSingleton<SqliteConnections>();
+        services.TryAddSingleton<SqliteContexts>();
+        services.TryAddSingleton<SqliteWriter>();
+        services.TryAddSingleton<PostgresConnections>();
+        services.TryAddSingleton<PostgresWriter>();
+        services.TryAddSingleton(Choose<IDbContextFactory<GovernanceDb>, SqliteContexts, PostgresConnections>);
+        services.TryAddSingleton(Choose<IWriter, SqliteWriter, PostgresWriter>);
         services.TryAddSingleton<IBlobStore, DiskBlobStore>();
         services.TryAddSingleton<IKeyWrap, FileKeyWrap>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IModelContribution, PlatformModel>());
         services.TryAddSingleton<MonthPartitions>();
         services.AddHostedService(provider => provider.GetRequiredService<MonthPartitions>());
         services.AddHostedService<JobWorker>();
-        services.AddPooledDbContextFactory<GovernanceDb>(
-            (provider, builder) => provider.GetRequiredService<IConnections>().Configure(builder)
-        );
         services.TryAddScoped(provider =>
             provider.GetRequiredService<IDbContextFactory<GovernanceDb>>().CreateDbContext()
         );
         return services;
     }
+
+    private static T Choose<T, TSqlite, TPostgres>(IServiceProvider provider)
+        where T : class
+        where TSqlite : T
+        where TPostgres : T =>
+        provider.GetRequiredService<DatabaseOptions>().IsPostgreSql
+            ? provider.GetRequiredService<TPostgres>()
+            : provider.GetRequiredService<TSqlite>();
 }
 
 /// <summary>The platform's own tables.</summary>

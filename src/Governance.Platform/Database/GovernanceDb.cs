@@ -17,6 +17,23 @@ public interface IModelContribution
 /// <param name="options">Provider and connection.</param>
 public class GovernanceDb(DbContextOptions options) : DbContext(options)
 {
+    private SqliteContexts? _lender;
+
+    /// <summary>Until it is disposed, this context belongs to its caller; then it goes back.</summary>
+    internal void LendFrom(SqliteContexts lender) => _lender = lender;
+
+    /// <inheritdoc />
+    public override void Dispose()
+    {
+        if (!GoesBack())
+        {
+            base.Dispose();
+        }
+    }
+
+    /// <inheritdoc />
+    public override ValueTask DisposeAsync() => GoesBack() ? ValueTask.CompletedTask : base.DisposeAsync();
+
     /// <inheritdoc />
     protected override void ConfigureConventions(ModelConfigurationBuilder configurationBuilder)
     {
@@ -54,6 +71,8 @@ public class GovernanceDb(DbContextOptions options) : DbContext(options)
             text.SetCollation("C");
         }
     }
+
+    private bool GoesBack() => Interlocked.Exchange(ref _lender, null) is { } lender && lender.TryTakeBack(this);
 
     // EF's own provider answers any IEnumerable with an empty one, so the application's is asked by name.
     internal static IEnumerable<IModelContribution> ContributionsOf(DbContext context) =>

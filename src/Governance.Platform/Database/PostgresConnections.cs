@@ -5,17 +5,16 @@ using Npgsql.EntityFrameworkCore.PostgreSQL.Infrastructure;
 
 namespace Governance.Platform.Database;
 
-/// <summary>Connections to PostgreSQL. The password is read once and never shown: the data source keeps it out of texts.</summary>
-internal sealed class PostgresConnections : IConnections, IAsyncDisposable
+/// <summary>Contexts on PostgreSQL, pooled as their connections are. The password is read once and never shown: the data source keeps it out of texts.</summary>
+internal sealed class PostgresConnections : IDbContextFactory<GovernanceDb>, IAsyncDisposable
 {
     private readonly PlatformOptions _platform;
-    private readonly IServiceProvider _services;
     private readonly NpgsqlDataSource _source;
+    private readonly PooledDbContextFactory<GovernanceDb> _contexts;
 
     public PostgresConnections(DatabaseOptions options, PlatformOptions platform, IServiceProvider services)
     {
         _platform = platform;
-        _services = services;
         var text = options.Parse() ?? throw new InvalidOperationException("The connection string is malformed.");
         text.ApplicationName ??= "governance";
         text.MaxPoolSize = options.MaxConnections;
@@ -26,14 +25,17 @@ internal sealed class PostgresConnections : IConnections, IAsyncDisposable
         }
 
         _source = new NpgsqlDataSourceBuilder(text.ConnectionString).Build();
+        Options = new DbContextOptionsBuilder<GovernanceDb>()
+            .UseNpgsql(_source, Migrations)
+            .Composed(services)
+            .Options;
+        _contexts = new PooledDbContextFactory<GovernanceDb>(Options);
     }
 
-    /// <inheritdoc />
-    public void Configure(DbContextOptionsBuilder builder)
-    {
-        builder.UseNpgsql(_source, Migrations);
-        builder.Compose(_services);
-    }
+    /// <summary>Options of a context that opens its own connection.</summary>
+    public DbContextOptions<GovernanceDb> Options { get; }
+
+    public GovernanceDb CreateDbContext() => _contexts.CreateDbContext();
 
     public ValueTask DisposeAsync() => _source.DisposeAsync();
 

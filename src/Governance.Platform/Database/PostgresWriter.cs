@@ -27,16 +27,14 @@ internal sealed class PostgresWriter : IWriter, IDisposable
     private readonly bool _rehearse;
 
     public PostgresWriter(
-        IConnections connections,
+        PostgresConnections connections,
         DatabaseOptions options,
         ILogAppender log,
         IGraphWriter graph,
         TimeProvider clock
     )
     {
-        var builder = new DbContextOptionsBuilder<GovernanceDb>();
-        connections.Configure(builder);
-        _options = builder.Options;
+        _options = connections.Options;
         _log = log;
         _graph = graph;
         _clock = clock;

@@ -1,7 +1,5 @@
-using System.Data.Common;
 using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
-using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 
 namespace Governance.Platform.Database;
@@ -12,72 +10,40 @@ namespace Governance.Platform.Database;
 /// </summary>
 /// <param name="options">Where the data directory is.</param>
 /// <param name="services">Where model contributions come from.</param>
-internal sealed class SqliteConnections(PlatformOptions options, IServiceProvider services) : IConnections
+internal sealed class SqliteConnections(PlatformOptions options, IServiceProvider services)
 {
     private readonly SqliteConnectionStringBuilder _text = new()
     {
         DataSource = Path.Combine(options.DataDirectory, "governance.db"),
         ForeignKeys = true,
         DefaultTimeout = 30,
+        Pooling = false,
     };
 
-    /// <summary>A connection of one's own, outside the pool.</summary>
+    /// <summary>A connection of one's own.</summary>
     public SqliteConnection Open()
     {
-        var connection = new SqliteConnection(
-            new SqliteConnectionStringBuilder(_text.ToString()) { Pooling = false }.ToString()
-        );
+        var connection = new SqliteConnection(_text.ToString());
         connection.Open();
-        Pragmas.Apply(connection);
+        using var command = connection.CreateCommand();
+        command.CommandText = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;";
+        command.ExecuteNonQuery();
         return connection;
     }
 
-    /// <summary>Options of contexts over one given connection.</summary>
-    public DbContextOptions<GovernanceDb> OptionsFor(SqliteConnection connection)
-    {
-        var builder = new DbContextOptionsBuilder<GovernanceDb>();
-        builder.UseSqlite(connection);
-        builder.Compose(services);
-        return builder.Options;
-    }
-
-    /// <inheritdoc />
-    public void Configure(DbContextOptionsBuilder builder)
-    {
-        builder.UseSqlite(_text.ToString(), Migrations).AddInterceptors(Pragmas.Instance);
-        builder.Compose(services);
-    }
+    /// <summary>Options of contexts over one given connection; an owned one is closed with its context.</summary>
+    public DbContextOptions<GovernanceDb> OptionsFor(SqliteConnection connection, bool owned) =>
+        new DbContextOptionsBuilder<GovernanceDb>()
+            .UseSqlite(connection, owned, Migrations)
+            .AddInterceptors(PreparedCommands.Instance)
+            .Composed(services)
+            .Options;
 
     private void Migrations(SqliteDbContextOptionsBuilder sqlite)
     {
         if (options.MigrationsAssembly.Length > 0)
         {
             sqlite.MigrationsAssembly(options.MigrationsAssembly);
-        }
-    }
-
-    private sealed class Pragmas : DbConnectionInterceptor
-    {
-        public static readonly Pragmas Instance = new();
-
-        public static void Apply(DbConnection connection)
-        {
-            using var command = connection.CreateCommand();
-            command.CommandText = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;";
-            command.ExecuteNonQuery();
-        }
-
-        public override void ConnectionOpened(DbConnection connection, ConnectionEndEventData eventData) =>
-            Apply(connection);
-
-        public override Task ConnectionOpenedAsync(
-            DbConnection connection,
-            ConnectionEndEventData eventData,
-            CancellationToken cancellationToken = default
-        )
-        {
-            Apply(connection);
-            return Task.CompletedTask;
         }
     }
 }

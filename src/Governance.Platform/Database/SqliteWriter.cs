@@ -28,9 +28,9 @@ internal sealed class SqliteWriter : IWriter, IAsyncDisposable
     private SqliteConnection? _connection;
     private DbContextOptions<GovernanceDb>? _options;
 
-    public SqliteWriter(IConnections connections, ILogAppender log, IGraphWriter graph, TimeProvider clock)
+    public SqliteWriter(SqliteConnections connections, ILogAppender log, IGraphWriter graph, TimeProvider clock)
     {
-        _connections = (SqliteConnections)connections;
+        _connections = connections;
         _log = log;
         _graph = graph;
         _clock = clock;
@@ -86,7 +86,7 @@ internal sealed class SqliteWriter : IWriter, IAsyncDisposable
         if (_connection is null)
         {
             _connection = _connections.Open();
-            _options = _connections.OptionsFor(_connection);
+            _options = _connections.OptionsFor(_connection, owned: false);
         }
 
         var afterCommit = new List<Action>();

@@ -3,17 +3,13 @@ using Microsoft.EntityFrameworkCore.Infrastructure;
 
 namespace Governance.Platform.Database;
 
-/// <summary>How contexts reach the configured database.</summary>
-internal interface IConnections
-{
-    /// <summary>Options of pooled contexts that open their own connections.</summary>
-    void Configure(DbContextOptionsBuilder builder);
-}
-
 /// <summary>What contexts have in common on every database.</summary>
 internal static class Composition
 {
-    public static void Compose(this DbContextOptionsBuilder builder, IServiceProvider services) =>
+    public static DbContextOptionsBuilder<GovernanceDb> Composed(
+        this DbContextOptionsBuilder<GovernanceDb> builder,
+        IServiceProvider services
+    ) =>
         builder
             .UseApplicationServiceProvider(services)
             .ReplaceService<IModelCacheKeyFactory, ComposedModelCacheKey>()
