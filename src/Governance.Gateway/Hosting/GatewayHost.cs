@@ -65,6 +65,11 @@ public static class GatewayHost
 
         var platform = Paths.Resolve(options);
         var database = Read(builder.Configuration, "Database", new DatabaseOptionsValidator());
+        if (demo && database.IsPostgreSql)
+        {
+            throw new InvalidOperationException("The demo empties its data, so it runs on SQLite only.");
+        }
+
         var directory = DataDirectory.Open(platform.DataDirectory, demo, shared: database.IsPostgreSql);
         AddLogging(builder, demo);
         AddServices(builder.Services, builder.Configuration, options, platform, database, directory, demo);
