@@ -16,9 +16,14 @@ public sealed class JobTests
     public async Task Each_job_is_claimed_by_one_of_many_workers()
     {
         await using var database = await ComposedDatabase.StartAsync();
-        await EnqueueAsync(database, [.. Enumerable.Range(0, 200).Select(n => new JobRequest("test.job", $"k{n}", ""))]);
+        await EnqueueAsync(
+            database,
+            [.. Enumerable.Range(0, 200).Select(n => new JobRequest("test.job", $"k{n}", ""))]
+        );
 
-        var claimed = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(() => DrainAsync(database), Token)));
+        var claimed = await Task.WhenAll(
+            Enumerable.Range(0, 8).Select(_ => Task.Run(() => DrainAsync(database), Token))
+        );
 
         Assert.Equal(200, claimed.Sum(ids => ids.Count));
         Assert.Equal(200, claimed.SelectMany(ids => ids).Distinct().Count());
@@ -34,7 +39,9 @@ public sealed class JobTests
         // The first failed and waits again, beside the second: whoever is claimed, the other has to wait.
         await database.SqlAsync("UPDATE platform_job SET \"State\" = 0, \"DueAt\" = 0");
 
-        var claims = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(() => ClaimAsync(database), Token)));
+        var claims = await Task.WhenAll(
+            Enumerable.Range(0, 8).Select(_ => Task.Run(() => ClaimAsync(database), Token))
+        );
 
         Assert.NotNull(first);
         Assert.Single(claims, claim => claim is not null);

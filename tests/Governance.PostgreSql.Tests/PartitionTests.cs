@@ -40,13 +40,7 @@ public sealed class PartitionTests
         clock.Now = Start.AddYears(2);
         await WriteAsync(database, "late");
 
-        string[] expected =
-        [
-            "audit_entry_other",
-            "registry_metrics_other",
-            "registry_params_other",
-            "registry_tags",
-        ];
+        string[] expected = ["audit_entry_other", "registry_metrics_other", "registry_params_other", "registry_tags"];
         Assert.Equal(expected, await PlacesAsync(database));
         // Its month can no longer be made, which stops nothing.
         await database.Get<MonthPartitions>().MakeAheadAsync(TestContext.Current.CancellationToken);
@@ -76,7 +70,14 @@ public sealed class PartitionTests
         var written = await database.Writer.WriteAsync<Unit>(
             async (session, token) =>
             {
-                session.Db.Add(new MetricRow { RunId = run, Key = "loss", TimestampMs = 1 });
+                session.Db.Add(
+                    new MetricRow
+                    {
+                        RunId = run,
+                        Key = "loss",
+                        TimestampMs = 1,
+                    }
+                );
                 session.Db.Add(Label(LabelScope.RunParam, run));
                 session.Db.Add(Label(LabelScope.RunTag, run));
                 await session.LogAsync(Log.Entry($"run:{run}"), token);

@@ -90,7 +90,9 @@ public sealed class SchemaTests : IAsyncLifetime
             WHERE NOT tgisinternal AND tgparentid = 0 AND tgname NOT LIKE '%no_truncate'
             """
         );
-        var onSqlite = await Sqlite.QueryAsync<string>("SELECT name AS \"Value\" FROM sqlite_schema WHERE type = 'trigger'");
+        var onSqlite = await Sqlite.QueryAsync<string>(
+            "SELECT name AS \"Value\" FROM sqlite_schema WHERE type = 'trigger'"
+        );
 
         Assert.Equal(8, onSqlite.Count);
         Assert.Equal(onSqlite.Order(StringComparer.Ordinal), onPostgres.Order(StringComparer.Ordinal));

@@ -96,9 +96,7 @@ public sealed class TwoGatewaysTests : IAsyncLifetime
 
         // The same call through both gateways, many times at once: each either carries it out, or finds it carried out.
         var moves = await Task.WhenAll(
-            Enumerable
-                .Range(0, 8)
-                .Select(n => Story.ToStageAsync(Both[n % 2].As("sam"), "contested", "Production"))
+            Enumerable.Range(0, 8).Select(n => Story.ToStageAsync(Both[n % 2].As("sam"), "contested", "Production"))
         );
 
         Assert.Contains(moves, move => move.Ok);
@@ -124,14 +122,7 @@ public sealed class TwoGatewaysTests : IAsyncLifetime
         await story.ModelAsync("raced");
         var copy = await _first
             .As("dana")
-            .PostAsync(
-                "model-versions/create",
-                new JsonObject
-                {
-                    ["name"] = "raced",
-                    ["source"] = "models:/raced/1",
-                }
-            );
+            .PostAsync("model-versions/create", new JsonObject { ["name"] = "raced", ["source"] = "models:/raced/1" });
         Assert.True(copy.Ok, copy.Body.ToJsonString());
         await ReadyAsync("raced", "2");
         await story.ApproveAsync(Story.RequestOf(await Story.ToStageAsync(_first.As("sam"), "raced", "Production")));
@@ -169,9 +160,7 @@ public sealed class TwoGatewaysTests : IAsyncLifetime
     [Fact]
     public async Task The_log_holds_after_both_wrote_at_once_and_each_checkpoint_extends_the_one_before()
     {
-        await Task.WhenAll(
-            Enumerable.Range(0, 40).Select(n => CreateModelsAsync(Both[n % 2], $"busy-{n}", 1))
-        );
+        await Task.WhenAll(Enumerable.Range(0, 40).Select(n => CreateModelsAsync(Both[n % 2], $"busy-{n}", 1)));
 
         await LogHoldsAsync(_first);
         var log = _second.Services.GetRequiredService<IAuditLog>();

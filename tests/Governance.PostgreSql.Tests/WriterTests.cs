@@ -217,10 +217,7 @@ public sealed class WriterTests : IAsyncLifetime
                     Task.Run(
                         async () =>
                             (
-                                await Database.Writer.WriteAsync<T>(
-                                    async (session, _) => await work(session),
-                                    Token
-                                )
+                                await Database.Writer.WriteAsync<T>(async (session, _) => await work(session), Token)
                             ).Value,
                         Token
                     )

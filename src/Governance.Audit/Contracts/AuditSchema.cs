@@ -9,8 +9,7 @@ public static class AuditSchema
     /// SQLite statements that refuse UPDATE and DELETE on every table of the log; run once by the migration after the tables
     /// exist. Running them again changes nothing. They stop mistakes; against an attacker stands the tree.
     /// </summary>
-    public static string TriggerSql { get; } =
-        string.Join('\n', Tables.Select(Refuse));
+    public static string TriggerSql { get; } = string.Join('\n', Tables.Select(Refuse));
 
     /// <summary>The same for PostgreSQL, where TRUNCATE is refused too.</summary>
     public static string PostgresTriggerSql { get; } =

@@ -10,8 +10,7 @@ namespace Governance.Gateway.Database;
 /// <summary>The composed model on SQLite for <c>dotnet ef migrations add --context GovernanceDb</c>; opens no database.</summary>
 internal sealed class DesignTime : IDesignTimeDbContextFactory<GovernanceDb>
 {
-    public GovernanceDb CreateDbContext(string[] args) =>
-        Open(new DatabaseOptions()).GetAwaiter().GetResult();
+    public GovernanceDb CreateDbContext(string[] args) => Open(new DatabaseOptions()).GetAwaiter().GetResult();
 
     internal static Task<GovernanceDb> Open(DatabaseOptions database)
     {
@@ -37,9 +36,7 @@ internal sealed class PostgresDesignTime : IDesignTimeDbContextFactory<PostgresG
     public PostgresGovernanceDb CreateDbContext(string[] args) =>
         (PostgresGovernanceDb)
             DesignTime
-                .Open(
-                    new DatabaseOptions { Provider = DatabaseOptions.PostgreSql, ConnectionString = "Host=/nowhere" }
-                )
+                .Open(new DatabaseOptions { Provider = DatabaseOptions.PostgreSql, ConnectionString = "Host=/nowhere" })
                 .GetAwaiter()
                 .GetResult();
 }

@@ -25,11 +25,7 @@ internal sealed class DiskBlobStore : IBlobStore
     private readonly string _root;
     private readonly string _incoming;
 
-    public DiskBlobStore(
-        PlatformOptions options,
-        DatabaseOptions database,
-        IDbContextFactory<GovernanceDb> databases
-    )
+    public DiskBlobStore(PlatformOptions options, DatabaseOptions database, IDbContextFactory<GovernanceDb> databases)
     {
         _databases = databases;
         _root = Path.Combine(options.DataDirectory, "blobs");

@@ -54,8 +54,5 @@ public sealed class Leases
     ) =>
         db.IsShared()
         && await db.Set<LeaseRow>()
-            .AnyAsync(
-                lease => lease.Name == name && lease.Holder != _holder && lease.Until > now,
-                cancellationToken
-            );
+            .AnyAsync(lease => lease.Name == name && lease.Holder != _holder && lease.Until > now, cancellationToken);
 }

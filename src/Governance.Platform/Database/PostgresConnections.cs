@@ -25,10 +25,7 @@ internal sealed class PostgresConnections : IDbContextFactory<GovernanceDb>, IAs
         }
 
         _source = new NpgsqlDataSourceBuilder(text.ConnectionString).Build();
-        Options = new DbContextOptionsBuilder<GovernanceDb>()
-            .UseNpgsql(_source, Migrations)
-            .Composed(services)
-            .Options;
+        Options = new DbContextOptionsBuilder<GovernanceDb>().UseNpgsql(_source, Migrations).Composed(services).Options;
         _contexts = new PooledDbContextFactory<GovernanceDb>(Options);
     }
 

@@ -106,7 +106,8 @@ internal static class JobClaims
         {
             // The work has ended.
         }
-        catch (Exception exception) when (exception is DbUpdateException or NpgsqlException or InvalidOperationException)
+        catch (Exception exception)
+            when (exception is DbUpdateException or NpgsqlException or InvalidOperationException)
         {
             // Nobody knows whether the claim still holds: somebody else may begin, so this one ends.
             await held.CancelAsync();

@@ -136,7 +136,10 @@ public sealed class LiveGateway : IAsyncLifetime
     internal HttpClient Http(string account)
     {
         var client = _first is null ? Keep(_accounts!.Client(account)) : Anonymous();
-        client.DefaultRequestHeaders.Authorization ??= new AuthenticationHeaderValue("Bearer", _first!.TokenOf(account));
+        client.DefaultRequestHeaders.Authorization ??= new AuthenticationHeaderValue(
+            "Bearer",
+            _first!.TokenOf(account)
+        );
         return client;
     }
 

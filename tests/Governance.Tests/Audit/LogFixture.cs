@@ -17,10 +17,7 @@ internal static class LogFixture
         var database = await TestDatabase.StartAsync(services => services.AddAudit());
         if (triggers)
         {
-            await SqlAsync(
-                database,
-                TestServer.IsPostgreSql ? AuditSchema.PostgresTriggerSql : AuditSchema.TriggerSql
-            );
+            await SqlAsync(database, TestServer.IsPostgreSql ? AuditSchema.PostgresTriggerSql : AuditSchema.TriggerSql);
         }
 
         if (sequencer)
