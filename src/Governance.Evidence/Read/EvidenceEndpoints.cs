@@ -33,7 +33,8 @@ internal static class EvidenceEndpoints
             "application/vnd.cyclonedx+json; version=1.7",
             Permissions.EvidenceRead
         );
-        Document(group, "lineage", EvidenceKind.Lineage, "application/json", Permissions.DatasetRead);
+        // Names every dataset and column upstream, also those of others; GraphQL serves what one may see of it.
+        Document(group, "lineage", EvidenceKind.Lineage, "application/json", Permissions.DatasetRead, everywhere: true);
         Document(group, "scan", EvidenceKind.Scan, "application/json", Permissions.FindingRead);
         Document(group, "privacy", EvidenceKind.Privacy, "application/json", Permissions.FindingRead);
     }
@@ -43,7 +44,8 @@ internal static class EvidenceEndpoints
         string name,
         EvidenceKind kind,
         string contentType,
-        Permission permission
+        Permission permission,
+        bool everywhere = false
     ) =>
         group
             .MapGet(
@@ -69,7 +71,7 @@ internal static class EvidenceEndpoints
                         writer
                     )
             )
-            .RequirePermission(permission)
+            .RequirePermission(permission, everywhere)
             .WithTags("Evidence");
 
     private static async Task<Results<FileContentHttpResult, ProblemHttpResult>> HandleAsync(

@@ -22,7 +22,7 @@ internal static class Operations
                 new HealthCheckOptions { Predicate = static check => check.Tags.Contains("ready") }
             )
             .RequirePermission(Permissions.Public);
-        routes.MapPrometheusScrapingEndpoint("/metrics").RequirePermission(Permissions.MetricsRead);
+        routes.MapPrometheusScrapingEndpoint("/metrics").RequirePermission(Permissions.MetricsRead, everywhere: true);
     }
 }
 

@@ -20,11 +20,13 @@ internal sealed class AccessMiddleware(RequestDelegate next, ActorReader actors,
     {
         SetSecurityHeaders(context);
         var endpoint = context.GetEndpoint();
-        if (endpoint?.Metadata.GetMetadata<PermissionMetadata>()?.Permission is not { } permission)
+        if (endpoint?.Metadata.GetMetadata<PermissionMetadata>() is not { } needed)
         {
             await Refusal.NoRoute.WriteAsync(context);
             return;
         }
+
+        var permission = needed.Permission;
 
         var session = endpoint.Metadata.GetMetadata<SessionMetadata>();
         var actor = await actors.ReadAsync(context, session);
@@ -43,7 +45,7 @@ internal sealed class AccessMiddleware(RequestDelegate next, ActorReader actors,
         {
             await AskToSignInAsync(context, session);
         }
-        else if ((await access.RightsOfAsync(actor, context.RequestAborted)).AllowsSomewhere(permission))
+        else if (Opens(needed, await access.RightsOfAsync(actor, context.RequestAborted)))
         {
             await next(context);
         }
@@ -55,6 +57,11 @@ internal sealed class AccessMiddleware(RequestDelegate next, ActorReader actors,
             await Refusal.Denied.WriteAsync(context);
         }
     }
+
+    private static bool Opens(PermissionMetadata needed, Rights rights) =>
+        needed.Everywhere
+            ? rights.Allows(needed.Permission, AccessTarget.Global)
+            : rights.AllowsSomewhere(needed.Permission);
 
     private static async Task AskToSignInAsync(HttpContext context, SessionMetadata? session)
     {

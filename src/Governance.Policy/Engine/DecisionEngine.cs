@@ -179,15 +179,50 @@ internal static class DecisionEngine
         }
     }
 
-    private static IEnumerable<string> MissingApprovals(PromotionRule rule, Facts facts) =>
-        from needed in rule.Approvals
-        let given = Counting(facts).Count(approval => approval.Roles.Contains(needed.Role))
-        where given < needed.Count
-        select $"{needed.Count - given} approval(s) by a {needed.Role} other than the requester and the artifact's author";
+    // One person stands for one approval, whatever roles they hold: what no assignment of persons to approvals covers is missing.
+    private static IEnumerable<string> MissingApprovals(PromotionRule rule, Facts facts)
+    {
+        var given = Counting(facts).ToList();
+        var slots = rule.Approvals.SelectMany(needed => Enumerable.Repeat(needed.Role, needed.Count)).ToList();
+        var takenBy = new int?[given.Count];
+        var missing = slots.Where((_, slot) => !TryCover(slot, slots, given, takenBy, [])).ToList();
+        return rule
+            .Approvals.Select(needed => needed.Role)
+            .Distinct()
+            .Select(role => (Role: role, Count: missing.Count(slot => slot == role)))
+            .Where(open => open.Count > 0)
+            .Select(open =>
+                $"{open.Count} approval(s) by a {open.Role} other than the requester and the artifact's author"
+            );
+    }
 
-    // Several rules may be served by one person only where policy asks for one: distinct persons must cover the largest count.
+    // An augmenting path (Kuhn 1955): a person who already stands for another approval is freed if somebody else can take that one.
+    private static bool TryCover(
+        int slot,
+        List<string> slots,
+        List<ApprovalFact> given,
+        int?[] takenBy,
+        HashSet<int> tried
+    )
+    {
+        for (var person = 0; person < given.Count; person++)
+        {
+            if (
+                given[person].Roles.Contains(slots[slot])
+                && tried.Add(person)
+                && (takenBy[person] is not { } other || TryCover(other, slots, given, takenBy, tried))
+            )
+            {
+                takenBy[person] = slot;
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     private static bool EnoughPersons(PromotionRule rule, Facts facts) =>
-        facts.EligibleApprovers >= rule.Approvals.Max(needed => needed.Count);
+        facts.EligibleApprovers >= rule.Approvals.Sum(needed => needed.Count);
 
     private static IEnumerable<ApprovalFact> Counting(Facts facts) =>
         facts

@@ -233,7 +233,10 @@ internal static class ColumnClassifier
                     profile.Present
                 );
             default:
-                return profile.Of(Shape.Decimal) > 0 || (profile.Categories?.Count ?? 99) <= 2 && profile.Present > 20
+                // One fraction among many keys is no measure.
+                return
+                    profile.Of(Shape.Decimal) * 2 > profile.Present
+                    || (profile.Categories?.Count ?? 99) <= 2 && profile.Present > 20
                     ? null
                     : Raw(profile.Present);
         }
@@ -286,7 +289,7 @@ internal static class ColumnClassifier
         var numbers = profile.Of(Shape.Whole) + profile.Of(Shape.Decimal);
         if (numbers == profile.Present)
         {
-            var key = profile.Of(Shape.Decimal) == 0 && profile.Longest >= 5 && profile.WholeNumbersUnique;
+            var key = profile.Of(Shape.Decimal) * 10 < numbers && profile.Longest >= 5 && profile.WholeNumbersUnique;
             return key
                 ? Unknown(profile, "whole numbers, unique per row: could be the key of a record")
                 : None(profile, "numeric measure");
@@ -299,7 +302,9 @@ internal static class ColumnClassifier
 
         if (profile.Of(Shape.Band) + numbers == profile.Present)
         {
-            return None(profile, "numeric bands");
+            return IsShared(profile, policy)
+                ? None(profile, "numeric bands")
+                : Unknown(profile, "bands too narrow to be shared: could be the key of a record");
         }
 
         return IsFreeText(profile)
@@ -316,13 +321,16 @@ internal static class ColumnClassifier
 
     // Few distinct short values, each shared on average by enough rows, none in the form of a person's name.
     private static bool IsCategory(ColumnProfile profile, PrivacyPolicy policy) =>
-        profile.Categories is { } categories
+        IsShared(profile, policy)
+        && profile.Categories is { } categories
         && profile.Longest <= policy.MaxCategoryLength
-        && profile.Present >= (long)policy.LeastK * categories.Count
         && profile.Sentences == 0
         && profile.GivenNamed == 0
         && profile.Of(Shape.Date) == 0
         && !categories.Keys.Any(value => GivenNames.Contains(value));
+
+    private static bool IsShared(ColumnProfile profile, PrivacyPolicy policy) =>
+        profile.Categories is { } categories && profile.Present >= (long)policy.LeastK * categories.Count;
 
     private static bool IsFreeText(ColumnProfile profile) => profile.Sentences * 2 >= profile.Present;
 

@@ -99,7 +99,7 @@ internal sealed class ColumnProfile(string name, PrivacyPolicy policy)
     /// <summary>Counts one value.</summary>
     public void Observe(ReadOnlySpan<char> raw)
     {
-        var value = raw.Trim();
+        var value = ShapeOf.WithoutZeroFraction(raw.Trim());
         Rows++;
         var shape = ShapeOf.Value(value);
         _shapes[(int)shape]++;

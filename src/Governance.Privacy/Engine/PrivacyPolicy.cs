@@ -15,7 +15,7 @@ internal sealed record NameHint(string Role, string Kind);
 internal sealed class PrivacyPolicy
 {
     /// <summary>Version of detectors, shapes and rules in this assembly. Raise it when their answers change.</summary>
-    public const string DetectorsVersion = "1";
+    public const string DetectorsVersion = "2";
 
     private const int MaxText = 1 << 18;
 

@@ -114,6 +114,23 @@ internal static class ShapeOf
         return points <= 1 && exponents <= 1 && !code;
     }
 
+    /// <summary>
+    /// 52998224725.0 is the whole number 52998224725: data frames write every whole number so where one value of a column is
+    /// missing. Everything else stays as it is.
+    /// </summary>
+    public static ReadOnlySpan<char> WithoutZeroFraction(ReadOnlySpan<char> value)
+    {
+        var whole = value.TrimEnd('0');
+        return
+            whole.Length > 1
+            && whole.Length < value.Length
+            && whole[^1] is '.' or ','
+            && IsNumber(whole[..^1], out var isWhole)
+            && isWhole
+            ? whole[..^1]
+            : value;
+    }
+
     // Money and shares: R$ 22, 19,90 €, 12 %.
     private static bool IsAmount(ReadOnlySpan<char> value)
     {

@@ -40,10 +40,11 @@ internal sealed class FactsBuilder(IAccess access, ISubjects subjects)
             Status = StatusWord(context.Version),
             Quarantined = context.Version?.Quarantined ?? false,
             HoldsProtected = context.HoldsProtected,
-            CallerRoles = RolesOf(context.Rights, context.Target),
-            CallerMayWrite =
-                context.Rights.Allows(Permissions.ModelWrite, context.Target)
-                || context.Rights.Allows(Permissions.PromotionCarryOut, context.Target),
+            CallerRoles = [.. Roles.Where(role => context.Named.All(target => context.Rights.HasRole(role, target)))],
+            CallerMayWrite = context.Named.All(target =>
+                context.Rights.Allows(Permissions.ModelWrite, target)
+                || context.Rights.Allows(Permissions.PromotionCarryOut, target)
+            ),
             ScanClass = Passing(context, EvidenceKind.Scan)?.Class ?? "",
             Sbom = Passing(context, EvidenceKind.Sbom) is not null,
             SignatureVerified = context.SignatureVerified,

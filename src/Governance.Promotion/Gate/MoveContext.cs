@@ -36,6 +36,10 @@ internal sealed record MoveContext
 
     public AccessTarget Target => Model.Target;
 
+    /// <summary>What the caller needs the right on: a new name may lie in reach of other grants, so it counts like the old one.</summary>
+    public IReadOnlyList<AccessTarget> Named =>
+        Move.Kind == MoveKind.RenameModel ? [Target, AccessTarget.Model(Move.Target, Model.OwnerId)] : [Target];
+
     /// <summary>The state the mover compares with.</summary>
     public MoveExpectation Expectation =>
         new(

@@ -55,7 +55,7 @@ internal sealed class MoveGate(
         return decision.Verdict switch
         {
             Verdict.Allow => await CarryOutAsync(context, facts, decision, request, cancellationToken),
-            Verdict.NeedsApproval => await AskAsync(context, facts, decision, candidates, cancellationToken),
+            Verdict.NeedsApproval => await AskAsync(context, facts, decision, cancellationToken),
             _ => await RefuseAsync(context, facts, decision, cancellationToken),
         };
     }
@@ -143,7 +143,6 @@ internal sealed class MoveGate(
         MoveContext context,
         Facts facts,
         Decision decision,
-        IReadOnlyList<OpenRequest> candidates,
         CancellationToken cancellationToken
     )
     {
@@ -156,8 +155,7 @@ internal sealed class MoveGate(
                     return held.Failure;
                 }
 
-                var own = candidates.FirstOrDefault(candidate => candidate.Request.RequestedBy == context.Actor.Id);
-                var id = own?.Request.Id ?? await OpenRequests.OpenAsync(session, context, "", token);
+                var id = await OpenRequests.OpenAsync(session, context, "", token);
                 var row = Decide(session, context, facts, decision);
                 row.EntryId = await session.LogAsync(
                     new LogEntry(

@@ -20,24 +20,8 @@ internal sealed class OpenRequests(IDbContextFactory<GovernanceDb> databases, Ti
     /// <summary>Open requests for exactly this move, bound to what holds now.</summary>
     public async Task<IReadOnlyList<OpenRequest>> OfAsync(MoveContext context, CancellationToken cancellationToken)
     {
-        var move = context.Move;
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        var rows = await db.Set<RequestRow>()
-            .AsNoTracking()
-            .Where(row =>
-                row.ModelId == context.Model.Id
-                && row.Version == move.Version.Version
-                && row.State == RequestState.Open
-                && row.Kind == move.Kind
-                && row.Target == move.Target
-                && row.ArchiveExisting == move.ArchiveExisting
-                && row.EvidenceSubject == context.EvidenceSubject
-                && row.EvidenceDigest == context.EvidenceDigest
-                && row.PolicyDigest == context.Policy.Digest
-            )
-            .OrderBy(row => row.Id)
-            .Take(50)
-            .ToListAsync(cancellationToken);
+        var rows = await Of(db, context).OrderBy(row => row.Id).Take(50).ToListAsync(cancellationToken);
         var ids = rows.ConvertAll(row => row.Id);
         var now = clock.GetUtcNow();
         var approvals = await db.Set<ApprovalRow>()
@@ -48,7 +32,9 @@ internal sealed class OpenRequests(IDbContextFactory<GovernanceDb> databases, Ti
         return [.. rows.Select(row => new OpenRequest(row, [.. byRequest[row.Id]]))];
     }
 
-    /// <summary>Opens a request bound to the context; writes its entry; returns its id.</summary>
+    /// <summary>
+    /// Opens a request bound to the context; writes its entry; returns its id, or that of the caller's open one for the same.
+    /// </summary>
     public static async Task<Guid> OpenAsync(
         WriteSession session,
         MoveContext context,
@@ -56,6 +42,16 @@ internal sealed class OpenRequests(IDbContextFactory<GovernanceDb> databases, Ti
         CancellationToken cancellationToken
     )
     {
+        // Looked up inside the unit: calls side by side must not open one each.
+        var own = await Of(session.Db, context)
+            .Where(known => known.RequestedBy == context.Actor.Id)
+            .OrderBy(known => known.Id)
+            .FirstOrDefaultAsync(cancellationToken);
+        if (own is not null)
+        {
+            return own.Id;
+        }
+
         var row = new RequestRow
         {
             Id = Guid.CreateVersion7(session.Now),
@@ -89,6 +85,24 @@ internal sealed class OpenRequests(IDbContextFactory<GovernanceDb> databases, Ti
             cancellationToken
         );
         return row.Id;
+    }
+
+    private static IQueryable<RequestRow> Of(GovernanceDb db, MoveContext context)
+    {
+        var move = context.Move;
+        return db.Set<RequestRow>()
+            .AsNoTracking()
+            .Where(row =>
+                row.ModelId == context.Model.Id
+                && row.Version == move.Version.Version
+                && row.State == RequestState.Open
+                && row.Kind == move.Kind
+                && row.Target == move.Target
+                && row.ArchiveExisting == move.ArchiveExisting
+                && row.EvidenceSubject == context.EvidenceSubject
+                && row.EvidenceDigest == context.EvidenceDigest
+                && row.PolicyDigest == context.Policy.Digest
+            );
     }
 
     /// <summary>Re-reads the approvals inside the transaction; one that is used, expired or gone refuses the move.</summary>

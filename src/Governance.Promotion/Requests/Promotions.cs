@@ -20,7 +20,6 @@ namespace Governance.Promotion.Requests;
 /// <summary>Requests, answers to them, decisions and receipts.</summary>
 internal sealed class Promotions(
     MoveContexts contexts,
-    OpenRequests open,
     IPolicies policies,
     IEvidence evidence,
     IRegistryReader registry,
@@ -70,15 +69,10 @@ internal sealed class Promotions(
             );
         }
 
-        var own = (await open.OfAsync(context, cancellationToken)).FirstOrDefault(known =>
-            known.Request.RequestedBy == actor.Id
+        var opened = await writer.WriteAsync<Guid>(
+            async (session, token) => await OpenRequests.OpenAsync(session, context, reason, token),
+            cancellationToken
         );
-        var opened = own is not null
-            ? own.Request.Id
-            : await writer.WriteAsync<Guid>(
-                async (session, token) => await OpenRequests.OpenAsync(session, context, reason, token),
-                cancellationToken
-            );
         return opened.Ok ? (await FindRequestAsync(opened.Value, cancellationToken))! : opened.Failure;
     }
 
@@ -357,16 +351,22 @@ internal sealed class Promotions(
             return Closed;
         }
 
-        if (
-            await session
-                .Db.Set<ApprovalRow>()
-                .AnyAsync(
-                    known => known.RequestId == requestId && known.PersonId == context.Actor.Id,
-                    cancellationToken
-                )
-        )
+        var earlier = await session
+            .Db.Set<ApprovalRow>()
+            .FirstOrDefaultAsync(
+                known => known.RequestId == requestId && known.PersonId == context.Actor.Id,
+                cancellationToken
+            );
+        if (earlier is not null && earlier.ExpiresAt > session.Now)
         {
             return Failure.Conflict("promotion.already_reviewed", "You have answered this request already.");
+        }
+
+        // An approval that expired may be given again; without that nobody could ever answer the request.
+        if (earlier is not null)
+        {
+            session.Db.Remove(earlier);
+            await session.Db.SaveChangesAsync(cancellationToken);
         }
 
         var approval = new ApprovalRow

@@ -99,6 +99,36 @@ public sealed class StartTests(LiveGateway gateway) : IDisposable
         );
 
     [Fact]
+    public async Task The_frameworks_own_listeners_are_refused() =>
+        await RefusedAsync(
+            "The section Kestrel is not read",
+            $"--Governance:DataDirectory={_root}/data",
+            $"--Governance:KeyFile={_root}/k",
+            $"--Governance:Urls=https://localhost:{LiveGateway.FreePort()}",
+            $"--Kestrel:Endpoints:Plain:Url=http://localhost:{LiveGateway.FreePort()}"
+        );
+
+    [Fact]
+    public void Nobody_but_the_owner_may_open_what_the_gateway_wrote()
+    {
+        var data = gateway.Services.GetRequiredService<Platform.PlatformOptions>().DataDirectory;
+        const UnixFileMode others =
+            UnixFileMode.GroupRead
+            | UnixFileMode.GroupWrite
+            | UnixFileMode.GroupExecute
+            | UnixFileMode.OtherRead
+            | UnixFileMode.OtherWrite
+            | UnixFileMode.OtherExecute;
+
+        var open = Directory
+            .EnumerateFileSystemEntries(data, "*", SearchOption.AllDirectories)
+            .Append(data)
+            .Where(path => (File.GetUnixFileMode(path) & others) != 0);
+
+        Assert.Empty(open);
+    }
+
+    [Fact]
     public async Task A_bad_policy_file_is_refused_with_its_place()
     {
         var policies = Directory.CreateDirectory(Path.Combine(_root, "policies")).FullName;

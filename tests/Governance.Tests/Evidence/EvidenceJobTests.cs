@@ -42,15 +42,7 @@ public sealed class EvidenceJobTests
         await host.OkAsync("POST", "runs/log-inputs", Inputs(path.Split('/')[1], sha256));
         await RunAllAsync(host);
 
-        await host.Database.Writer.WriteAsync<Unit>(
-            async (session, token) =>
-            {
-                var watch = new DatasetWatch(host.Database.Get<IRegistryReader>());
-                await watch.OnChangedAsync(session, sha256, token);
-                return default(Unit);
-            },
-            Now
-        );
+        await ChangeAsync(host, sha256);
 
         await using var db = host.Database.Read();
         var stale = await db.Set<EvidenceRow>().Where(row => row.Stale).ToListAsync(Now);
@@ -61,6 +53,49 @@ public sealed class EvidenceJobTests
         Assert.All(jobs, job => Assert.Equal("evidence.privacy", job.Kind));
     }
 
+    [Fact]
+    public async Task What_was_examined_before_the_dataset_changed_does_not_count_for_a_moment()
+    {
+        await using var host = await StartAsync();
+        var sha256 = Digest.Of("table");
+        host.Datasets.Known.Add(sha256);
+        var path = await host.VersionAsync("trained");
+        await host.OkAsync("POST", "runs/log-inputs", Inputs(path.Split('/')[1], sha256));
+        var version = (await host.Database.Get<IRegistryReader>().FindVersionAsync(new("trained", 1), Now))!;
+        var job = EvidenceJob.Of(version);
+        await ClearJobsAsync(host);
+
+        await Handler(host, new Overtaken(host, sha256)).RunAsync(job.Request(EvidenceKind.Privacy).Payload, Now);
+
+        await using var db = host.Database.Read();
+        Assert.True(Assert.Single(await db.Set<EvidenceRow>().ToListAsync(Now)).Stale);
+    }
+
+    private static async Task ClearJobsAsync(RegistryHost host)
+    {
+        while (await NextAsync(host) is not null) { }
+    }
+
+    private static EvidenceJobHandler Handler(RegistryHost host, IEvidenceProducer producer) =>
+        new(
+            producer,
+            host.Database.Get<IRegistryReader>(),
+            host.Database.Get<IVersionStatus>(),
+            host.Database.Get<IBlobStore>(),
+            host.Database.Writer
+        );
+
+    private static Task ChangeAsync(RegistryHost host, Digest sha256) =>
+        host.Database.Writer.WriteAsync<Unit>(
+            async (session, token) =>
+            {
+                var watch = new DatasetWatch(host.Database.Get<IRegistryReader>());
+                await watch.OnChangedAsync(session, sha256, token);
+                return default(Unit);
+            },
+            Now
+        );
+
     private static Task<RegistryHost> StartAsync() =>
         RegistryHost.StartAsync(services =>
             services.AddSingleton<IModelContribution, EvidenceModel>().AddSingleton<IVersionIntake, VersionIntake>()
@@ -70,13 +105,7 @@ public sealed class EvidenceJobTests
     private static async Task RunAllAsync(RegistryHost host)
     {
         var handlers = Enum.GetValues<EvidenceKind>()
-            .Select(kind => new EvidenceJobHandler(
-                new Clean(kind),
-                host.Database.Get<IRegistryReader>(),
-                host.Database.Get<IVersionStatus>(),
-                host.Database.Get<IBlobStore>(),
-                host.Database.Writer
-            ))
+            .Select(kind => Handler(host, new Clean(kind)))
             .ToDictionary(handler => handler.Kind);
         while (await NextAsync(host) is { } job)
         {
@@ -126,5 +155,17 @@ public sealed class EvidenceJobTests
 
         public Task<Produced> ProduceAsync(VersionView version, CancellationToken cancellationToken) =>
             Task.FromResult(new Produced(EvidenceOutcome.Passed, "1", "clean", "Nothing found."));
+    }
+
+    /// <summary>Passes what it looked at, and somebody changes the dataset before the result is stored.</summary>
+    private sealed class Overtaken(RegistryHost host, Digest sha256) : IEvidenceProducer
+    {
+        public EvidenceKind Kind => EvidenceKind.Privacy;
+
+        public async Task<Produced> ProduceAsync(VersionView version, CancellationToken cancellationToken)
+        {
+            await ChangeAsync(host, sha256);
+            return new Produced(EvidenceOutcome.Passed, "1", "pass", "Nothing found.");
+        }
     }
 }

@@ -159,6 +159,40 @@ public sealed class ColumnClassifierTests
         Assert.Equal("UNKNOWN", numbers.What);
     }
 
+    [Theory]
+    [InlineData("cpf", "52998224725.0", "BR_CPF", "direct")]
+    [InlineData("x1", "52998224725.0", "BR_CPF", "direct")]
+    [InlineData("x1", "4111111111111111.00", "CREDIT_CARD", "direct")]
+    [InlineData("ssn", "21909999{0}.0", "US_SSN", "direct")]
+    [InlineData("phone", "1198765432{0}.0", "PHONE", "direct")]
+    [InlineData("user_id", "1234{0}.0", "PERSON_KEY", "direct")]
+    [InlineData("ref", "1234{0}.0", "UNKNOWN", "unknown")]
+    [InlineData("ref", "1234{0}-567890", "UNKNOWN", "unknown")]
+    [InlineData("length", "1234{0}.5", "NONE", "other")]
+    public void Whole_numbers_that_a_data_frame_wrote_as_fractions_are_still_identifiers(
+        string name,
+        string pattern,
+        string what,
+        string role
+    )
+    {
+        var column = Tables.Only(
+            Tables.Column(name, 10, i => string.Format(CultureInfo.InvariantCulture, pattern, (i * 7) % 10))
+        );
+
+        Assert.Equal((what, role), (column.What, column.Role));
+    }
+
+    [Theory]
+    [InlineData("user_id", "PERSON_KEY")]
+    [InlineData("ref", "UNKNOWN")]
+    public void One_fraction_among_many_keys_hides_none_of_them(string name, string what)
+    {
+        var csv = Tables.Column(name, 200, i => i == 7 ? "0.5" : $"{(i * 7919) + 10_000}");
+
+        Assert.Equal(what, Tables.Only(csv).What);
+    }
+
     [Fact]
     public void Misleading_name_does_not_make_a_measure_an_identifier()
     {

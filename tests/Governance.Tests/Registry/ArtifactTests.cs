@@ -93,6 +93,23 @@ public sealed class ArtifactTests
     }
 
     [Fact]
+    public async Task Registered_bytes_are_read_by_the_right_on_a_version_not_on_the_experiment()
+    {
+        await using var host = await RegistryHost.StartAsync();
+        var (experiment, run) = await host.RunAsync("e");
+        var root = $"{experiment}/{run}/artifacts";
+        await host.PutAsync($"{root}/model/model.pkl", "x");
+        await host.PutAsync($"{root}/notes.txt", "y");
+        await host.OkAsync("POST", "registered-models/create", new { name = "m" }, "curator-x");
+        await host.RegisterAsync("m", $"mlflow-artifacts:/{root}/model", null, "curator-x");
+
+        using var held = await host.ArtifactAsync("GET", $"{root}/model/model.pkl");
+        using var free = await host.ArtifactAsync("GET", $"{root}/notes.txt");
+
+        Assert.Equal((404, 200), ((int)held.StatusCode, (int)free.StatusCode));
+    }
+
+    [Fact]
     public async Task Frozen_stays_frozen_when_the_version_is_deleted()
     {
         await using var host = await RegistryHost.StartAsync();

@@ -161,6 +161,19 @@ public class GatewaySigningTests
         Assert.Equal("signing.unknown_log", result.Failure?.Code);
     }
 
+    [Fact]
+    public async Task An_entry_of_another_kind_that_names_the_statement_makes_no_receipt()
+    {
+        await using var database = await StartAsync();
+        // Made first: a key vouches for nothing older than itself.
+        var signer = database.Get<ISigner>();
+
+        var receipt = await ReceiptAsync(database, "promotion.refused");
+
+        var result = ReceiptVerifier.Verify(Bytes(receipt), signer.TrustedRoot);
+        Assert.Equal("signing.receipt_not_bound", result.Failure?.Code);
+    }
+
     private static Task<TestDatabase> StartAsync() =>
         TestDatabase.StartAsync(services => services.AddAudit().AddSigning());
 
@@ -181,7 +194,7 @@ public class GatewaySigningTests
             ["predicate"] = new JsonObject { ["target"] = "stage:Production" },
         };
 
-    private static async Task<JsonObject> ReceiptAsync(TestDatabase database)
+    private static async Task<JsonObject> ReceiptAsync(TestDatabase database, string kind = "promotion.carried_out")
     {
         await database.AppendManyAsync(5);
         var statement = Statement("version:fraud/3");
@@ -189,12 +202,7 @@ public class GatewaySigningTests
         var id = await database.Writer.WriteAsync<Guid>(
             async (session, token) =>
                 await session.LogAsync(
-                    new LogEntry(
-                        "promotion.carried_out",
-                        new Actor(ActorKind.Person, "p-1"),
-                        "version:fraud/3",
-                        LogOutcome.Done
-                    )
+                    new LogEntry(kind, new Actor(ActorKind.Person, "p-1"), "version:fraud/3", LogOutcome.Done)
                     {
                         Details = new() { ["statementSha256"] = digest },
                     },
