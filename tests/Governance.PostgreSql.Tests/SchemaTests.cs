@@ -103,10 +103,7 @@ public sealed class SchemaTests : IAsyncLifetime
     {
         foreach (var database in new[] { Postgres, Sqlite })
         {
-            await using var db = await Schema.OpenAsync(
-                database.Get<IServiceProvider>(),
-                TestContext.Current.CancellationToken
-            );
+            await using var db = Schema.Open(database.Get<IServiceProvider>());
 
             Assert.False(db.Database.HasPendingModelChanges(), db.Database.ProviderName);
         }

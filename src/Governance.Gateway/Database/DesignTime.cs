@@ -10,9 +10,9 @@ namespace Governance.Gateway.Database;
 /// <summary>The composed model on SQLite for <c>dotnet ef migrations add --context GovernanceDb</c>; opens no database.</summary>
 internal sealed class DesignTime : IDesignTimeDbContextFactory<GovernanceDb>
 {
-    public GovernanceDb CreateDbContext(string[] args) => Open(new DatabaseOptions()).GetAwaiter().GetResult();
+    public GovernanceDb CreateDbContext(string[] args) => Open(new DatabaseOptions());
 
-    internal static Task<GovernanceDb> Open(DatabaseOptions database)
+    internal static GovernanceDb Open(DatabaseOptions database)
     {
         var services = new ServiceCollection();
         services.AddLogging();
@@ -26,7 +26,7 @@ internal sealed class DesignTime : IDesignTimeDbContextFactory<GovernanceDb>
         );
         services.AddSingleton(database);
         GatewayHost.AddModules(services);
-        return Schema.OpenAsync(services.BuildServiceProvider(), CancellationToken.None);
+        return Schema.Open(services.BuildServiceProvider());
     }
 }
 
@@ -35,8 +35,7 @@ internal sealed class PostgresDesignTime : IDesignTimeDbContextFactory<PostgresG
 {
     public PostgresGovernanceDb CreateDbContext(string[] args) =>
         (PostgresGovernanceDb)
-            DesignTime
-                .Open(new DatabaseOptions { Provider = DatabaseOptions.PostgreSql, ConnectionString = "Host=/nowhere" })
-                .GetAwaiter()
-                .GetResult();
+            DesignTime.Open(
+                new DatabaseOptions { Provider = DatabaseOptions.PostgreSql, ConnectionString = "Host=/nowhere" }
+            );
 }

@@ -11,23 +11,21 @@ internal static class Schema
     /// <summary>Applies what is missing. Gateways that start at once on one database wait for each other.</summary>
     public static async Task MigrateAsync(IServiceProvider services, CancellationToken cancellationToken)
     {
-        await using var db = await OpenAsync(services, cancellationToken);
+        await using var db = Open(services);
         await db.Database.MigrateAsync(cancellationToken);
         await services.GetRequiredService<MonthPartitions>().MakeAheadAsync(cancellationToken);
     }
 
     /// <summary>A context that knows the migrations of the configured database.</summary>
-    public static async Task<GovernanceDb> OpenAsync(IServiceProvider services, CancellationToken cancellationToken)
+    public static GovernanceDb Open(IServiceProvider services)
     {
-        var db = await services
-            .GetRequiredService<IDbContextFactory<GovernanceDb>>()
-            .CreateDbContextAsync(cancellationToken);
+        var db = services.GetRequiredService<IDbContextFactory<GovernanceDb>>().CreateDbContext();
         if (!db.IsShared())
         {
             return db;
         }
 
-        await using (db)
+        using (db)
         {
             return new PostgresGovernanceDb((DbContextOptions<GovernanceDb>)db.GetService<IDbContextOptions>());
         }

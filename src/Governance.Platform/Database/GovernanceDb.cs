@@ -29,10 +29,20 @@ public class GovernanceDb(DbContextOptions options) : DbContext(options)
         {
             base.Dispose();
         }
+
+        GC.SuppressFinalize(this);
     }
 
     /// <inheritdoc />
-    public override ValueTask DisposeAsync() => GoesBack() ? ValueTask.CompletedTask : base.DisposeAsync();
+    public override async ValueTask DisposeAsync()
+    {
+        if (!GoesBack())
+        {
+            await base.DisposeAsync();
+        }
+
+        GC.SuppressFinalize(this);
+    }
 
     /// <inheritdoc />
     protected override void ConfigureConventions(ModelConfigurationBuilder configurationBuilder)

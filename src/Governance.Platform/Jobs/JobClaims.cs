@@ -64,45 +64,43 @@ internal static class JobClaims
     )
     {
         using var held = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        using var done = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var renewing = RenewAsync(job, databases, clock, held, done.Token);
-        try
-        {
-            await work(held.Token);
-        }
-        finally
-        {
-            await done.CancelAsync();
-            await renewing;
-        }
+        var renewing = RenewAsync(job, databases, clock, held.Token);
+        var working = RunAsync(work, held.Token);
+        await Task.WhenAny(working, renewing);
+        await held.CancelAsync();
+        await renewing;
+        await working;
     }
 
+    // A handler that throws before its first await must not get past the renewal.
+    private static async Task RunAsync(Func<CancellationToken, Task> work, CancellationToken cancellationToken) =>
+        await work(cancellationToken);
+
+    // Ends when the claim is lost, or when it is no longer needed.
     private static async Task RenewAsync(
         JobRow job,
         IDbContextFactory<GovernanceDb> databases,
         TimeProvider clock,
-        CancellationTokenSource held,
-        CancellationToken done
+        CancellationToken cancellationToken
     )
     {
         try
         {
             while (true)
             {
-                await Task.Delay(Renew, clock, done);
-                await using var db = await databases.CreateDbContextAsync(done);
+                await Task.Delay(Renew, clock, cancellationToken);
+                await using var db = await databases.CreateDbContextAsync(cancellationToken);
                 var until = clock.GetUtcNow() + Lease;
                 var renewed = await db.Set<JobRow>()
                     .Where(row => row.Id == job.Id && row.State == JobState.Running && row.Attempts == job.Attempts)
-                    .ExecuteUpdateAsync(set => set.SetProperty(row => row.DueAt, until), done);
+                    .ExecuteUpdateAsync(set => set.SetProperty(row => row.DueAt, until), cancellationToken);
                 if (renewed == 0)
                 {
-                    await held.CancelAsync();
                     return;
                 }
             }
         }
-        catch (OperationCanceledException) when (done.IsCancellationRequested)
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
             // The work has ended.
         }
@@ -110,7 +108,6 @@ internal static class JobClaims
             when (exception is DbUpdateException or NpgsqlException or InvalidOperationException)
         {
             // Nobody knows whether the claim still holds: somebody else may begin, so this one ends.
-            await held.CancelAsync();
         }
     }
 }

@@ -155,7 +155,7 @@ public sealed class StartTests(LiveGateway gateway) : IDisposable
     [Fact]
     public async Task The_migration_makes_the_schema_of_the_model()
     {
-        await using var db = await Schema.OpenAsync(gateway.Services, TestContext.Current.CancellationToken);
+        await using var db = Schema.Open(gateway.Services);
 
         Assert.False(db.Database.HasPendingModelChanges());
         Assert.Empty(await db.Database.GetPendingMigrationsAsync(TestContext.Current.CancellationToken));
