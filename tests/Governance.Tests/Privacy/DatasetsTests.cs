@@ -493,6 +493,19 @@ public sealed class DatasetsTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Nobody_declares_a_dataset_of_their_own()
+    {
+        var csv = new MemoryStream(Encoding.UTF8.GetBytes(Tables.Column("ref", 40, i => $"{i % 4}.5")));
+        var view = (await Datasets.UploadAsync(Officer, "mine", "csv", csv, Token)).Value;
+        await ScanAsync(view.Sha256);
+
+        var declared = await DeclareAsync(view.Sha256, "ref", "NONE");
+
+        Assert.False(declared.Ok);
+        Assert.Equal("privacy.own_dataset", declared.Failure.Code);
+    }
+
+    [Fact]
     public async Task Officer_declares_and_the_verdict_follows()
     {
         var view = await UploadAsync(Encoding.UTF8.GetBytes(Tables.Column("ref", 20, i => $"AB-{i}9-ZZ99")));
