@@ -60,7 +60,7 @@ public sealed class JobTests
         clock.Now += TimeSpan.FromSeconds(1);
         var second = await ClaimAsync(database);
 
-        Assert.Equal((first!.Id, 1, 2), (second!.Id, first.Attempts, second.Attempts));
+        Assert.Equal((first!.Id, 0, 1), (second!.Id, first.Crashes, second.Crashes));
     }
 
     [Fact]
@@ -114,7 +114,9 @@ public sealed class JobTests
     private static async Task<JobRow?> ClaimAsync(ComposedDatabase database)
     {
         await using var db = database.Open();
-        return await JobClaims.TakeAsync(db, database.Get<TimeProvider>().GetUtcNow(), Token);
+        var now = database.Get<TimeProvider>().GetUtcNow();
+        await JobClaims.ReclaimAsync(db, now, Token);
+        return await JobClaims.TakeAsync(db, now, Token);
     }
 
     private static async Task<List<Guid>> DrainAsync(ComposedDatabase database)

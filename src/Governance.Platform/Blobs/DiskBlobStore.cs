@@ -36,7 +36,7 @@ internal sealed class DiskBlobStore : IBlobStore
             Directory.Delete(_incoming, recursive: true);
         }
 
-        Directory.CreateDirectory(_incoming);
+        DurableFile.CreateDirectory(_incoming);
     }
 
     public async Task<Result<StoredBlob>> PutAsync(Stream content, long maxBytes, CancellationToken cancellationToken)

@@ -7,7 +7,7 @@ namespace Governance.Platform.Jobs;
 
 /// <summary>
 /// Claiming of jobs where several gateways share one database: a claim is one statement that skips rows which others are
-/// claiming, and holds for a lease that the worker keeps renewing. A job whose lease ran out is claimed again by anyone.
+/// claiming, and holds for a lease that the worker keeps renewing. A lease that ran out counts as a death of the process.
 /// </summary>
 internal static class JobClaims
 {
@@ -15,6 +15,27 @@ internal static class JobClaims
     public static readonly TimeSpan Lease = TimeSpan.FromSeconds(60);
 
     private static readonly TimeSpan Renew = Lease / 4;
+
+    /// <summary>Makes jobs wait again whose lease ran out; gives them back with the deaths counted.</summary>
+    public static Task<List<JobRow>> ReclaimAsync(
+        GovernanceDb db,
+        DateTimeOffset now,
+        CancellationToken cancellationToken
+    )
+    {
+        var at = now.ToUnixTimeMilliseconds();
+        var waits = Enumerable.Range(0, 8).Select(n => (long)JobWorker.AfterCrash(n).TotalMilliseconds).ToArray();
+        return db.Set<JobRow>()
+            .FromSql(
+                $"""
+                UPDATE platform_job SET "State" = 0, "Crashes" = "Crashes" + 1,
+                "DueAt" = {at} + ({waits})[least("Crashes" + 2, cardinality({waits}))]
+                WHERE "State" = 1 AND "DueAt" <= {at} RETURNING *
+                """
+            )
+            .AsNoTracking()
+            .ToListAsync(cancellationToken);
+    }
 
     /// <summary>The next due job, now running, or null.</summary>
     public static async Task<JobRow?> TakeAsync(
@@ -31,12 +52,12 @@ internal static class JobClaims
                     $"""
                     WITH next AS MATERIALIZED (
                         SELECT job."Id" FROM platform_job AS job
-                        WHERE job."State" IN (0, 1) AND job."DueAt" <= {from} AND NOT EXISTS (
-                            SELECT FROM platform_job AS other
-                            WHERE other."Kind" = job."Kind" AND other."Key" = job."Key" AND other."State" = 1
-                            AND other."Id" <> job."Id")
+                        WHERE job."State" = 0 AND job."DueAt" <= {from} AND NOT EXISTS (
+                            SELECT FROM platform_job AS other WHERE other."State" = 1
+                            AND ((other."Kind" = job."Kind" AND other."Key" = job."Key")
+                                OR (other."Crashes" > 0 AND job."Crashes" > 0)))
                         ORDER BY job."DueAt", job."Id" LIMIT 1 FOR UPDATE OF job SKIP LOCKED)
-                    UPDATE platform_job AS job SET "State" = 1, "Attempts" = job."Attempts" + 1, "DueAt" = {until}
+                    UPDATE platform_job AS job SET "State" = 1, "DueAt" = {until}
                     FROM next WHERE job."Id" = next."Id" RETURNING job.*
                     """
                 )
@@ -92,7 +113,7 @@ internal static class JobClaims
                 await using var db = await databases.CreateDbContextAsync(cancellationToken);
                 var until = clock.GetUtcNow() + Lease;
                 var renewed = await db.Set<JobRow>()
-                    .Where(row => row.Id == job.Id && row.State == JobState.Running && row.Attempts == job.Attempts)
+                    .Where(row => row.Id == job.Id && row.State == JobState.Running && row.Crashes == job.Crashes)
                     .ExecuteUpdateAsync(set => set.SetProperty(row => row.DueAt, until), cancellationToken);
                 if (renewed == 0)
                 {

@@ -11,8 +11,8 @@ using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
 namespace Governance.Gateway.Database.Migrations
 {
     [DbContext(typeof(GovernanceDb))]
-    [Migration("20261122210740_AddSharedDatabase")]
-    partial class AddSharedDatabase
+    [Migration("20261122205527_CountJobCrashes")]
+    partial class CountJobCrashes
     {
         /// <inheritdoc />
         protected override void BuildTargetModel(ModelBuilder modelBuilder)
@@ -447,23 +447,6 @@ namespace Governance.Gateway.Database.Migrations
                     b.ToTable("platform_blob", (string)null);
                 });
 
-            modelBuilder.Entity("Governance.Platform.Database.LeaseRow", b =>
-                {
-                    b.Property<string>("Name")
-                        .HasColumnType("TEXT");
-
-                    b.Property<string>("Holder")
-                        .IsRequired()
-                        .HasColumnType("TEXT");
-
-                    b.Property<long>("Until")
-                        .HasColumnType("INTEGER");
-
-                    b.HasKey("Name");
-
-                    b.ToTable("platform_lease", (string)null);
-                });
-
             modelBuilder.Entity("Governance.Platform.Jobs.JobRow", b =>
                 {
                     b.Property<Guid>("Id")
@@ -471,6 +454,9 @@ namespace Governance.Gateway.Database.Migrations
                         .HasColumnType("TEXT");
 
                     b.Property<int>("Attempts")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<int>("Crashes")
                         .HasColumnType("INTEGER");
 
                     b.Property<long>("CreatedAt")
@@ -501,15 +487,9 @@ namespace Governance.Gateway.Database.Migrations
 
                     b.HasKey("Id");
 
-                    b.HasIndex("Key");
-
                     b.HasIndex("Kind", "Key");
 
                     b.HasIndex("State", "DueAt");
-
-                    b.HasIndex(new[] { "Kind", "Key" }, "IX_platform_job_running")
-                        .IsUnique()
-                        .HasFilter("\"State\" = 1");
 
                     b.ToTable("platform_job", (string)null);
                 });
@@ -1135,9 +1115,6 @@ namespace Governance.Gateway.Database.Migrations
                         .IsRequired()
                         .HasColumnType("TEXT");
 
-                    b.Property<long>("WrittenMs")
-                        .HasColumnType("INTEGER");
-
                     b.HasKey("Scope", "ObjectId", "Key");
 
                     b.HasIndex("Scope", "Key", "ObjectId");
@@ -1269,9 +1246,6 @@ namespace Governance.Gateway.Database.Migrations
 
                     b.Property<double>("Value")
                         .HasColumnType("REAL");
-
-                    b.Property<long>("WrittenMs")
-                        .HasColumnType("INTEGER");
 
                     b.HasKey("Id");
 

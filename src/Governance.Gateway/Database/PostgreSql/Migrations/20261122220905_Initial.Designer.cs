@@ -12,7 +12,7 @@ using Npgsql.EntityFrameworkCore.PostgreSQL.Metadata;
 namespace Governance.Gateway.Database.PostgreSql.Migrations
 {
     [DbContext(typeof(PostgresGovernanceDb))]
-    [Migration("20261122210745_Initial")]
+    [Migration("20261122220905_Initial")]
     partial class Initial
     {
         /// <inheritdoc />
@@ -521,6 +521,9 @@ namespace Governance.Gateway.Database.PostgreSql.Migrations
                         .HasColumnType("uuid");
 
                     b.Property<int>("Attempts")
+                        .HasColumnType("integer");
+
+                    b.Property<int>("Crashes")
                         .HasColumnType("integer");
 
                     b.Property<long>("CreatedAt")
