@@ -12,7 +12,7 @@ using Npgsql.EntityFrameworkCore.PostgreSQL.Metadata;
 namespace Governance.Gateway.Database.PostgreSql.Migrations
 {
     [DbContext(typeof(PostgresGovernanceDb))]
-    [Migration("20261122220905_Initial")]
+    [Migration("20261122221147_Initial")]
     partial class Initial
     {
         /// <inheritdoc />
