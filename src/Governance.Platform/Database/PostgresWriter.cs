@@ -4,6 +4,7 @@ using Governance.Kernel;
 using Governance.Platform.Graph;
 using Governance.Platform.Logging;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Logging;
 using Npgsql;
 
 namespace Governance.Platform.Database;
@@ -13,7 +14,7 @@ namespace Governance.Platform.Database;
 /// exactly as with the one writer of SQLite. A unit that lost against another one runs again; one that keeps losing takes its
 /// turn alone. A unit may therefore run several times, of which only one is kept.
 /// </summary>
-internal sealed class PostgresWriter : IWriter, IDisposable
+internal sealed partial class PostgresWriter : IWriter, IDisposable
 {
     private const int TogetherAttempts = 4;
     private const int MaxAttempts = 10;
@@ -23,6 +24,7 @@ internal sealed class PostgresWriter : IWriter, IDisposable
     private readonly ILogAppender _log;
     private readonly IGraphWriter _graph;
     private readonly TimeProvider _clock;
+    private readonly ILogger<PostgresWriter> _logger;
     private readonly SemaphoreSlim _slots;
     private readonly bool _rehearse;
 
@@ -31,13 +33,15 @@ internal sealed class PostgresWriter : IWriter, IDisposable
         DatabaseOptions options,
         ILogAppender log,
         IGraphWriter graph,
-        TimeProvider clock
+        TimeProvider clock,
+        ILogger<PostgresWriter> logger
     )
     {
         _options = connections.Options;
         _log = log;
         _graph = graph;
         _clock = clock;
+        _logger = logger;
         _rehearse = options.Rehearse;
         // Readers always find a connection.
         _slots = new SemaphoreSlim(Math.Max(1, options.MaxConnections / 3));
@@ -114,20 +118,36 @@ internal sealed class PostgresWriter : IWriter, IDisposable
         await transaction.CommitAsync(CancellationToken.None);
         foreach (var action in session.AfterCommitActions)
         {
-            action();
+            Run(action);
         }
 
         return result;
     }
 
+    // The change is durable by now: what goes wrong here must not tell anybody that it failed.
+    private void Run(Action afterCommit)
+    {
+        try
+        {
+            afterCommit();
+        }
+        catch (Exception exception)
+        {
+            AfterCommitFailed(exception.GetType().Name);
+        }
+    }
+
+    [LoggerMessage(1007, LogLevel.Error, "A change was committed, but what follows it failed: {ExceptionType}")]
+    private partial void AfterCommitFailed(string exceptionType);
+
     // Sequential scans would lock whole tables against concurrent units, index scans only what was read.
     private const string BeginTogether = """
-        SET LOCAL enable_seqscan = off;
+        SET LOCAL enable_seqscan = off; SET LOCAL synchronous_commit = on;
         LOCK TABLE platform_lease IN ROW SHARE MODE
         """;
 
     private const string BeginAlone = """
-        SET LOCAL enable_seqscan = off;
+        SET LOCAL enable_seqscan = off; SET LOCAL synchronous_commit = on;
         LOCK TABLE platform_lease IN EXCLUSIVE MODE
         """;
 
