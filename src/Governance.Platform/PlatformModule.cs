@@ -18,7 +18,9 @@ public static class PlatformModule
         services.TryAddSingleton<JobOptions>();
         services.TryAddSingleton<SqliteConnections>();
         services.TryAddSingleton<IWriter, SqliteWriter>();
-        services.TryAddSingleton<IBlobStore, DiskBlobStore>();
+        services.TryAddSingleton<BlobOptions>();
+        services.TryAddSingleton<IBlobFiles, DiskBlobFiles>();
+        services.TryAddSingleton<IBlobStore, BlobStore>();
         services.TryAddSingleton<IKeyWrap, FileKeyWrap>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IModelContribution, PlatformModel>());
         services.AddHostedService<JobWorker>();
@@ -48,6 +50,7 @@ internal sealed class PlatformModel : IModelContribution
         {
             blob.ToTable("platform_blob");
             blob.HasKey(row => row.Digest);
+            blob.HasIndex(row => new { row.State, row.ChangedAt });
         });
     }
 }

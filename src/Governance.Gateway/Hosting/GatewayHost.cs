@@ -9,6 +9,7 @@ using Governance.Gateway.Tls;
 using Governance.Identity;
 using Governance.Lineage;
 using Governance.Platform;
+using Governance.Platform.Blobs;
 using Governance.Platform.Database;
 using Governance.Platform.Jobs;
 using Governance.Platform.Keys;
@@ -146,6 +147,7 @@ public static class GatewayHost
         services.AddSingleton(options);
         services.AddSingleton(platform);
         services.AddSingleton(Read(configuration, "Jobs", new JobOptionsValidator()));
+        services.AddSingleton(Read(configuration, "Blobs", new BlobOptionsValidator()));
         services.AddSingleton(Read(configuration, "Audit", new AuditOptionsValidator()));
         services.AddSingleton(Read(configuration, "Compliance", new ComplianceOptionsValidator()));
         services.AddSingleton(Read(configuration, "Privacy", new PrivacyOptionsValidator()));
