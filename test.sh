@@ -44,6 +44,7 @@ run() { # name, command…
   total=$(echo "$summary" | sed -E 's/Total: ([0-9]+).*/\1/')
   bad=$(echo "$summary" | sed -E 's/.*Errors: ([0-9]+), Failed: ([0-9]+), Skipped: ([0-9]+)/\1+\2+\3/')
   bad=$((bad))
+  [ "$total" -eq 0 ] && echo "No test ran." && bad=1
   [ "$code" -ne 0 ] && [ "$bad" -eq 0 ] && bad=1
   [ "$bad" -gt 0 ] && sed 's/\x1b\[[0-9;]*m//g' "$log" | grep -A25 '\[FAIL\]' | head -n 200
   passed=$((passed + total - bad))

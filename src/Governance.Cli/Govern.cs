@@ -52,7 +52,12 @@ internal static class Govern
         if (parsed.Action is ParseErrorAction)
         {
             var verb = string.Join(' ', Path(parsed.CommandResult.Command));
-            return Say(error, Stop.Usage($"{parsed.Errors[0].Message} See {verb} --help."));
+            // An unknown verb is reported after the missing one that it stands for.
+            var said =
+                parsed.UnmatchedTokens is [var token, ..] && parsed.CommandResult.Command.Subcommands.Count > 0
+                    ? $"'{token}' is not a command."
+                    : parsed.Errors[0].Message;
+            return Say(error, Stop.Usage($"{said} See {verb} --help."));
         }
 
         var configuration = new InvocationConfiguration

@@ -29,6 +29,12 @@ try
         return 0;
     }
 
+    if (args is [var word, ..] && !word.StartsWith('-'))
+    {
+        Console.Error.WriteLine($"'{word}' is not a command. See --help.");
+        return 2;
+    }
+
     await using var app = await GatewayHost.BuildAsync(args, demo: false);
     var options = app.Services.GetRequiredService<PlatformOptions>();
     Console.WriteLine($"Data directory:     {options.DataDirectory}");

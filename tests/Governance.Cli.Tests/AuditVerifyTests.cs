@@ -38,7 +38,8 @@ public sealed class AuditVerifyTests : IAsyncLifetime
 
         Assert.Equal((0, 0, ""), (first.Exit, second.Exit, second.Error));
         Assert.Contains("8 entries", second.Out);
-        Assert.Contains("1 kept checkpoints", second.Out);
+        Assert.Contains("No kept checkpoint to compare with", first.Out);
+        Assert.Contains("Checkpoints kept earlier are prefixes of the same log: 1.", second.Out);
         Assert.Equal(_trust.Checkpoint(), File.ReadAllText(_cli.At("kept")));
     }
 

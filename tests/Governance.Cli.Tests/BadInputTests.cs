@@ -7,7 +7,8 @@ public sealed class BadInputTests : IDisposable
 
     [Theory]
     [InlineData("", "cli.usage")]
-    [InlineData("frobnicate", "cli.usage")]
+    [InlineData("frobnicate", "cli.usage: 'frobnicate' is not a command.")]
+    [InlineData("privacy frobnicate", "cli.usage: 'frobnicate' is not a command.")]
     [InlineData("scan", "cli.usage")]
     [InlineData("scan . --format xml", "cli.usage")]
     [InlineData("scan {missing}", "folder.not_found")]

@@ -123,6 +123,28 @@ public sealed class ServerVerbTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_problem_without_a_detail_is_said_by_its_title()
+    {
+        _gateway.AnswerJson(
+            """{"status":401,"title":"The token is not valid.","code":"identity.invalid_token"}""",
+            401
+        );
+
+        var answer = await RunAsync("whoami");
+
+        Assert.Equal("identity.invalid_token: The token is not valid.", answer.Error.TrimEnd());
+    }
+
+    [Fact]
+    public async Task An_address_where_nothing_answers_is_named()
+    {
+        var answer = await _cli.RunAsync("whoami", "--server", "https://localhost:1", "--ca", _cli.At("ca.pem"));
+
+        Assert.Equal(2, answer.Exit);
+        Assert.StartsWith("server.unreachable: Nothing answers at https://localhost:1/.", answer.Error);
+    }
+
+    [Fact]
     public async Task An_answer_that_is_no_answer_is_refused()
     {
         _gateway.AnswerJson("<html>");
@@ -167,7 +189,7 @@ public sealed class ServerVerbTests : IAsyncLifetime
         "lineage",
         """{"start":{"version":{"model":"fraud","version":3}},"direction":"BOTH","depth":6}"""
     )]
-    [InlineData("lineage run:1", "lineage", """{"start":{"urn":"run:1"},"direction":"UP","depth":4}""")]
+    [InlineData("lineage run:1", "lineage", """{"start":{"urn":"run:1"},"direction":"UP","depth":16}""")]
     public async Task A_verb_becomes_its_graphql_document(string line, string field, string variables)
     {
         _gateway.AnswerJson($"{{\"data\":{{\"{field}\":{{\"id\":\"r-1\",\"state\":\"open\"}}}}}}");

@@ -85,7 +85,11 @@ internal static class AuditCommands
         run.Say($"Log {origin}: {audit.Size} entries, root {audit.Root}");
         run.Say("  ok  The newest checkpoint is signed by the log's key of the trusted root.");
         run.Say("  ok  Its root is the root of the published leaves, and every tile agrees.");
-        run.Say($"  ok  {kept.Count} kept checkpoints are prefixes of the same log.");
+        run.Say(
+            kept.Count == 0
+                ? "  --  No kept checkpoint to compare with: a log that was set back would not show. Keep one with --keep."
+                : $"  ok  Checkpoints kept earlier are prefixes of the same log: {kept.Count}."
+        );
         run.Say("Verified.");
         return Exit.Fine;
     }

@@ -27,9 +27,9 @@ internal static class LineageCommand
 
     private static readonly Option<int> Depth = new("--depth")
     {
-        Description = "Edges from the start, 1 to 64.",
+        Description = "Most edges from the start, 1 to 64.",
         HelpName = "n",
-        DefaultValueFactory = _ => 4,
+        DefaultValueFactory = _ => 16,
     };
 
     private static readonly Option<string> Format = Shared.Format("text", "json");
@@ -40,7 +40,7 @@ internal static class LineageCommand
         return new Verb(
             "lineage",
             "Shows where something comes from, or what it touches. A cut is announced.",
-            "govern lineage fraud/3 --direction up --depth 6 --server https://localhost:8443 --ca ca.pem"
+            "govern lineage fraud/3 --direction up --server https://localhost:8443 --ca ca.pem"
         )
         {
             Start,
@@ -89,6 +89,7 @@ internal static class LineageCommand
             run.Say($"Cut at the limit of {cut}; {(graph["frontier"] as JsonArray)?.Count ?? 0} nodes lead on.");
         }
 
+        run.Say($"Walked {run.Need(Direction)}, at most {run.Get(Depth)} edges from the start (--depth).");
         return Exit.Fine;
     }
 

@@ -49,8 +49,10 @@ internal static class PrivacyCommands
         foreach (var column in report.Columns)
         {
             run.Say(
-                $"  {column.Name}: {column.What}, {column.State}, {column.Role} "
-                    + $"({column.Matches} of {column.Rows}; {column.Evidence})"
+                column.What == "NONE"
+                    ? $"  {column.Name}: no personal data ({column.Evidence})"
+                    : $"  {column.Name}: {column.What}, {column.State}, {column.Role}, "
+                        + $"{column.Matches} of {column.Rows} values ({column.Evidence})"
             );
         }
     }

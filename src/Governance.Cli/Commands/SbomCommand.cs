@@ -50,7 +50,9 @@ internal static class SbomCommand
         };
         var bom = (await SbomModule.GenerateAsync(subject, model, run.Cancelled)).OrStop();
         OutputFile.Write(output, bom.Json);
-        run.Say($"{subject.Model} {subject.Version}: {model.Manifest.Files.Count} files, {bom.Components} components.");
+        run.Say(
+            $"{subject.Model}, version {subject.Version}: {model.Manifest.Files.Count} files, {bom.Components} components."
+        );
         foreach (var finding in bom.Findings)
         {
             run.Say($"  note  {finding}");

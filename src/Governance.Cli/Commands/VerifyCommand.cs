@@ -147,7 +147,7 @@ internal static class VerifyCommand
 
         throw Stop.Unusable(
             "unknown_input",
-            $"{path} is neither a folder nor a receipt nor a report; name the --bundle of a model file, PDF or CSV."
+            $"{path} is neither a folder nor a receipt nor a report in JSON. A single model file, a PDF and a CSV are verified with the --bundle of their signature."
         );
     }
 

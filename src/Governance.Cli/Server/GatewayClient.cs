@@ -84,13 +84,19 @@ internal sealed class GatewayClient : IDisposable
                 Exit.Unusable,
                 Failure.Invalid(
                     "server.not_trusted",
-                    "The server's certificate is not one of the trusted CA for that name."
+                    $"The certificate of {_http.BaseAddress} is not trusted for that name. Name the CA that issued it with --ca; a gateway keeps its own in tls/ca.pem of its data directory."
                 )
             );
         }
         catch (HttpRequestException)
         {
-            throw new Stop(Exit.Unusable, Failure.Invalid("server.unreachable", "The server cannot be reached."));
+            throw new Stop(
+                Exit.Unusable,
+                Failure.Invalid(
+                    "server.unreachable",
+                    $"Nothing answers at {_http.BaseAddress}. Is the gateway running, and is the port right?"
+                )
+            );
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
@@ -109,7 +115,10 @@ internal sealed class GatewayClient : IDisposable
 
         var failure = Failure.Invalid(
             TextOf(problem?["code"]) ?? $"server.status_{(int)status}",
-            TextOf(problem?["detail"]) ?? $"The server answered {(int)status}."
+            TextOf(problem?["detail"])
+                ?? TextOf(problem?["title"])
+                ?? TextOf(problem?["message"])
+                ?? $"The server answered {(int)status}."
         );
         return new Stop(exitCode, failure with { Reasons = Texts(problem?["reasons"]) });
     }

@@ -57,7 +57,7 @@ internal static class ServerOptions
         Uri.TryCreate(run.Need(Server), UriKind.Absolute, out var address)
         && address is { Scheme: "https", UserInfo: "", Query: "", Fragment: "", AbsolutePath: "/" }
             ? address
-            : throw Stop.Usage("--server is an address such as https://localhost:8443, without path or user.");
+            : throw Stop.Usage("--server is an https address such as https://localhost:8443, without path or user.");
 
     private static SocketsHttpHandler Handler(Invocation run)
     {

@@ -276,7 +276,7 @@ internal static class DataEvaluators
             .Order(StringComparer.Ordinal)
             .ToList();
         return Finding.Met(
-            $"{datasets.Count} input(s), {datasets.Sum(dataset => dataset.Rows)} rows; kinds of data: "
+            $"Inputs: {datasets.Count}; rows: {datasets.Sum(dataset => dataset.Rows)}; kinds of data: "
                 + (kinds.Count > 0 ? Data.Names(kinds) : "none found")
                 + ". Reads of bytes are log entries.",
             facts.DatasetReferences()

@@ -187,8 +187,8 @@ internal static class SystemEvaluators
         var refused = facts.Decisions.Count(fact => fact.Decision.Verdict != "allow");
         return Finding.Met(
             facts.ProtectedHoldings.Count > 0
-                ? $"Held after a decision that allows it: {Data.Names(facts.ProtectedHoldings)}; {refused} asks were held back."
-                : $"The version holds nothing protected; {refused} of {facts.Decisions.Count} asks were held back.",
+                ? $"Held after a decision that allows it: {Data.Names(facts.ProtectedHoldings)}; calls held back: {refused}."
+                : $"The version holds nothing protected; calls held back: {refused} of {facts.Decisions.Count}.",
             references
         );
     }

@@ -56,7 +56,14 @@ internal sealed record TextStyle(float Size, bool IsBold, SKColor Color)
 
     public float LineHeight => Size * 1.32f;
 
-    public SKFont Font() => new(IsBold ? Page.Bold : Page.Regular, Size) { Subpixel = true };
+    // Widths as the font has them: widths hinted for a screen space the letters of a page unevenly.
+    public SKFont Font() =>
+        new(IsBold ? Page.Bold : Page.Regular, Size)
+        {
+            Subpixel = true,
+            LinearMetrics = true,
+            Hinting = SKFontHinting.None,
+        };
 }
 
 /// <summary>One line of text, already short enough.</summary>

@@ -74,7 +74,7 @@ internal static class ReportPdf
         flow.Space(2);
         flow.Paragraph("govern verify report.json --trusted-root trusted_root.json", TextStyle.Strong, Page.Left + 12);
         flow.Paragraph(
-            "govern verify report.pdf --bundle report.bundle.json --trusted-root trusted_root.json",
+            "govern verify report.pdf --bundle report.pdf.sigstore.json --trusted-root trusted_root.json",
             TextStyle.Strong,
             Page.Left + 12
         );

@@ -37,8 +37,8 @@ internal static class HomePage
             </dl>
             <p class="hint">Log entries and signatures name you by the pseudonym only.</p>
             </section>
-            {Roles(rights)}
             {await WaitingAsync(context, rights, cancellationToken)}
+            {Roles(rights)}
             <section aria-labelledby="ask">
             <h2 id="ask">Ask</h2>
             <p><a href="/graphql/ui">Query models, evidence and lineage with GraphQL</a></p>
@@ -118,19 +118,24 @@ internal static class HomePage
             .Select(request =>
                 (Html)
                     $"""
-                        <tr><td>{request.Version.Model} version {request.Version.Version}</td><td>{request.Target}</td><td>{request.Reason}</td><td><code>{request.Id}</code></td></tr>
+                        <tr><td>{request.Version.Model} version {request.Version.Version}</td><td>{request.Target}</td><td>{(
+                            request.Reason.Length == 0 ? "none given" : request.Reason
+                        )}</td><td><code>{request.Id}</code></td></tr>
 
                         """
             )
             .ToList();
         Html nothing = $"<p>Nothing waits for you.</p>";
         Html table = $"""
+            <div class="scroll" tabindex="0" role="region" aria-labelledby="waiting">
             <table>
             <thead><tr><th scope="col">Model</th><th scope="col">To</th><th scope="col">Reason</th><th scope="col">Request</th></tr></thead>
             <tbody>
             {rows}
             </tbody>
             </table>
+            </div>
+            <p class="hint">Look at the evidence and answer on the <a href="/graphql/ui">GraphQL page</a>: choose the example “Review a request”, then “Approve a request”.</p>
             """;
         return $"""
             <section aria-labelledby="waiting">

@@ -27,7 +27,7 @@ internal sealed class LineageProducer(ILineage lineage) : IEvidenceProducer
             known ? EvidenceOutcome.Passed : EvidenceOutcome.Incomplete,
             "1",
             known ? "recorded" : "incomplete",
-            $"Upstream: {runs} run(s), {datasets} dataset(s)."
+            $"Runs behind it: {runs}; datasets, with those they were made of: {datasets}."
         )
         {
             Reasons = known

@@ -28,7 +28,7 @@ internal sealed class PrivacyProducer(IDatasets datasets, IRegistryReader regist
             },
             verdict.RulesVersion,
             word,
-            $"Privacy of {inputs.Count} input dataset(s): {word}."
+            $"Verdict over its input datasets ({inputs.Count}): {word}."
         )
         {
             Reasons = verdict.Reasons,

@@ -49,6 +49,10 @@ internal sealed partial class DemoAccounts : IDisposable
         ("vera", "Vera Viewer", ["viewer"]),
     ];
 
+    /// <summary>Who can sign in, and as what.</summary>
+    public static string Names =>
+        string.Join(", ", Persons.Select(person => $"{person.Name} ({string.Join(" and ", person.Roles)})"));
+
     private readonly SocketsHttpHandler _handler;
     private readonly List<DemoAccount> _accounts = [];
 

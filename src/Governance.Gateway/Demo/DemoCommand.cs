@@ -11,6 +11,11 @@ internal static class DemoCommand
     {
         var exit = args.Contains("--exit");
         var settings = args.Where(argument => argument != "--exit").ToArray();
+        if (settings is [var word, ..] && !word.StartsWith('-'))
+        {
+            throw new InvalidOperationException($"'{word}' is not an option of demo. See --help.");
+        }
+
         await using var app = await GatewayHost.BuildAsync(settings, demo: true);
         var options = app.Services.GetRequiredService<PlatformOptions>();
         if (
@@ -38,12 +43,15 @@ internal static class DemoCommand
         if (!exit)
         {
             System.Console.WriteLine(
-                $"The gateway stays up. Trust {certificates.CertificatePath}; sign in at {options.PublicUrl}/ with"
+                $"""
+
+                The gateway stays up until you press Ctrl+C.
+                  Sign in:     {options.PublicUrl}/  (your browser must trust {certificates.CertificatePath})
+                  Names:       {DemoAccounts.Names}
+                  Password:    {DemoAccounts.Password}
+                  Tokens:      {accounts.CredentialsPath}
+                """
             );
-            System.Console.WriteLine(
-                $"  a name from {accounts.CredentialsPath} and the password: {DemoAccounts.Password}"
-            );
-            System.Console.WriteLine("Press Ctrl+C to end.");
             await app.WaitForShutdownAsync();
         }
         else
@@ -65,6 +73,9 @@ internal sealed class DemoConsole
     public void Chapter(string text) => System.Console.WriteLine($"{++_step}. {text}");
 
     public static void Proof(string text) => System.Console.WriteLine($"   ok    {text}");
+
+    /// <summary>Something to read that belongs to the line above.</summary>
+    public static void Detail(string text) => System.Console.WriteLine($"           - {text}");
 
     public void Failed(string text)
     {

@@ -80,9 +80,9 @@ internal sealed class DemoStory(DemoAccounts accounts, PlatformOptions options, 
         var version = await TrainAsync(Model, "raw", "persons-raw", _raw, ModelFiles());
         console.Check(
             version.Text("model_version", "status") == "READY",
-            $"models:/{Model}/1 is READY: {version.Text("model_version", "status_message")}"
+            $"models:/{Model}/1 is {version.Text("model_version", "status")}"
         );
-        await ShowEvidenceAsync(1);
+        await ShowEvidenceAsync(1, privacy: "FAILED");
     }
 
     private async Task RefuseAsync(CancellationToken cancellationToken)
@@ -90,13 +90,15 @@ internal sealed class DemoStory(DemoAccounts accounts, PlatformOptions options, 
         var byScientist = await TransitionAsync(_dana, 1);
         console.Check(
             IsDenied(byScientist) && byScientist.Text("message").Contains("release-manager", StringComparison.Ordinal),
-            $"data scientist: {byScientist.Text("message")}"
+            "the data scientist Dana is refused:"
         );
+        ShowReasons(byScientist, 1);
         var byManager = await TransitionAsync(_remy, 1);
         console.Check(
             IsDenied(byManager) && byManager.Text("message").Contains("email", StringComparison.Ordinal),
-            $"release manager: {byManager.Text("message")}"
+            "the release manager Remy has the role, and is refused too:"
         );
+        ShowReasons(byManager, int.MaxValue);
     }
 
     private async Task PromoteAsync(CancellationToken cancellationToken)
@@ -122,19 +124,19 @@ internal sealed class DemoStory(DemoAccounts accounts, PlatformOptions options, 
         );
         var dataset = await ScannedAsync(_anonymised);
         DemoConsole.Proof(
-            $"anonymised table {Short(_anonymised)}: {dataset["verdict"]?["outcome"]}, k = {dataset["anonymity"]?["k"]} over {dataset["anonymity"]?["quasiIdentifiers"]?.AsArray().Count} quasi-identifiers"
+            $"anonymised table {Short(_anonymised)}: {dataset["verdict"]?["outcome"]}; at least k = {dataset["anonymity"]?["k"]} rows share each {string.Join(", ", dataset["anonymity"]?["quasiIdentifiers"]?.AsArray().Select(column => column?.ToString()) ?? [])}"
         );
         var version = await TrainAsync(Model, "anonymised", "persons-anonymised", _anonymised, ModelFiles());
         console.Check(
             version.Text("model_version", "status") == "READY",
-            $"models:/{Model}/2 has the same bytes, other training data"
+            $"models:/{Model}/2 is READY: the same bytes, other training data"
         );
-        await ShowEvidenceAsync(2);
+        await ShowEvidenceAsync(2, privacy: "PASSED");
 
         var asked = await TransitionAsync(_sam, 2);
         console.Check(
             IsDenied(asked) && asked.Text("message").StartsWith("Request ", StringComparison.Ordinal),
-            $"release manager Sam asks: {asked.Text("message")}"
+            $"release manager Sam asks, and is told: {asked.Text("message")}"
         );
         var request = asked.Text("message").Split(' ')[1];
         console.Check(
@@ -154,7 +156,7 @@ internal sealed class DemoStory(DemoAccounts accounts, PlatformOptions options, 
         await VerifyReceiptAsync(2);
 
         var again = await TransitionAsync(_remy, 1);
-        console.Check(IsDenied(again), "version 1, the same bytes trained on raw data, is still refused");
+        console.Check(IsDenied(again), "version 1, the same bytes trained on the raw table, is still refused");
     }
 
     private async Task RefuseMaliceAsync(CancellationToken cancellationToken)
@@ -165,7 +167,7 @@ internal sealed class DemoStory(DemoAccounts accounts, PlatformOptions options, 
         console.Check(
             version.Text("model_version", "status") == "FAILED_REGISTRATION"
                 && version.Text("model_version", "status_message").Contains("os.system", StringComparison.Ordinal),
-            $"FAILED_REGISTRATION: {version.Text("model_version", "status_message")}"
+            $"models:/income-trojan/1 is {version.Text("model_version", "status")}: {version.Text("model_version", "status_message")}"
         );
     }
 
@@ -193,12 +195,12 @@ internal sealed class DemoStory(DemoAccounts accounts, PlatformOptions options, 
             $"download refused with {(int)refused.Status}: {refused.Text("message")}"
         );
         var after = await _dana.GetAsync("model-versions/get?name=income-backup&version=1");
-        DemoConsole.Proof($"the version says: {after.Text("model_version", "status_message")}");
+        DemoConsole.Proof($"models:/income-backup/1 is quarantined: {after.Text("model_version", "status_message")}");
         var log = await _ada.GraphQlAsync("{logEntries(subject:\"version:income-backup/1\",first:20){items{kind}}}");
         var kinds = Items(log, "logEntries").Select(item => item?["kind"]?.ToString()).ToList();
         console.Check(
             kinds.Any(kind => kind?.Contains("quarantine", StringComparison.Ordinal) == true),
-            $"the log has it: {string.Join(", ", kinds.Distinct().Take(4))}"
+            $"the log has it: {string.Join(", ", kinds.Where(kind => kind?.Contains("quarantine", StringComparison.Ordinal) == true).Distinct())}"
         );
         _ = version;
     }
@@ -208,12 +210,13 @@ internal sealed class DemoStory(DemoAccounts accounts, PlatformOptions options, 
         var up = await WalkAsync(_ada, $"stage:{Model}/Production", "UP");
         console.Check(
             up.Any(urn => urn == $"dataset:sha256:{_anonymised}") && up.Any(urn => urn == $"dataset:sha256:{_raw}"),
-            $"behind Production stand {Count(up, "dataset:")} datasets and {Count(up, "column:")} columns, {Count(up, "run:")} run"
+            $"behind Production of {Model} stand these datasets, with these columns:"
         );
+        await ShowDatasetsAsync(up);
         var down = await WalkAsync(_ada, $"dataset:sha256:{_raw}", "DOWN");
         console.Check(
             down.Contains($"version:{Model}/1") && down.Contains($"version:{Model}/2"),
-            $"the raw table touches {string.Join(", ", down.Where(urn => urn.StartsWith("version:", StringComparison.Ordinal)).Order(StringComparer.Ordinal))}"
+            $"the raw table touches, directly or through the anonymised one: {string.Join(", ", down.Where(urn => urn.StartsWith("version:", StringComparison.Ordinal)).Order(StringComparer.Ordinal))}"
         );
     }
 
@@ -233,7 +236,15 @@ internal sealed class DemoStory(DemoAccounts accounts, PlatformOptions options, 
         var id = created.Text("id");
         var report = await _ada.BytesAsync($"/api/v1/reports/{id}?format=json");
         var directory = Path.Combine(options.DataDirectory, "demo");
-        foreach (var (format, name) in new[] { ("json", "report.json"), ("pdf", "report.pdf"), ("csv", "report.csv") })
+        foreach (
+            var (format, name) in new[]
+            {
+                ("json", "report.json"),
+                ("pdf", "report.pdf"),
+                ("csv", "report.csv"),
+                ("bundle", "report.pdf.sigstore.json"),
+            }
+        )
         {
             await File.WriteAllBytesAsync(
                 Path.Combine(directory, name),
@@ -247,13 +258,15 @@ internal sealed class DemoStory(DemoAccounts accounts, PlatformOptions options, 
         var verified = ReportVerifier.Verify(report, _trustedRoot, verifier);
         console.Check(
             verified.Ok,
-            verified.Ok ? $"report {id} verifies: {verified.Value.Checks[^1]}" : verified.Failure!.Message
+            verified.Ok
+                ? $"report {id} about models:/{Model}/2 verifies offline: signed, and its SHA-256 is the signed one"
+                : verified.Failure!.Message
         );
         var changed = (byte[])report.Clone();
         changed[changed.Length / 2] ^= 1;
         var refused = ReportVerifier.Verify(changed, _trustedRoot, verifier);
         console.Check(!refused.Ok, $"with one byte changed: {refused.Failure?.Message}");
-        DemoConsole.Proof($"look at it: {Path.Combine(directory, "report.pdf")}");
+        DemoConsole.Proof($"to look at and to verify: {Path.Combine(directory, "report.pdf")} (also .json, .csv)");
     }
 
     private async Task CheckLogAsync(CancellationToken cancellationToken)
@@ -288,7 +301,34 @@ internal sealed class DemoStory(DemoAccounts accounts, PlatformOptions options, 
             : registered;
     }
 
-    private async Task ShowEvidenceAsync(int version)
+    private static void ShowReasons(Answer refusal, int most)
+    {
+        var reasons = refusal.Body["reasons"]?.AsArray() ?? [];
+        foreach (var reason in reasons.Take(most))
+        {
+            DemoConsole.Detail($"{reason}");
+        }
+
+        if (reasons.Count > most)
+        {
+            DemoConsole.Detail($"and {reasons.Count - most} more reasons, the same as in the next refusal");
+        }
+    }
+
+    private async Task ShowDatasetsAsync(IEnumerable<string> urns)
+    {
+        foreach (var urn in urns.Where(urn => urn.StartsWith("dataset:sha256:", StringComparison.Ordinal)))
+        {
+            var answer = await _ada.GraphQlAsync(
+                "query($s:String!){dataset(sha256:$s){name columns}}",
+                new JsonObject { ["s"] = urn["dataset:sha256:".Length..] }
+            );
+            var dataset = answer["data"]?["dataset"];
+            DemoConsole.Detail($"{dataset?["name"]}: {string.Join(", ", dataset?["columns"]?.AsArray() ?? [])}");
+        }
+    }
+
+    private async Task ShowEvidenceAsync(int version, string privacy)
     {
         var answer = await _ada.GraphQlAsync(
             "query($m:String!,$v:Int!){version(model:$m,version:$v){evidence{items{kind outcome summary}}}}",
@@ -296,9 +336,10 @@ internal sealed class DemoStory(DemoAccounts accounts, PlatformOptions options, 
         );
         foreach (var item in answer["data"]?["version"]?["evidence"]?["items"]?.AsArray() ?? [])
         {
+            var (kind, outcome) = (item?["kind"]?.ToString(), item?["outcome"]?.ToString());
             console.Check(
-                item?["outcome"]?.ToString() != "MISSING",
-                $"evidence {item?["kind"]}: {item?["outcome"]}. {item?["summary"]}"
+                outcome == (kind == "PRIVACY" ? privacy : "PASSED"),
+                $"evidence {kind} {outcome}{(outcome == "FAILED" ? ", as it must" : "")}: {item?["summary"]}"
             );
         }
     }
@@ -408,9 +449,6 @@ internal sealed class DemoStory(DemoAccounts accounts, PlatformOptions options, 
 
     private static IEnumerable<JsonNode?> Items(JsonNode answer, string field) =>
         answer["data"]?[field]?["items"]?.AsArray() ?? [];
-
-    private static int Count(List<string> urns, string prefix) =>
-        urns.Count(urn => urn.StartsWith(prefix, StringComparison.Ordinal));
 
     private static string Short(Digest digest) => digest.Hex[..12];
 

@@ -50,14 +50,10 @@ internal sealed class DataDirectory : IDisposable
 
     private static FileStream Lock(string path)
     {
-        if (OperatingSystem.IsWindows())
-        {
-            Directory.CreateDirectory(path);
-        }
-        else
+        DurableFile.CreateDirectory(path);
+        if (!OperatingSystem.IsWindows())
         {
             const UnixFileMode owner = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
-            Directory.CreateDirectory(path, owner);
             File.SetUnixFileMode(path, owner); // also a directory that was there before
         }
 

@@ -74,6 +74,7 @@ public static class GatewayHost
         app.Lifetime.ApplicationStarted.Register(() => Listeners.Require(app, demo));
         try
         {
+            Listeners.RequireFree(options.Urls);
             await PrepareAsync(app);
             Map(app);
             return app;

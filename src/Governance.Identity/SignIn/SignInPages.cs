@@ -23,7 +23,8 @@ internal static class SignInPages
 
     // A browser applies form-action to the redirects that follow; a command-line client waits on a loopback port.
     private const string Loopback = "http://127.0.0.1:*";
-    private static readonly byte[] Stylesheet = ReadStylesheet();
+    private static readonly byte[] Stylesheet = Read("governance.css");
+    private static readonly byte[] Icon = Read("governance.svg");
 
     public static void Map(IEndpointRouteBuilder routes)
     {
@@ -39,12 +40,15 @@ internal static class SignInPages
         pages.MapPost("/setup", SetupAsync);
         pages.MapGet(
             "/assets/governance.css",
-            (HttpContext context) =>
-            {
-                context.Response.Headers.CacheControl = "public, max-age=300";
-                return Results.Bytes(Stylesheet, "text/css; charset=utf-8");
-            }
+            (HttpContext context) => Asset(context, Stylesheet, "text/css; charset=utf-8")
         );
+        pages.MapGet("/assets/governance.svg", (HttpContext context) => Asset(context, Icon, "image/svg+xml"));
+    }
+
+    private static IResult Asset(HttpContext context, byte[] bytes, string type)
+    {
+        context.Response.Headers.CacheControl = "public, max-age=300";
+        return Results.Bytes(bytes, type);
     }
 
     private static HtmlPage SignIn(
@@ -91,7 +95,7 @@ internal static class SignInPages
         if (id is null)
         {
             const string wrong =
-                "That did not work. Check user name and password. After several wrong tries an account is locked for a while.";
+                "User name or password is wrong. After several wrong tries an account is locked for a while.";
             return SignIn(context, forgery, userName, wrong);
         }
 
@@ -243,11 +247,11 @@ internal static class SignInPages
         return $"""<input type="hidden" name="{tokens.FormFieldName}" value="{tokens.RequestToken}">""";
     }
 
-    private static byte[] ReadStylesheet()
+    private static byte[] Read(string name)
     {
         using var stream =
-            typeof(SignInPages).Assembly.GetManifestResourceStream("governance.css")
-            ?? throw new InvalidOperationException("The stylesheet is not in the assembly.");
+            typeof(SignInPages).Assembly.GetManifestResourceStream(name)
+            ?? throw new InvalidOperationException($"{name} is not in the assembly.");
         var bytes = new byte[stream.Length];
         stream.ReadExactly(bytes);
         return bytes;

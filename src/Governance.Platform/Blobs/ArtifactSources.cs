@@ -26,6 +26,11 @@ public sealed class BlobArtifacts(Manifest manifest, IBlobStore blobs) : IArtifa
 /// <summary>Files of a folder on disk, hashed when opened. Symbolic links and special files are refused.</summary>
 public sealed class FolderArtifacts : IArtifactSource
 {
+    private static readonly Failure NotAFile = Failure.Invalid(
+        "folder.not_a_file",
+        "There is something that is neither file nor folder (a pipe, socket or device), or that cannot be read."
+    );
+
     private readonly string _root;
 
     private FolderArtifacts(string root, Manifest manifest)
@@ -39,7 +44,7 @@ public sealed class FolderArtifacts : IArtifactSource
 
     /// <summary>
     /// Hashes every file of a folder, or one single file. <paramref name="ignored"/> are relative top-level paths left out.
-    /// Codes: <c>folder.not_found</c>, <c>folder.link</c>, <c>manifest.*</c>.
+    /// Codes: <c>folder.not_found</c>, <c>folder.link</c>, <c>folder.not_a_file</c>, <c>manifest.*</c>.
     /// </summary>
     public static async Task<Result<FolderArtifacts>> OpenAsync(
         string path,
@@ -50,6 +55,11 @@ public sealed class FolderArtifacts : IArtifactSource
         var full = Path.GetFullPath(path);
         if (File.Exists(full))
         {
+            if (!RegularFile.Is(full))
+            {
+                return NotAFile;
+            }
+
             var single = new FileInfo(full);
             var one = Manifest.Create([await HashAsync(single, single.Name, cancellationToken)]);
             return one.Map(manifest => new FolderArtifacts(single.DirectoryName!, manifest));
@@ -80,6 +90,10 @@ public sealed class FolderArtifacts : IArtifactSource
                 if (entry is DirectoryInfo child)
                 {
                     pending.Push(child);
+                }
+                else if (!RegularFile.Is(entry.FullName))
+                {
+                    return NotAFile;
                 }
                 else
                 {

@@ -41,7 +41,7 @@ internal sealed class BlobStore : IBlobStore
     {
         (_files, _options, _databases, _clock) = (files, options, databases, clock);
         _incoming = Path.Combine(platform.DataDirectory, "blobs", "incoming");
-        Directory.CreateDirectory(_incoming);
+        DurableFile.CreateDirectory(_incoming);
         RemoveLeftovers();
     }
 

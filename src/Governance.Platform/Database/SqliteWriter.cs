@@ -4,6 +4,7 @@ using Governance.Platform.Graph;
 using Governance.Platform.Logging;
 using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Logging;
 
 namespace Governance.Platform.Database;
 
@@ -11,7 +12,7 @@ namespace Governance.Platform.Database;
 /// The one writer of a SQLite database: units queue, are run one after another on one connection, and share a durable commit
 /// (group commit). Each unit has a savepoint, so that its failure touches nobody else.
 /// </summary>
-internal sealed class SqliteWriter : IWriter, IAsyncDisposable
+internal sealed partial class SqliteWriter : IWriter, IAsyncDisposable
 {
     private const int MaxBatch = 128;
     private static readonly TimeSpan UnitTimeout = TimeSpan.FromSeconds(30);
@@ -24,16 +25,24 @@ internal sealed class SqliteWriter : IWriter, IAsyncDisposable
     private readonly ILogAppender _log;
     private readonly IGraphWriter _graph;
     private readonly TimeProvider _clock;
+    private readonly ILogger<SqliteWriter> _logger;
     private readonly Task _loop;
     private SqliteConnection? _connection;
     private DbContextOptions<GovernanceDb>? _options;
 
-    public SqliteWriter(SqliteConnections connections, ILogAppender log, IGraphWriter graph, TimeProvider clock)
+    public SqliteWriter(
+        SqliteConnections connections,
+        ILogAppender log,
+        IGraphWriter graph,
+        TimeProvider clock,
+        ILogger<SqliteWriter> logger
+    )
     {
         _connections = connections;
         _log = log;
         _graph = graph;
         _clock = clock;
+        _logger = logger;
         _loop = Task.Run(LoopAsync);
     }
 
@@ -102,7 +111,7 @@ internal sealed class SqliteWriter : IWriter, IAsyncDisposable
 
         foreach (var action in afterCommit)
         {
-            action();
+            Run(action);
         }
 
         foreach (var unit in batch)
@@ -131,6 +140,22 @@ internal sealed class SqliteWriter : IWriter, IAsyncDisposable
 
         await transaction.ReleaseAsync(savepoint);
     }
+
+    // The change is durable by now: what goes wrong here must not tell anybody that it failed.
+    private void Run(Action afterCommit)
+    {
+        try
+        {
+            afterCommit();
+        }
+        catch (Exception exception)
+        {
+            AfterCommitFailed(_logger, exception.GetType().Name);
+        }
+    }
+
+    [LoggerMessage(1006, LogLevel.Error, "A change was committed, but what follows it failed: {ExceptionType}")]
+    private static partial void AfterCommitFailed(ILogger logger, string exceptionType);
 
     private async Task CloseAsync()
     {

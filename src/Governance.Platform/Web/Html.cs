@@ -40,7 +40,18 @@ public sealed class Html
     public void AppendFormatted(string? text) => _text.Append(HtmlEncoder.Default.Encode(text ?? ""));
 
     /// <summary>A value; its text is encoded.</summary>
-    public void AppendFormatted<T>(T value) => AppendFormatted(value?.ToString());
+    public void AppendFormatted<T>(T value)
+    {
+        // Overload resolution prefers this method to the one above for a list or an array.
+        if (value is IEnumerable<Html> parts)
+        {
+            AppendFormatted(parts);
+        }
+        else
+        {
+            AppendFormatted(value?.ToString());
+        }
+    }
 
     /// <inheritdoc />
     public override string ToString() => _text.ToString();
@@ -77,6 +88,7 @@ public sealed record HtmlPage(string Title, Html Body) : IResult
             <meta name="color-scheme" content="light dark">
             <title>{Title} · Governance</title>
             <link rel="stylesheet" href="/assets/governance.css">
+            <link rel="icon" href="/assets/governance.svg" type="image/svg+xml">
             </head>
             <body>
             <header><a href="/" class="brand">Governance</a></header>

@@ -192,7 +192,7 @@ internal static class DecisionEngine
             .Select(role => (Role: role, Count: missing.Count(slot => slot == role)))
             .Where(open => open.Count > 0)
             .Select(open =>
-                $"{open.Count} approval(s) by a {open.Role} other than the requester and the artifact's author"
+                $"{open.Count} {(open.Count == 1 ? "approval" : "approvals")} by a {open.Role} other than the requester and the artifact's author"
             );
     }
 

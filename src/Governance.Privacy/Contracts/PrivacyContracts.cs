@@ -21,7 +21,7 @@ public enum PrivacyOutcome
 /// <param name="What">Identifier kind such as <c>EMAIL</c>, <c>PERSON_NAME</c>, <c>DATE_OF_BIRTH</c>; <c>NONE</c> when classified as no personal data; <c>UNKNOWN</c>.</param>
 /// <param name="State">raw, masked, hashed, keyed-hash, token, generalised, truncated, redacted, none.</param>
 /// <param name="Role">direct, quasi, sensitive, free-text, other, unknown.</param>
-/// <param name="Evidence">How it was decided, e.g. <c>checksum 998/1000 (chance 1 %)</c>, <c>name</c>, <c>declared</c>; no values.</param>
+/// <param name="Evidence">How it was decided, e.g. <c>check digits 998/1000, 1 % by chance</c>, <c>name</c>, <c>declared</c>; no values.</param>
 /// <param name="Matches">Values that matched.</param>
 /// <param name="Rows">Values looked at.</param>
 public sealed record ColumnFinding(

@@ -8,6 +8,7 @@ using Governance.Privacy.Contracts;
 using Governance.Privacy.Engine;
 using Governance.Privacy.ScanDataset;
 using Governance.Privacy.Storage;
+using Governance.Privacy.UploadDataset;
 using Microsoft.EntityFrameworkCore;
 
 namespace Governance.Privacy.DeclareDataset;
@@ -33,6 +34,13 @@ internal sealed class DeclareHandler(
         if (!found.Ok)
         {
             return found.Failure;
+        }
+
+        if (found.Value.OwnerId == actor.Id)
+        {
+            // What a table holds is never said by the one whose models need the answer.
+            await Refusals.DenyAsync(writer, actor, "declare", Urn.Dataset(sha256), cancellationToken);
+            return Failure.Denied("privacy.own_dataset", "Another privacy officer must declare a dataset of your own.");
         }
 
         var id = found.Value.Id;

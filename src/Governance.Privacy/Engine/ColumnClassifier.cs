@@ -145,7 +145,7 @@ internal static class ColumnClassifier
                     kind,
                     States.Raw,
                     isColumn || !IsFreeText(profile) ? Roles.Direct : Roles.FreeText,
-                    Evidence(profile, kind, tally, whole, isColumn),
+                    Evidence(kind, tally, isColumn),
                     all
                 );
             }
@@ -159,14 +159,12 @@ internal static class ColumnClassifier
         return found.Count < 2 ? best : best! with { Evidence = $"{best.Evidence}; found: {string.Join(", ", found)}" };
     }
 
-    private static string Evidence(ColumnProfile profile, string kind, KindTally tally, long whole, bool isColumn)
+    private static string Evidence(string kind, KindTally tally, bool isColumn)
     {
         var form = Chance.TryGetValue(kind, out var chance)
-            ? $"check digits {Text(tally.Whole + tally.Embedded + tally.Weak)}/{Text(Math.Max(tally.Tried, 1))} (chance {chance * 100:0.#} %)"
+            ? $"check digits {Text(tally.Whole + tally.Embedded + tally.Weak)}/{Text(Math.Max(tally.Tried, 1))}, {chance * 100:0.#} % by chance"
             : "format";
-        return isColumn
-            ? $"{form}; {Text(whole)} of {Text(profile.Present)} values"
-            : $"{form}; inside {Text(whole + tally.Embedded)} of {Text(profile.Present)} values";
+        return isColumn ? form : $"{form}, inside longer values";
     }
 
     // Four standard deviations over what chance passes.
@@ -241,15 +239,7 @@ internal static class ColumnClassifier
                     : Raw(profile.Present);
         }
 
-        ColumnFinding Raw(long matches) =>
-            Answer(
-                profile,
-                hint.Kind,
-                States.Raw,
-                Roles.Direct,
-                $"{named}; {Text(matches)} of {Text(profile.Present)} values have its form",
-                matches
-            );
+        ColumnFinding Raw(long matches) => Answer(profile, hint.Kind, States.Raw, Roles.Direct, named, matches);
     }
 
     private static ColumnFinding IndirectByName(ColumnProfile profile, NameHint hint)

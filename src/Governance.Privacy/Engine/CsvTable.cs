@@ -192,7 +192,9 @@ internal sealed class CsvTable
         catch (Exception error) when (error is CsvFormatException or DecoderFallbackException)
         {
             return Malformed(
-                error is CsvFormatException format ? $"row {format.RowNumber} breaks the quoting rules" : "its encoding"
+                error is CsvFormatException format
+                    ? $"the quoting of record {Math.Max(1, format.RowNumber)} is broken; the header is record 1"
+                    : "its encoding is not what it should be"
             );
         }
     }

@@ -32,9 +32,13 @@ internal sealed record MoveContext
 
     public Digest EvidenceSubject => Version?.EvidenceSubject ?? default;
 
-    public Digest EvidenceDigest => Evidence?.Digest ?? default;
+    /// <summary>What an approval is about; for a whole model its state, so that an approval does not outlive a change of any version.</summary>
+    public Digest EvidenceDigest => Version is null ? StateOf(Model) : Evidence!.Digest;
 
     public AccessTarget Target => Model.Target;
+
+    /// <summary>Changes with every added version, stage, alias and tag of a model.</summary>
+    public static Digest StateOf(ModelView model) => Digest.Of($"{model.Id:N} {model.Revision}");
 
     /// <summary>What the caller needs the right on: a new name may lie in reach of other grants, so it counts like the old one.</summary>
     public IReadOnlyList<AccessTarget> Named =>

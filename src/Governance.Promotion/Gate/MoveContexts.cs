@@ -34,7 +34,7 @@ internal sealed class MoveContexts(
 
         VersionView? version = null;
         VersionEvidence? found = null;
-        if (move.Kind is not (MoveKind.DeleteModel or MoveKind.RenameModel))
+        if (!move.IsOfWholeModel)
         {
             version = await registry.FindVersionAsync(move.Version, cancellationToken);
             found = version is null ? null : await evidence.OfAsync(move.Version, cancellationToken);

@@ -295,9 +295,7 @@ internal sealed class MoveGate(
         );
 
     internal static string Subject(Move move) =>
-        move.Kind is MoveKind.DeleteModel or MoveKind.RenameModel
-            ? Urn.Model(move.Version.Model)
-            : Urn.Version(move.Version);
+        move.IsOfWholeModel ? Urn.Model(move.Version.Model) : Urn.Version(move.Version);
 
     internal static JsonObject Details(MoveContext context, DecisionRow row, Decision? decision) =>
         new()

@@ -453,6 +453,16 @@ internal sealed class Promotions(
             [.. rows.Select(row => row.Move.Version).Distinct()],
             cancellationToken
         );
+        var models = new Dictionary<string, Digest>(StringComparer.Ordinal);
+        foreach (
+            var name in rows.Where(row => row.Move.IsOfWholeModel).Select(row => row.Move.Version.Model).Distinct()
+        )
+        {
+            models[name] = await registry.FindModelAsync(name, cancellationToken) is { } model
+                ? MoveContext.StateOf(model)
+                : default;
+        }
+
         var policy = (await policies.PromotionAsync(cancellationToken)).Digest;
         var now = clock.GetUtcNow();
         return
@@ -460,7 +470,8 @@ internal sealed class Promotions(
             .. rows.Select(row =>
             {
                 var known = current.GetValueOrDefault(row.Move.Version);
-                var isVoid = IsVoid(row, known?.Subject ?? default, known?.Digest ?? default, policy);
+                var digest = row.Move.IsOfWholeModel ? models[row.Move.Version.Model] : known?.Digest ?? default;
+                var isVoid = IsVoid(row, known?.Subject ?? default, digest, policy);
                 var state = StateWord(row.State, isVoid);
                 return new RequestView
                 {

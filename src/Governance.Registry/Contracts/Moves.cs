@@ -35,6 +35,9 @@ public sealed record Move(ModelVersionRef Version, MoveKind Kind, string Target,
     /// <summary>The stages of MLflow, canonical spelling.</summary>
     public static readonly IReadOnlyList<string> Stages = ["None", "Staging", "Production", "Archived"];
 
+    /// <summary>Whether it is about a model as a whole: deleting and renaming.</summary>
+    public bool IsOfWholeModel => Kind is MoveKind.DeleteModel or MoveKind.RenameModel;
+
     /// <summary>Text for people and logs, e.g. <c>stage:Production</c> or <c>alias:champion</c>.</summary>
     public string TargetText =>
         Kind switch

@@ -37,9 +37,7 @@ internal sealed class Mover(IDecisionLedger ledger) : IMover
     )
     {
         var step = new Step(session, actor, move, decisionId, expected, cancellationToken);
-        return move.Kind is MoveKind.DeleteModel or MoveKind.RenameModel
-            ? MoveModelAsync(step)
-            : MoveVersionAsync(step);
+        return move.IsOfWholeModel ? MoveModelAsync(step) : MoveVersionAsync(step);
     }
 
     private sealed record Step(

@@ -7,6 +7,8 @@ namespace Governance.Gateway.Tests.GraphQl;
 
 public sealed class SchemaTests
 {
+    private static readonly string[] BuiltIn = ["String", "Boolean", "ID", "Int", "Float"];
+
     [Fact]
     public async Task The_schema_is_the_committed_one()
     {
@@ -23,15 +25,30 @@ public sealed class SchemaTests
         await using var host = await TestHost.StartAsync();
 
         var schema = host.Services.GetRequiredService<ISchema>();
-        var missing = schema
-            .AllTypes.OfType<IComplexGraphType>()
-            .Where(type => !type.Name.StartsWith("__"))
-            .SelectMany(type =>
-                type.Fields.Where(field => string.IsNullOrWhiteSpace(field.Description))
-                    .Select(f => $"{type.Name}.{f.Name}")
+        var types = schema.AllTypes.Where(type => !type.Name.StartsWith("__") && !BuiltIn.Contains(type.Name)).ToList();
+        var fields = types
+            .OfType<IComplexGraphType>()
+            .SelectMany(type => type.Fields.Select(field => (Path: $"{type.Name}.{field.Name}", Field: field)))
+            .ToList();
+        var described = types
+            .Select(type => (Path: type.Name, type.Description))
+            .Concat(fields.Select(field => (field.Path, field.Field.Description)))
+            .Concat(
+                fields.SelectMany(field =>
+                    (field.Field.Arguments ?? []).Select(argument =>
+                        (Path: $"{field.Path}({argument.Name})", argument.Description)
+                    )
+                )
+            )
+            .Concat(
+                types
+                    .OfType<EnumerationGraphType>()
+                    .SelectMany(type =>
+                        type.Values.Select(value => (Path: $"{type.Name}.{value.Name}", value.Description))
+                    )
             );
 
-        Assert.Empty(missing);
+        Assert.Empty(described.Where(item => string.IsNullOrWhiteSpace(item.Description)).Select(item => item.Path));
     }
 
     [Theory]

@@ -261,17 +261,17 @@ public sealed class InvariantTests(LiveGateway gateway)
         var file = $"{_story.Storage}/model.pkl";
 
         Assert.Equal(HttpStatusCode.Conflict, (await dana.PutArtifactAsync(file, [1, 2, 3])).Status);
-        Assert.Equal(HttpStatusCode.Conflict, (await DeleteAsync("dana", Artifacts + file)).Status);
-        Assert.Equal(HttpStatusCode.BadRequest, (await DeleteAsync("dana", Artifacts + _story.Storage)).Status);
+        Assert.Equal(HttpStatusCode.Conflict, (await gateway.DeleteAsync("dana", Artifacts + file)).Status);
+        Assert.Equal(HttpStatusCode.BadRequest, (await gateway.DeleteAsync("dana", Artifacts + _story.Storage)).Status);
         var version = new JsonObject { ["name"] = "inv-serving", ["version"] = "1" };
         var model = new JsonObject { ["name"] = "inv-serving" };
         Assert.Equal(
             HttpStatusCode.Forbidden,
-            (await DeleteAsync("dana", "/api/2.0/mlflow/model-versions/delete", version)).Status
+            (await gateway.DeleteAsync("dana", "/api/2.0/mlflow/model-versions/delete", version)).Status
         );
         Assert.Equal(
             HttpStatusCode.Forbidden,
-            (await DeleteAsync("dana", "/api/2.0/mlflow/registered-models/delete", model)).Status
+            (await gateway.DeleteAsync("dana", "/api/2.0/mlflow/registered-models/delete", model)).Status
         );
         Assert.Equal(HttpStatusCode.Forbidden, (await Story.ToStageAsync(dana, "inv-serving", "Archived")).Status);
         Assert.Equal(
@@ -284,7 +284,7 @@ public sealed class InvariantTests(LiveGateway gateway)
             ).Status
         );
         // Not even a release manager alone: the policy wants another person for it.
-        Story.RequestOf(await DeleteAsync("remy", "/api/2.0/mlflow/model-versions/delete", version));
+        Story.RequestOf(await gateway.DeleteAsync("remy", "/api/2.0/mlflow/model-versions/delete", version));
 
         Assert.Equal("Production", await _story.StageAsync("inv-serving"));
         Assert.Equal(Story.Files()["model.pkl"], await gateway.As("rita").BytesAsync(Artifacts + file));
@@ -305,9 +305,9 @@ public sealed class InvariantTests(LiveGateway gateway)
         );
         Assert.True((await Story.SetAliasAsync(gateway.As("sam"), "inv-alias", "champion")).Ok);
 
-        Assert.Equal(HttpStatusCode.Forbidden, (await DeleteAsync("dana", route, alias)).Status);
+        Assert.Equal(HttpStatusCode.Forbidden, (await gateway.DeleteAsync("dana", route, alias)).Status);
         Assert.True((await gateway.As("ada").GetAsync("registered-models/alias?name=inv-alias&alias=champion")).Ok);
-        Assert.True((await DeleteAsync("remy", route, alias)).Ok);
+        Assert.True((await gateway.DeleteAsync("remy", route, alias)).Ok);
         // A free alias is its owner's own affair.
         Assert.True((await Story.SetAliasAsync(gateway.As("dana"), "inv-alias", "dev-try")).Ok);
     }
@@ -357,19 +357,6 @@ public sealed class InvariantTests(LiveGateway gateway)
         {
             Assert.Equal(HttpStatusCode.OK, (await TextAsync(gateway.Anonymous(), path)).Status);
         }
-    }
-
-    private async Task<Answer> DeleteAsync(string account, string path, JsonObject? body = null)
-    {
-        using var request = new HttpRequestMessage(HttpMethod.Delete, gateway.Url + path);
-        if (body is not null)
-        {
-            request.Content = new StringContent(body.ToJsonString(), Encoding.UTF8, "application/json");
-        }
-
-        using var answer = await gateway.Http(account).SendAsync(request, TestContext.Current.CancellationToken);
-        var text = await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
-        return new Answer(answer.StatusCode, JsonNode.Parse(text) ?? new JsonObject());
     }
 
     private static async Task<string> TrackedRunAsync(DemoClient client, string name)

@@ -53,6 +53,20 @@ public sealed class LiveGateway : IAsyncLifetime
         return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
+    /// <summary>MLflow deletes with a JSON body.</summary>
+    internal async Task<Answer> DeleteAsync(string account, string path, JsonObject? body = null)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Delete, Url + path);
+        if (body is not null)
+        {
+            request.Content = new StringContent(body.ToJsonString(), Encoding.UTF8, "application/json");
+        }
+
+        using var answer = await Http(account).SendAsync(request, TestContext.Current.CancellationToken);
+        var text = await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+        return new Answer(answer.StatusCode, JsonNode.Parse(text) ?? new JsonObject());
+    }
+
     public async ValueTask InitializeAsync()
     {
         Url = $"https://localhost:{FreePort()}";

@@ -119,6 +119,24 @@ public sealed class SideDoorTests(LiveGateway gateway)
     }
 
     [Fact]
+    public async Task Approval_to_delete_a_model_does_not_outlive_a_change_of_its_versions()
+    {
+        await _story.ModelAsync("door-whole", 62);
+        await _story.PromoteAsync("door-whole");
+        var asked = Story.RequestOf(await DeleteModelAsync("remy", "door-whole"));
+        Assert.Equal("open", await _story.StateAsync(asked));
+        await _story.ApproveAsync(asked);
+
+        Assert.True((await Story.SetAliasAsync(gateway.As("dana"), "door-whole", "free-name")).Ok);
+        var again = Story.RequestOf(await DeleteModelAsync("remy", "door-whole"));
+
+        Assert.NotEqual(asked, again);
+        Assert.Equal("void", await _story.StateAsync(asked));
+        await _story.ApproveAsync(again);
+        Assert.True((await DeleteModelAsync("remy", "door-whole")).Ok);
+    }
+
+    [Fact]
     public async Task Every_refusal_of_a_document_or_a_request_is_in_the_log_before_its_answer()
     {
         using var http = await gateway.ServiceAsync(
@@ -235,6 +253,9 @@ public sealed class SideDoorTests(LiveGateway gateway)
 
     private static Task<Answer> RenameAsync(DemoClient client, string from, string to) =>
         client.PostAsync("registered-models/rename", new JsonObject { ["name"] = from, ["new_name"] = to });
+
+    private Task<Answer> DeleteModelAsync(string account, string model) =>
+        gateway.DeleteAsync(account, "/api/2.0/mlflow/registered-models/delete", Named(model));
 
     private Task<JsonNode> ApproveAsync(string account, string request) =>
         gateway

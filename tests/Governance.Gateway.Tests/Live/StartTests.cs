@@ -50,6 +50,25 @@ public sealed class StartTests(LiveGateway gateway) : IDisposable
         );
     }
 
+    [Fact]
+    public async Task A_port_that_is_taken_is_named_in_one_sentence() =>
+        await RefusedAsync(
+            $"Port {new Uri(gateway.Url).Port} is in use",
+            $"--Governance:DataDirectory={_root}/data",
+            $"--Governance:KeyFile={_root}/k",
+            $"--Governance:Urls={gateway.Url}"
+        );
+
+    [Theory]
+    [InlineData("'dmeo' is not a command", "dmeo")]
+    [InlineData("'exit' is not an option of demo", "demo", "exit")]
+    public async Task A_misspelt_word_does_not_start_a_gateway(string sentence, params string[] words)
+    {
+        await RefusedAsync(sentence, [.. words, $"--Governance:DataDirectory={_root}/data"]);
+
+        Assert.False(Directory.Exists(Path.Combine(_root, "data")));
+    }
+
     [Theory]
     [InlineData("data/gateway.kek")]
     [InlineData("data/./deeper/../gateway.kek")]

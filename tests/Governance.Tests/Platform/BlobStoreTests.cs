@@ -200,6 +200,28 @@ public abstract class BlobStoreTests
     }
 
     [Fact]
+    public async Task Bytes_under_their_digest_are_no_blob_before_a_row_says_so()
+    {
+        await using var place = await StartAsync(new BlobOptions());
+        var stored = (await place.Blobs.PutAsync(new MemoryStream(Noise(10)), long.MaxValue, Now)).Value;
+
+        Assert.Equal(Noise(10), await place.StoredAsync(stored.Digest));
+        Assert.Equal("blob.not_found", (await place.Blobs.OpenAsync(stored.Digest, Now)).Failure!.Code);
+    }
+
+    [Fact]
+    public async Task Storing_again_replaces_damaged_bytes()
+    {
+        await using var place = await StartAsync(new BlobOptions());
+        var stored = await StoreAsync(place, Noise(5000));
+        await FlipAsync(place, stored.Digest, 17);
+
+        await StoreAsync(place, Noise(5000));
+
+        Assert.Equal(Noise(5000), await ReadAsync(place, stored.Digest));
+    }
+
+    [Fact]
     public async Task Over_the_limit_or_broken_off_leaves_nothing_behind()
     {
         await using var place = await StartAsync(new BlobOptions());

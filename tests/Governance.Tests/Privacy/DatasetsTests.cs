@@ -492,6 +492,19 @@ public sealed class DatasetsTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Nobody_declares_a_dataset_of_their_own()
+    {
+        var csv = new MemoryStream(Encoding.UTF8.GetBytes(Tables.Column("ref", 40, i => $"{i % 4}.5")));
+        var view = (await Datasets.UploadAsync(Officer, "mine", "csv", csv, Token)).Value;
+        await ScanAsync(view.Sha256);
+
+        var declared = await DeclareAsync(view.Sha256, "ref", "NONE");
+
+        Assert.False(declared.Ok);
+        Assert.Equal("privacy.own_dataset", declared.Failure.Code);
+    }
+
+    [Fact]
     public async Task Officer_declares_and_the_verdict_follows()
     {
         var view = await UploadAsync(Encoding.UTF8.GetBytes(Tables.Column("ref", 20, i => $"AB-{i}9-ZZ99")));
@@ -647,7 +660,7 @@ public sealed class DatasetsTests : IAsyncLifetime
         var view = await UploadAsync("length\n1.5\n"u8.ToArray());
         var row = await RowAsync(view.Sha256);
 
-        await _db.Get<ScanJob>().GiveUpAsync(row.Id.ToString("N"), Token);
+        await _db.Get<ScanJob>().GiveUpAsync(row.Id.ToString("N"), "it failed 5 times", Token);
 
         Assert.Equal("FAILED", (await Datasets.FindAsync(view.Sha256, Token))!.ScanState);
     }

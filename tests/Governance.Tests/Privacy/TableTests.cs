@@ -155,7 +155,7 @@ public sealed class ColumnClassifierTests
         );
 
         Assert.Equal("BR_CPF", persons.What);
-        Assert.StartsWith("check digits 400/400 (chance 1 %)", persons.Evidence, StringComparison.Ordinal);
+        Assert.StartsWith("check digits 400/400, 1 % by chance", persons.Evidence, StringComparison.Ordinal);
         Assert.Equal("UNKNOWN", numbers.What);
     }
 

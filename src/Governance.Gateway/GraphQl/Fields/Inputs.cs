@@ -54,7 +54,7 @@ internal sealed class VersionInput
 [Name("LineageStart")]
 internal sealed class LineageStart
 {
-    /// <summary>URN of any node, for example from an earlier answer.</summary>
+    /// <summary>URN of any node, for example from an earlier answer, or stage:NAME/Production.</summary>
     public string? Urn { get; set; }
 
     /// <summary>A version of a model.</summary>
@@ -154,13 +154,13 @@ internal enum Treatment
     /// <summary>Left out.</summary>
     Drop,
 
-    /// <summary>Characters replaced; the parameter says how many stay at the end.</summary>
+    /// <summary>Replaced by four marks; the parameter, 0 to 4, says how many characters stay at the end.</summary>
     Mask,
 
-    /// <summary>Made coarser; the parameter is the width of numeric bands, or year for dates.</summary>
+    /// <summary>Made coarser; the parameter is the width of numeric bands, year for dates, or prefix:1 to prefix:5 for codes.</summary>
     Generalise,
 
-    /// <summary>Replaced by a keyed token.</summary>
+    /// <summary>Replaced by a keyed token; equal values get equal tokens.</summary>
     Tokenise,
 }
 

@@ -6,7 +6,7 @@ namespace Governance.Gateway.GraphQl.Http;
 internal static class IdePage
 {
     private const string Policy =
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
         + "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
     public static IResult Serve(HttpContext context, string file, string contentType)
