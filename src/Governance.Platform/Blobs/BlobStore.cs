@@ -51,11 +51,7 @@ internal sealed class BlobStore : IBlobStore
         using var staged = await StagedBlob.ReceiveAsync(content, temporary, _options, maxBytes, cancellationToken);
         if (staged is null)
         {
-            return new Failure(
-                FailureKind.TooLarge,
-                "blob.too_large",
-                $"The content is larger than {maxBytes} bytes."
-            );
+            return new Failure(FailureKind.TooLarge, "blob.too_large", $"The content is larger than {maxBytes} bytes.");
         }
 
         // Taken before the bytes are in their place: see BlobRow.Attach.

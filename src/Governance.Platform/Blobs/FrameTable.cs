@@ -65,11 +65,7 @@ internal sealed class FrameTable
     }
 
     /// <summary>Reads the table of a stored form; null when it cannot be the form of a blob of that size.</summary>
-    public static async Task<FrameTable?> ReadAsync(
-        IStoredBytes stored,
-        long size,
-        CancellationToken cancellationToken
-    )
+    public static async Task<FrameTable?> ReadAsync(IStoredBytes stored, long size, CancellationToken cancellationToken)
     {
         if (stored.Length == size)
         {

@@ -37,7 +37,10 @@ public sealed class ArtifactRangeTests
 
         using var response = await GetAsync(host, url, ("Range", "bytes=10-"));
 
-        Assert.Equal((416, "bytes */10"), ((int)response.StatusCode, response.Content.Headers.ContentRange!.ToString()));
+        Assert.Equal(
+            (416, "bytes */10"),
+            ((int)response.StatusCode, response.Content.Headers.ContentRange!.ToString())
+        );
         Assert.Empty(await response.Content.ReadAsByteArrayAsync(Now));
     }
 
@@ -165,7 +168,9 @@ public sealed class ArtifactRangeTests
     }
 
     private static bool Quarantined(RegistryHost host) =>
-        host.Database.Log.Entries.Any(entry => entry is { Kind: "registry.version_quarantined", Outcome: LogOutcome.Done });
+        host.Database.Log.Entries.Any(entry =>
+            entry is { Kind: "registry.version_quarantined", Outcome: LogOutcome.Done }
+        );
 
     private static async Task<string> PutAsync(RegistryHost host, byte[] content, string name = "file")
     {
