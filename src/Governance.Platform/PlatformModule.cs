@@ -23,7 +23,9 @@ public static class PlatformModule
         services.TryAddSingleton<IBlobStore, BlobStore>();
         services.TryAddSingleton<IKeyWrap, FileKeyWrap>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IModelContribution, PlatformModel>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IJobHandler, BlobCollector>());
         services.AddHostedService<JobWorker>();
+        services.AddHostedService<CollectionSchedule>();
         services.TryAddSingleton<IDbContextFactory<GovernanceDb>, SqliteContexts>();
         services.TryAddScoped(provider =>
             provider.GetRequiredService<IDbContextFactory<GovernanceDb>>().CreateDbContext()

@@ -1,5 +1,6 @@
 using System.Text;
 using Governance.Kernel;
+using Governance.Platform.Blobs;
 using Governance.Platform.Database;
 using Governance.Platform.Web;
 using Governance.Registry.Artifacts;
@@ -39,6 +40,7 @@ public static class RegistryModule
         services.AddSingleton<IValidateOptions<RegistryOptions>, RegistryOptionsValidator>();
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<IModelContribution, RegistryModel>();
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IBlobReferences, ArtifactReferences>());
         services.TryAddSingleton<IRegistryReader, RegistryReader>();
         services.TryAddSingleton<IVersionStatus, VersionStatusWriter>();
         services.TryAddSingleton<IMover, Mover>();

@@ -37,25 +37,37 @@ internal sealed class BlobRow
 
     public BlobState State { get; set; }
 
-    /// <summary>When <see cref="State"/> last changed, UTC.</summary>
+    /// <summary>When <see cref="State"/> last changed, or was last looked at, UTC.</summary>
     public DateTimeOffset ChangedAt { get; set; }
 
     /// <summary>Whether its bytes are there to be read.</summary>
     public bool IsThere => State is BlobState.Live or BlobState.Unused && CreatedAt != default;
 
+    /// <summary>What follows from looking whether anything refers to it: used again, unused, or unused for the second time.</summary>
+    public void Look(bool used, DateTimeOffset now)
+    {
+        State =
+            used ? BlobState.Live
+            : State == BlobState.Live ? BlobState.Unused
+            : BlobState.Deleting;
+        ChangedAt = now;
+    }
+
     /// <summary>
     /// Makes it live, if its bytes are certain to be there: those of a live or unused blob are; others must have been put in
-    /// place after the last deletion ended. False: the content must be sent again.
+    /// place after the last deletion ended, which is remembered for longer than an upload may wait. False: the content must be
+    /// sent again.
     /// </summary>
     public bool Attach(StoredBlob blob, DateTimeOffset now)
     {
+        var recent = blob.StoredAt > now - AttachWithin;
         var sure = State switch
         {
-            BlobState.Live or BlobState.Unused => true,
+            BlobState.Live or BlobState.Unused => recent,
             BlobState.Deleting => false,
-            _ => blob.StoredAt > ChangedAt + ClockSlack && blob.StoredAt > now - AttachWithin,
+            _ => recent && blob.StoredAt > ChangedAt + ClockSlack,
         };
-        if (sure && (State != BlobState.Live || CreatedAt == default))
+        if (sure && State != BlobState.Live)
         {
             (Size, ChunkDigests, CreatedAt) = (blob.Size, blob.ChunkDigests, now);
             (State, ChangedAt) = (BlobState.Live, now);
