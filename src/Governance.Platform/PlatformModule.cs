@@ -19,7 +19,12 @@ public static class PlatformModule
         services.TryAddSingleton<SqliteConnections>();
         services.TryAddSingleton<IWriter, SqliteWriter>();
         services.TryAddSingleton<BlobOptions>();
-        services.TryAddSingleton<IBlobFiles, DiskBlobFiles>();
+        services.TryAddSingleton<S3Options>();
+        services.TryAddSingleton<IBlobFiles>(provider =>
+            provider.GetRequiredService<S3Options>() is { Endpoint.Length: > 0 } remote
+                ? new S3BlobFiles(remote)
+                : ActivatorUtilities.CreateInstance<DiskBlobFiles>(provider)
+        );
         services.TryAddSingleton<IBlobStore, BlobStore>();
         services.TryAddSingleton<IKeyWrap, FileKeyWrap>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IModelContribution, PlatformModel>());

@@ -149,6 +149,7 @@ public static class GatewayHost
         services.AddSingleton(platform);
         services.AddSingleton(Read(configuration, "Jobs", new JobOptionsValidator()));
         services.AddSingleton(Read(configuration, "Blobs", new BlobOptionsValidator()));
+        services.AddSingleton(Read(configuration, "Blobs:S3", new S3OptionsValidator()));
         services.AddSingleton(Read(configuration, "Audit", new AuditOptionsValidator()));
         services.AddSingleton(Read(configuration, "Compliance", new ComplianceOptionsValidator()));
         services.AddSingleton(Read(configuration, "Privacy", new PrivacyOptionsValidator()));
@@ -209,6 +210,13 @@ public static class GatewayHost
         // is older than the first entry that it vouches for.
         _ = app.Services.GetRequiredService<IKeyWrap>();
         _ = app.Services.GetRequiredService<ISigner>();
+        if (await app.Services.GetRequiredService<IBlobStore>().CheckAsync(CancellationToken.None) is { } unusable)
+        {
+            throw new InvalidOperationException(
+                $"{unusable.Message} Check Governance:Blobs:S3 and that the bucket exists and the key may read and write it."
+            );
+        }
+
         await using (
             var db = await app.Services.GetRequiredService<IDbContextFactory<GovernanceDb>>().CreateDbContextAsync()
         )

@@ -45,6 +45,19 @@ internal sealed class BlobStore : IBlobStore
         RemoveLeftovers();
     }
 
+    public async Task<Failure?> CheckAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await _files.CheckAsync(cancellationToken);
+            return null;
+        }
+        catch (BlobsUnavailableException)
+        {
+            return Unavailable;
+        }
+    }
+
     public async Task<Result<StoredBlob>> PutAsync(Stream content, long maxBytes, CancellationToken cancellationToken)
     {
         var temporary = Path.Combine(_incoming, Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16)));

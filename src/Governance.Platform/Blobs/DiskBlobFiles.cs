@@ -21,6 +21,9 @@ internal sealed class DiskBlobFiles(PlatformOptions options) : IBlobFiles
         return Task.CompletedTask;
     }
 
+    // Writing makes what is missing, and says what is wrong.
+    public Task CheckAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
     public Task<IStoredBytes?> OpenAsync(Digest digest, CancellationToken cancellationToken)
     {
         try
@@ -29,6 +32,11 @@ internal sealed class DiskBlobFiles(PlatformOptions options) : IBlobFiles
         }
         catch (IOException exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
         {
+            if (!Directory.Exists(_root))
+            {
+                throw new BlobsUnavailableException("The directory of blobs is not there.", exception);
+            }
+
             return Task.FromResult<IStoredBytes?>(null);
         }
     }

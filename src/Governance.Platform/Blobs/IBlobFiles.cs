@@ -24,6 +24,9 @@ internal interface IBlobFiles
     /// <summary>Puts a complete, synced file of the staging directory in its place; durable on return. May replace an equal one.</summary>
     Task PlaceAsync(SafeFileHandle staged, string path, Digest digest, CancellationToken cancellationToken);
 
+    /// <summary>Checks that what is put here comes back as it was.</summary>
+    Task CheckAsync(CancellationToken cancellationToken);
+
     /// <summary>Opens a stored form; null when there is none.</summary>
     Task<IStoredBytes?> OpenAsync(Digest digest, CancellationToken cancellationToken);
 

@@ -19,6 +19,9 @@ public interface IBlobStore
     /// <summary>Chunk of plain bytes that is verified before it is sent: 1 MiB.</summary>
     const int ChunkSize = 1 << 20;
 
+    /// <summary>Checks that the place where blobs are kept answers and keeps what it is sent; null if so.</summary>
+    Task<Failure?> CheckAsync(CancellationToken cancellationToken);
+
     /// <summary>
     /// Streams content in, hashing once; durable on return. Over <paramref name="maxBytes"/>: <c>blob.too_large</c>; a store that
     /// cannot be reached: <c>blob.store_unavailable</c>.

@@ -330,6 +330,8 @@ internal sealed class HookedFiles(DiskBlobFiles files) : IBlobFiles
     public Task PlaceAsync(SafeFileHandle staged, string path, Digest digest, CancellationToken cancellationToken) =>
         files.PlaceAsync(staged, path, digest, cancellationToken);
 
+    public Task CheckAsync(CancellationToken cancellationToken) => files.CheckAsync(cancellationToken);
+
     public Task<IStoredBytes?> OpenAsync(Digest digest, CancellationToken cancellationToken) =>
         files.OpenAsync(digest, cancellationToken);
 
