@@ -42,6 +42,11 @@ internal sealed class FakeAccess : IAccess
                 actor.Id switch
                 {
                     "ds" or "ds2" => [new RoleGrant("data-scientist", ObjectKind.None, "")],
+                    "both" =>
+                    [
+                        new RoleGrant("data-scientist", ObjectKind.None, ""),
+                        new RoleGrant("privacy-officer", ObjectKind.None, ""),
+                    ],
                     "po" => [new RoleGrant("privacy-officer", ObjectKind.None, "")],
                     "au" => [new RoleGrant("auditor", ObjectKind.None, "")],
                     _ => [],
@@ -494,11 +499,12 @@ public sealed class DatasetsTests : IAsyncLifetime
     [Fact]
     public async Task Nobody_declares_a_dataset_of_their_own()
     {
+        var both = new Actor(ActorKind.Person, "both");
         var csv = new MemoryStream(Encoding.UTF8.GetBytes(Tables.Column("ref", 40, i => $"{i % 4}.5")));
-        var view = (await Datasets.UploadAsync(Officer, "mine", "csv", csv, Token)).Value;
+        var view = (await Datasets.UploadAsync(both, "mine", "csv", csv, Token)).Value;
         await ScanAsync(view.Sha256);
 
-        var declared = await DeclareAsync(view.Sha256, "ref", "NONE");
+        var declared = await Datasets.DeclareAsync(both, view.Sha256, new DatasetDeclaration { LeastK = 5 }, Token);
 
         Assert.False(declared.Ok);
         Assert.Equal("privacy.own_dataset", declared.Failure.Code);
