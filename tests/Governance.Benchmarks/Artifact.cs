@@ -14,10 +14,10 @@ internal sealed class Artifact(Target target, int megabytes)
 
     public async Task RunAsync()
     {
-        Console.WriteLine($"server memory before: {target.Memory()} MB");
-        Console.WriteLine();
-        Console.WriteLine("| artifact | MB | MB/s | CPU s/GB | peak RSS MB | load |");
-        Console.WriteLine("|---|---:|---:|---:|---:|---:|");
+        System.Console.WriteLine($"server memory before: {target.Memory()} MB");
+        System.Console.WriteLine();
+        System.Console.WriteLine("| artifact | MB | MB/s | CPU s/GB | peak RSS MB | load |");
+        System.Console.WriteLine("|---|---:|---:|---:|---:|---:|");
         // Noise is kept as it is; text shrinks, so that compression is paid for.
         foreach (var (name, fill) in new (string, Action<byte[]>)[] { ("noise", Noise), ("text", Text) })
         {
@@ -36,7 +36,7 @@ internal sealed class Artifact(Target target, int megabytes)
         await work();
         var seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
         var perGigabyte = (target.Cpu() - cpu) / 1000 / (megabytes / 1024.0);
-        Console.WriteLine(
+        System.Console.WriteLine(
             string.Create(
                 CultureInfo.InvariantCulture,
                 $"| {name} | {megabytes} | {megabytes / seconds:F0} | {perGigabyte:F2} | {target.Memory("VmHWM:")} | {Load.MachineLoad()} |"

@@ -429,9 +429,6 @@ namespace Governance.Gateway.Database.Migrations
                         .HasMaxLength(64)
                         .HasColumnType("TEXT");
 
-                    b.Property<long>("ChangedAt")
-                        .HasColumnType("INTEGER");
-
                     b.Property<byte[]>("ChunkDigests")
                         .IsRequired()
                         .HasColumnType("BLOB");
@@ -442,12 +439,7 @@ namespace Governance.Gateway.Database.Migrations
                     b.Property<long>("Size")
                         .HasColumnType("INTEGER");
 
-                    b.Property<int>("State")
-                        .HasColumnType("INTEGER");
-
                     b.HasKey("Digest");
-
-                    b.HasIndex("State", "ChangedAt");
 
                     b.ToTable("platform_blob", (string)null);
                 });
