@@ -92,6 +92,9 @@ public static class Permissions
     /// <summary>Read the active policies.</summary>
     public static readonly Permission PolicyRead = new("policy:read");
 
+    /// <summary>Manage webhooks, which are told of every model.</summary>
+    public static readonly Permission WebhookManage = new("webhook:manage");
+
     /// <summary>Read metrics and operate the gateway.</summary>
     public static readonly Permission MetricsRead = new("metrics:read");
 
@@ -125,6 +128,7 @@ public static class Permissions
         IdentityManage,
         PolicyManage,
         PolicyRead,
+        WebhookManage,
         MetricsRead,
     ];
 }

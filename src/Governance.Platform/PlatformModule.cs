@@ -16,8 +16,15 @@ public static class PlatformModule
     {
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton<JobOptions>();
+        services.TryAddSingleton<DatabaseOptions>();
+        services.TryAddSingleton<Leases>();
         services.TryAddSingleton<SqliteConnections>();
-        services.TryAddSingleton<IWriter, SqliteWriter>();
+        services.TryAddSingleton<SqliteContexts>();
+        services.TryAddSingleton<SqliteWriter>();
+        services.TryAddSingleton<PostgresConnections>();
+        services.TryAddSingleton<PostgresWriter>();
+        services.TryAddSingleton(Choose<IDbContextFactory<GovernanceDb>, SqliteContexts, PostgresConnections>);
+        services.TryAddSingleton(Choose<IWriter, SqliteWriter, PostgresWriter>);
         services.TryAddSingleton<BlobOptions>();
         services.TryAddSingleton<S3Options>();
         services.TryAddSingleton<IBlobFiles>(provider =>
@@ -28,15 +35,24 @@ public static class PlatformModule
         services.TryAddSingleton<IBlobStore, BlobStore>();
         services.TryAddSingleton<IKeyWrap, FileKeyWrap>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IModelContribution, PlatformModel>());
+        services.TryAddSingleton<MonthPartitions>();
+        services.AddHostedService(provider => provider.GetRequiredService<MonthPartitions>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IJobHandler, BlobCollector>());
         services.AddHostedService<JobWorker>();
         services.AddHostedService<CollectionSchedule>();
-        services.TryAddSingleton<IDbContextFactory<GovernanceDb>, SqliteContexts>();
         services.TryAddScoped(provider =>
             provider.GetRequiredService<IDbContextFactory<GovernanceDb>>().CreateDbContext()
         );
         return services;
     }
+
+    private static T Choose<T, TSqlite, TPostgres>(IServiceProvider provider)
+        where T : class
+        where TSqlite : T
+        where TPostgres : T =>
+        provider.GetRequiredService<DatabaseOptions>().IsPostgreSql
+            ? provider.GetRequiredService<TPostgres>()
+            : provider.GetRequiredService<TSqlite>();
 }
 
 /// <summary>The platform's own tables.</summary>
@@ -52,6 +68,15 @@ internal sealed class PlatformModel : IModelContribution
             job.Property(row => row.Key).HasMaxLength(400);
             job.HasIndex(row => new { row.State, row.DueAt });
             job.HasIndex(row => new { row.Kind, row.Key });
+            job.HasIndex(row => row.Key);
+            job.HasIndex(row => new { row.Kind, row.Key }, "IX_platform_job_running")
+                .IsUnique()
+                .HasFilter("\"State\" = 1");
+        });
+        model.Entity<LeaseRow>(lease =>
+        {
+            lease.ToTable("platform_lease");
+            lease.HasKey(row => row.Name);
         });
         model.Entity<BlobRow>(blob =>
         {

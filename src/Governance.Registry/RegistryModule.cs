@@ -1,7 +1,9 @@
 using System.Text;
+using System.Text.Json.Nodes;
 using Governance.Kernel;
 using Governance.Platform.Blobs;
 using Governance.Platform.Database;
+using Governance.Platform.Jobs;
 using Governance.Platform.Web;
 using Governance.Registry.Artifacts;
 using Governance.Registry.Contracts;
@@ -11,7 +13,9 @@ using Governance.Registry.Models;
 using Governance.Registry.Moves;
 using Governance.Registry.Runs;
 using Governance.Registry.Storage;
+using Governance.Registry.Traces;
 using Governance.Registry.Versions;
+using Governance.Registry.Webhooks;
 using Governance.Registry.Wire;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -29,6 +33,18 @@ public static class RegistryModule
     public const string MlflowVersion = "3.5.2";
 
     private static readonly string[] Prefixes = ["/api/2.0", "/ajax-api/2.0"];
+    private static readonly string[] NewerPrefixes = ["/api/3.0", "/ajax-api/3.0"];
+
+    // Newer clients ask before they send what only some stores keep.
+    private static readonly MlflowRoute ServerInfo = new(
+        "GET",
+        "server-info",
+        Permissions.Self,
+        _ =>
+            Task.FromResult<Result<JsonObject>>(
+                new JsonObject { ["store_type"] = "SqlStore", ["workspaces_enabled"] = false }
+            )
+    );
 
     /// <summary>
     /// Adds the registry. The host also provides platform, identity, and the ports <see cref="IMoveGate"/>,
@@ -44,11 +60,15 @@ public static class RegistryModule
         services.TryAddSingleton<IRegistryReader, RegistryReader>();
         services.TryAddSingleton<IVersionStatus, VersionStatusWriter>();
         services.TryAddSingleton<IMover, Mover>();
+        services.AddSingleton<IValidateOptions<RegistryOptions>, WebhookOptionsValidator>();
+        services.TryAddSingleton<IHostAddresses, SystemHostAddresses>();
+        services.TryAddSingleton<WebhookSender>();
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IJobHandler, DeliverWebhook>());
         services.TryAddSingleton<RegistryPorts>();
         return services;
     }
 
-    /// <summary>Maps MLflow's routes under <c>/api/2.0</c> and <c>/ajax-api/2.0</c>, and <c>/version</c> and <c>/health</c>.</summary>
+    /// <summary>Maps MLflow's routes under <c>/api</c> and <c>/ajax-api</c>, and those that it keeps at the root.</summary>
     public static IEndpointRouteBuilder MapRegistry(this IEndpointRouteBuilder routes)
     {
         ArgumentNullException.ThrowIfNull(routes);
@@ -58,12 +78,25 @@ public static class RegistryModule
             .Concat(ModelRoutes.All)
             .Concat(VersionRoutes.All)
             .Concat(ArtifactRoutes.Lists)
+            .Concat(ArtifactRoutes.Presigned)
+            .Concat(TraceRoutes.Old)
+            .Concat(WebhookRoutes.All)
             .ToList();
         foreach (var prefix in Prefixes)
         {
             Dispatcher.Map(routes, $"{prefix}/mlflow", table);
             ArtifactRoutes.Map(routes, $"{prefix}/mlflow-artifacts");
+            ArtifactDownloads.Map(routes, $"{prefix}/mlflow");
+            Dispatcher.Map(routes, $"{prefix}mlflow", [SearchDatasets.Route]);
         }
+
+        foreach (var prefix in NewerPrefixes)
+        {
+            Dispatcher.Map(routes, $"{prefix}/mlflow", [ServerInfo, .. TraceRoutes.New]);
+        }
+
+        ArtifactDownloads.MapRoot(routes);
+        OtlpRoute.Map(routes);
 
         routes
             .MapGet("/version", () => Results.Text(MlflowVersion, "text/plain", Encoding.UTF8))

@@ -21,7 +21,40 @@ public sealed class RegistryOptions
     /// <summary>Most rows one search request looks at before it answers with a page token, 100–1,000,000. Default 20,000.</summary>
     [Range(100, 1_000_000)]
     public int MaxRowsPerSearch { get; set; } = 20_000;
+
+    /// <summary>Days that a trace is kept after its arrival, 1–3650. Default 90.</summary>
+    [Range(1, 3650)]
+    public int TraceDays { get; set; } = 90;
+
+    /// <summary>Most traces of one experiment; the oldest go first, 100–10,000,000. Default 100,000.</summary>
+    [Range(100, 10_000_000)]
+    public int MaxTracesPerExperiment { get; set; } = 100_000;
+
+    /// <summary>
+    /// Networks, e.g. <c>10.1.0.0/16</c>, to which webhooks may go although they are not public. Default none.
+    /// </summary>
+    public IList<string> WebhookNetworks { get; } = [];
+
+    /// <summary>PEM file of the authorities that webhook receivers' certificates must come from; empty for the system's. Default empty.</summary>
+    public string WebhookAuthorities { get; set; } = "";
+
+    /// <summary>Seconds that one delivery to a webhook may take, 1–60. Default 10.</summary>
+    [Range(1, 60)]
+    public int WebhookTimeoutSeconds { get; set; } = 10;
 }
 
 [OptionsValidator]
 internal sealed partial class RegistryOptionsValidator : IValidateOptions<RegistryOptions>;
+
+/// <summary>What attributes cannot say of the settings.</summary>
+internal sealed class WebhookOptionsValidator : IValidateOptions<RegistryOptions>
+{
+    public ValidateOptionsResult Validate(string? name, RegistryOptions options)
+    {
+        var wrong = options.WebhookNetworks.FirstOrDefault(text => !System.Net.IPNetwork.TryParse(text, out _));
+        return wrong is not null ? ValidateOptionsResult.Fail($"WebhookNetworks: '{wrong}' is no network in CIDR form.")
+            : options.WebhookAuthorities.Length > 0 && !File.Exists(options.WebhookAuthorities)
+                ? ValidateOptionsResult.Fail("WebhookAuthorities: there is no such file.")
+            : ValidateOptionsResult.Success;
+    }
+}

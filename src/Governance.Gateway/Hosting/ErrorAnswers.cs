@@ -28,7 +28,7 @@ internal static partial class ErrorAnswers
         }
 
         context.Response.StatusCode = status;
-        if (IsMlflow(context.Request.Path))
+        if (MlflowPaths.Contains(context.Request.Path.Value ?? ""))
         {
             context.Response.ContentType = "application/json";
             await context.Response.WriteAsync(
@@ -51,11 +51,6 @@ internal static partial class ErrorAnswers
         problem.ProblemDetails.Status = status;
         await TypedResults.Problem(problem.ProblemDetails).ExecuteAsync(context);
     }
-
-    private static bool IsMlflow(PathString path) =>
-        path.StartsWithSegments("/api/2.0", StringComparison.OrdinalIgnoreCase)
-        || path.StartsWithSegments("/ajax-api", StringComparison.OrdinalIgnoreCase)
-        || path.StartsWithSegments("/api/3.0", StringComparison.OrdinalIgnoreCase);
 
     [LoggerMessage(9000, LogLevel.Error, "Unhandled {ExceptionType} ({InnerType}) {StackTrace}")]
     private static partial void Unhandled(ILogger logger, string exceptionType, string stackTrace, string innerType);

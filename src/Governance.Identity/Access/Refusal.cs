@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Governance.Platform.Web;
 using Microsoft.AspNetCore.Http;
 
 namespace Governance.Identity.Access;
@@ -34,7 +35,7 @@ internal sealed record Refusal(int Status, string Code, string MlflowCode, strin
 
     public Task WriteAsync(HttpContext context)
     {
-        var mlflow = IsMlflow(context.Request.Path.Value ?? "");
+        var mlflow = MlflowPaths.Contains(context.Request.Path.Value ?? "");
         context.Response.StatusCode = Status;
         context.Response.Headers.CacheControl = "no-store";
         context.Response.ContentType = mlflow ? "application/json" : "application/problem+json";
@@ -50,12 +51,4 @@ internal sealed record Refusal(int Status, string Code, string MlflowCode, strin
             ? Task.CompletedTask
             : context.Response.WriteAsync(body.ToJsonString(), context.RequestAborted);
     }
-
-    private static bool IsMlflow(string path) =>
-        path.StartsWith("/ajax-api/", StringComparison.Ordinal)
-        || (
-            path.StartsWith("/api/", StringComparison.Ordinal)
-            && path.Split('/', 5) is [_, _, _, { } area, ..]
-            && area.StartsWith("mlflow", StringComparison.Ordinal)
-        );
 }

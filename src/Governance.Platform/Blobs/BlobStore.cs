@@ -35,6 +35,7 @@ internal sealed class BlobStore : IBlobStore
         IBlobFiles files,
         BlobOptions options,
         PlatformOptions platform,
+        DatabaseOptions database,
         IDbContextFactory<GovernanceDb> databases,
         TimeProvider clock
     )
@@ -42,7 +43,7 @@ internal sealed class BlobStore : IBlobStore
         (_files, _options, _databases, _clock) = (files, options, databases, clock);
         _incoming = Path.Combine(platform.DataDirectory, "blobs", "incoming");
         DurableFile.CreateDirectory(_incoming);
-        RemoveLeftovers();
+        RemoveLeftovers(database.IsPostgreSql ? _clock.GetUtcNow() - TimeSpan.FromDays(1) : DateTimeOffset.MaxValue);
     }
 
     public async Task<Failure?> CheckAsync(CancellationToken cancellationToken)
@@ -156,10 +157,11 @@ internal sealed class BlobStore : IBlobStore
         }
     }
 
-    // What a crash left half-written was never acknowledged. What another process is writing is locked.
-    private void RemoveLeftovers()
+    // What a crash left half-written was never acknowledged. What another gateway is writing is locked, and young in case that
+    // the lock does not show on this machine.
+    private void RemoveLeftovers(DateTimeOffset before)
     {
-        foreach (var path in Directory.EnumerateFiles(_incoming))
+        foreach (var path in Directory.EnumerateFiles(_incoming).Where(path => File.GetLastWriteTimeUtc(path) < before))
         {
             try
             {

@@ -128,6 +128,7 @@ internal sealed partial class SqliteWriter : IWriter, IAsyncDisposable
         await using var db = new GovernanceDb(_options!);
         db.Database.AutoSavepointsEnabled = false;
         await db.Database.UseTransactionAsync(transaction);
+        db.StampAdded(now);
         var session = new WriteSession(db, now, _log, _graph);
         if (await unit.TryRunAsync(session, UnitTimeout))
         {

@@ -32,11 +32,17 @@ internal sealed partial class JobWorker(
         await Task.WhenAll(Enumerable.Range(0, options.Workers).Select(_ => WorkAsync(stoppingToken)));
     }
 
-    // One gateway owns a SQLite database: whatever is marked running at its start belongs to a process that died.
+    // One gateway owns a SQLite database: whatever is marked running at its start belongs to a process that died. Elsewhere
+    // claims run out.
     private Task ReclaimAsync(CancellationToken cancellationToken) =>
         writer.WriteAsync<Unit>(
             async (session, token) =>
             {
+                if (session.Db.IsShared())
+                {
+                    return default(Unit);
+                }
+
                 foreach (
                     var job in await session
                         .Db.Set<JobRow>()
@@ -57,7 +63,7 @@ internal sealed partial class JobWorker(
 
     // At once the first time, for most deaths are not the job's doing; then ever later, so that a job that takes the process
     // down leaves it time to serve, and those that merely ran beside it go first.
-    private static TimeSpan AfterCrash(int crashes) =>
+    internal static TimeSpan AfterCrash(int crashes) =>
         TimeSpan.FromSeconds(Math.Min(Math.Pow(2, crashes) - 2, LongestWait.TotalSeconds));
 
     private async Task WorkAsync(CancellationToken cancellationToken)
@@ -106,6 +112,16 @@ internal sealed partial class JobWorker(
         var now = clock.GetUtcNow();
         await using (var db = await databases.CreateDbContextAsync(cancellationToken))
         {
+            if (db.IsShared())
+            {
+                foreach (var died in await JobClaims.ReclaimAsync(db, now, cancellationToken))
+                {
+                    JobDied(logger, died.Kind, died.Id, died.Crashes);
+                }
+
+                return await JobClaims.TakeAsync(db, now, cancellationToken);
+            }
+
             // A look without the write lock: an idle gateway does not write.
             if (!await Claimable(db, now).AnyAsync(cancellationToken))
             {
@@ -182,7 +198,7 @@ internal sealed partial class JobWorker(
             JobBegins(logger, job.Kind, job.Id);
             using var limited = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
             limited.CancelAfter(TimeSpan.FromSeconds(options.TimeoutSeconds));
-            await handler.RunAsync(job.Payload, limited.Token);
+            await HoldAsync(job, token => handler.RunAsync(job.Payload, token), limited.Token);
             return true;
         }
         catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
@@ -192,6 +208,17 @@ internal sealed partial class JobWorker(
             JobFailed(logger, job.Kind, job.Id, job.Attempts, job.LastError, exception.StackTrace ?? "");
             return false;
         }
+    }
+
+    private async Task HoldAsync(JobRow job, Func<CancellationToken, Task> work, CancellationToken cancellationToken)
+    {
+        bool shared;
+        await using (var db = await databases.CreateDbContextAsync(cancellationToken))
+        {
+            shared = db.IsShared();
+        }
+
+        await (shared ? JobClaims.HoldAsync(job, work, databases, clock, cancellationToken) : work(cancellationToken));
     }
 
     private Task PutBackAsync(JobRow job, JobState state, TimeSpan wait) =>
@@ -211,7 +238,11 @@ internal sealed partial class JobWorker(
         writer.WriteAsync<Unit>(
             async (session, token) =>
             {
-                if (await session.Db.Set<JobRow>().FindAsync([job.Id], token) is { } row)
+                // A claim that ran out has counted as a death, and the job is no longer this worker's to end.
+                if (
+                    await session.Db.Set<JobRow>().FindAsync([job.Id], token) is { State: JobState.Running } row
+                    && row.Crashes == job.Crashes
+                )
                 {
                     change(row, session);
                 }

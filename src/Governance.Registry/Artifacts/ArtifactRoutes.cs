@@ -23,16 +23,42 @@ namespace Governance.Registry.Artifacts;
 internal static class ArtifactRoutes
 {
     private const string Marker = "/mlflow-artifacts/artifacts/";
+    private static readonly string[] MultipartMarkers =
+    [
+        "/mlflow-artifacts/mpu/create/",
+        "/mlflow-artifacts/mpu/complete/",
+        "/mlflow-artifacts/mpu/abort/",
+    ];
 
     private static readonly Failure BadPath = Failure.Invalid("registry.bad_path", "Invalid path");
-    private static readonly Failure NoArtifact = Failure.NotFound("registry.artifact_not_found", "No such artifact.");
+    public static readonly Failure NoArtifact = Failure.NotFound("registry.artifact_not_found", "No such artifact.");
     private static readonly Failure Frozen = Failure.Conflict(
         "registry.frozen",
         "A registered model version holds these artifacts: they are frozen and can be neither overwritten nor deleted."
     );
 
     public static IEnumerable<MlflowRoute> Lists =>
-        [new("GET", "artifacts/list", Permissions.ExperimentRead, ListOfRunAsync)];
+        [
+            new("GET", "artifacts/list", Permissions.ExperimentRead, ListOfRunAsync),
+            new("GET", "logged-models/{id}/artifacts/directories", Permissions.ExperimentRead, ListOfLoggedModelAsync),
+        ];
+
+    /// <summary>Bytes never go around the gateway, so it signs no address of a store; clients then upload and download here.</summary>
+    public static IEnumerable<MlflowRoute> Presigned =>
+        [
+            new(
+                "POST",
+                "artifacts/presigned-upload-url",
+                Permissions.ExperimentWrite,
+                call => PresignAsync(call, Permissions.ExperimentWrite)
+            ),
+            new(
+                "POST",
+                "artifacts/presigned-download-url",
+                Permissions.ExperimentRead,
+                call => PresignAsync(call, Permissions.ExperimentRead)
+            ),
+        ];
 
     public static void Map(IEndpointRouteBuilder routes, string prefix)
     {
@@ -53,8 +79,11 @@ internal static class ArtifactRoutes
             .MapDelete($"{prefix}/artifacts/{{**path}}", context => ServeAsync(context, "delete artifact", DeleteAsync))
             .RequirePermission(Permissions.ExperimentWrite);
         routes
-            .MapPost($"{prefix}/mpu/{{**path}}", context => MlflowErrors.WriteAsync(context, NoMultipart))
+            .MapPost($"{prefix}/mpu/{{**path}}", context => ServeAsync(context, "multipart upload", MultipartAsync))
             .RequirePermission(Permissions.ExperimentWrite);
+        routes
+            .MapGet($"{prefix}/presigned/{{**path}}", context => ServeAsync(context, "presign artifact", PresignAsync))
+            .RequirePermission(Permissions.ArtifactRead);
         routes
             .Map($"{prefix}/{{**rest}}", context => MlflowErrors.WriteAsync(context, MlflowErrors.NoEndpoint))
             .RequirePermission(Permissions.Public);
@@ -67,7 +96,14 @@ internal static class ArtifactRoutes
         "Multipart upload is not served; upload the file in one request."
     );
 
-    private static Task ServeAsync(
+    private static readonly Failure NoPresigning = new(
+        FailureKind.NotServed,
+        "registry.no_presigning",
+        "No address of a store is signed; upload to and download from this server."
+    );
+
+    /// <summary>Serves a route that reads or writes bytes; a handler that sent them itself answers null.</summary>
+    public static Task ServeAsync(
         HttpContext context,
         string route,
         Func<HttpContext, Call, Task<Result<JsonObject?>>> serve
@@ -103,26 +139,29 @@ internal static class ArtifactRoutes
     /// The address in the raw request target, decoded exactly once. The routed path will not do: the server already resolved
     /// dots in it, and leaves %2F undecoded.
     /// </summary>
-    private static Result<ArtifactAddress> AddressOf(HttpContext context)
+    private static Result<ArtifactAddress> AddressOf(HttpContext context, string marker = Marker)
     {
         var raw = context.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget;
         var query = raw.IndexOf('?', StringComparison.Ordinal);
         var path = query < 0 ? raw : raw[..query];
-        var at = path.IndexOf(Marker, StringComparison.Ordinal);
+        var at = path.IndexOf(marker, StringComparison.Ordinal);
         if (at < 0 || path.Contains('#', StringComparison.Ordinal))
         {
             return BadPath;
         }
 
-        var decoded = Uri.UnescapeDataString(path[(at + Marker.Length)..]);
-        // What still looks escaped was escaped twice, or its bytes are no UTF-8: neither is a name.
-        if (!ArtifactPath.TryParse(decoded, out _) || IsEscaped(decoded))
+        var decoded = Uri.UnescapeDataString(path[(at + marker.Length)..]);
+        if (!PathOf(decoded).Ok)
         {
             return BadPath;
         }
 
         return ArtifactAddress.TryParse(decoded) is { } address ? address : NoArtifact;
     }
+
+    /// <summary>A path that was decoded once. What still looks escaped was escaped twice, or its bytes are no UTF-8.</summary>
+    public static Result<ArtifactPath> PathOf(string decoded) =>
+        ArtifactPath.TryParse(decoded, out var path) && !IsEscaped(decoded) ? path : BadPath;
 
     private static bool IsEscaped(string text)
     {
@@ -142,15 +181,21 @@ internal static class ArtifactRoutes
     /// <summary>The experiment behind an address, or null when its run or logged model does not exist.</summary>
     private static async Task<Place?> PlaceAsync(Call call, GovernanceDb db, ArtifactAddress address)
     {
-        var (run, model) = (address.RunId, address.LoggedModelId);
+        var (run, model, trace) = (address.RunId, address.LoggedModelId, address.TraceId);
         var experiment = await db.Set<ExperimentRow>()
             .AsNoTracking()
             .SingleOrDefaultAsync(row => row.Id == address.ExperimentId, call.Token);
-        var owner = run is not null
-            ? await db.Set<RunRow>()
-                .Where(row => row.RunId == run && row.ExperimentId == address.ExperimentId)
-                .Select(row => new { row.OwnerId, row.Deleted })
-                .SingleOrDefaultAsync(call.Token)
+        var owner =
+            run is not null
+                ? await db.Set<RunRow>()
+                    .Where(row => row.RunId == run && row.ExperimentId == address.ExperimentId)
+                    .Select(row => new { row.OwnerId, row.Deleted })
+                    .SingleOrDefaultAsync(call.Token)
+            : trace is not null
+                ? await db.Set<TraceRow>()
+                    .Where(row => row.TraceId == trace && row.ExperimentId == address.ExperimentId)
+                    .Select(row => new { row.OwnerId, Deleted = false })
+                    .SingleOrDefaultAsync(call.Token)
             : await db.Set<LoggedModelRow>()
                 .Where(row => row.ModelId == model && row.ExperimentId == address.ExperimentId)
                 .Select(row => new { row.OwnerId, row.Deleted })
@@ -205,6 +250,27 @@ internal static class ArtifactRoutes
         );
     }
 
+    private static async Task<Result<JsonObject>> ListOfLoggedModelAsync(Call call)
+    {
+        if (!ArtifactPath.TryParse(call.Args.Optional("artifact_directory_path", 2000) ?? "", out var path))
+        {
+            return BadPath;
+        }
+
+        await using var db = await call.OpenAsync();
+        var found = await TrackingAccess.LoggedModelAsync(call, db, call.RouteId, Permissions.ExperimentRead);
+        if (!found.Ok)
+        {
+            return found.Failure;
+        }
+
+        var address = new ArtifactAddress(found.Value.Model.ExperimentId, null, call.RouteId, path);
+        return new JsonObject { ["root_uri"] = ArtifactAddress.Uri(address.Container, "") }.With(
+            "files",
+            await FilesAsync(call, db, address, fullPaths: true)
+        );
+    }
+
     /// <summary>The direct children of a directory; nothing for a file, an absent directory or one that the caller may not see.</summary>
     private static async Task<JsonArray?> FilesAsync(
         Call call,
@@ -253,20 +319,76 @@ internal static class ArtifactRoutes
             .ToJsonArray();
     }
 
-    private static async Task<Result<JsonObject?>> GetAsync(HttpContext context, Call call)
+    // After the same checks as the upload itself, so that a probe learns no more from here.
+    private static async Task<Result<JsonObject?>> MultipartAsync(HttpContext context, Call call)
     {
-        var address = AddressOf(context);
+        var raw = context.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget;
+        var marker = Array.Find(MultipartMarkers, marker => raw.Contains(marker, StringComparison.Ordinal));
+        if (marker is null)
+        {
+            return MlflowErrors.NoEndpoint;
+        }
+
+        var address = AddressOf(context, marker);
         if (!address.Ok)
         {
             return address.Failure;
         }
 
+        await using var db = await call.OpenAsync();
+        return await CheckWriteAsync(call, db, address.Value) ?? NoMultipart;
+    }
+
+    private static async Task<Result<JsonObject?>> PresignAsync(HttpContext context, Call call)
+    {
+        var address = AddressOf(context, "/mlflow-artifacts/presigned/");
+        if (!address.Ok)
+        {
+            return address.Failure;
+        }
+
+        var found = await FindAsync(call, address.Value);
+        return found.Ok ? NoPresigning : found.Failure;
+    }
+
+    private static async Task<Result<JsonObject>> PresignAsync(Call call, Permission permission)
+    {
+        await using var db = await call.OpenAsync();
+        Failure? refused;
+        if (call.Args.Optional("model_id", 64) is { Length: > 0 } model)
+        {
+            refused = (await TrackingAccess.LoggedModelAsync(call, db, model, permission)).Failure;
+        }
+        else
+        {
+            refused = (await TrackingAccess.RunAsync(call, db, call.Args.Required("run_id", 64), permission)).Failure;
+        }
+
+        return refused ?? NoPresigning;
+    }
+
+    private static async Task<Result<JsonObject?>> GetAsync(HttpContext context, Call call)
+    {
+        var address = AddressOf(context);
+        return address.Ok ? await ReadAsync(context, call, address.Value) : address.Failure;
+    }
+
+    /// <summary>Sends the artifact at an address, if it is there and the caller may read it.</summary>
+    public static async Task<Result<JsonObject?>> ReadAsync(HttpContext context, Call call, ArtifactAddress address)
+    {
+        var found = await FindAsync(call, address);
+        return found.Ok ? await ArtifactSender.SendAsync(context, call, found.Value.File, found.Value.Served) : found.Failure;
+    }
+
+    /// <summary>The stored file that the caller may read, and the version that serves it if one does.</summary>
+    private static async Task<Result<(ArtifactRow File, Holder? Served)>> FindAsync(Call call, ArtifactAddress address)
+    {
         Holder? served;
         ArtifactRow? file;
         await using (var db = await call.OpenAsync())
         {
-            var place = await PlaceAsync(call, db, address.Value);
-            var (container, path) = (address.Value.Container, address.Value.Path.Value);
+            var place = await PlaceAsync(call, db, address);
+            var (container, path) = (address.Container, address.Path.Value);
             file = await db.Set<ArtifactRow>()
                 .AsNoTracking()
                 .SingleOrDefaultAsync(row => row.Container == container && row.Path == path, call.Token);
@@ -284,7 +406,7 @@ internal static class ArtifactRoutes
             served = holders.Find(holder => holder.IsProtected && holder.Covers(path));
         }
 
-        return await ArtifactSender.SendAsync(context, call, file, served);
+        return (file, served);
     }
 
     private static async Task<Result<JsonObject?>> PutAsync(HttpContext context, Call call)
@@ -370,7 +492,9 @@ internal static class ArtifactRoutes
     }
 
     private static string Subject(ArtifactAddress address) =>
-        address.RunId is { } run ? Platform.Graph.Urn.Run(run) : Platform.Graph.Urn.LoggedModel(address.LoggedModelId!);
+        address.RunId is { } run ? Platform.Graph.Urn.Run(run)
+        : address.TraceId is { } trace ? $"trace:{trace}"
+        : Platform.Graph.Urn.LoggedModel(address.LoggedModelId!);
 
     private static async Task<Failure?> CheckWriteAsync(Call call, GovernanceDb db, ArtifactAddress address)
     {

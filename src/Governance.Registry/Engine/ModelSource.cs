@@ -48,7 +48,7 @@ internal abstract record ModelSource
 
         if (After(source, "mlflow-artifacts:/") is { } stored)
         {
-            return ArtifactAddress.TryParse(stored) is { } address ? new Stored(address) : null;
+            return ArtifactAddress.TryParse(stored) is { TraceId: null } address ? new Stored(address) : null;
         }
 
         if (After(source, "runs:/") is { } run)

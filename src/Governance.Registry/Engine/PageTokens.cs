@@ -21,8 +21,10 @@ internal static class PageTokens
         }
 
         var bytes = new byte[64];
+        var decoded = "";
         if (token.Length <= 64 && Convert.TryFromBase64String(token, bytes, out var length))
         {
+            decoded = RegistryNames.Quote(Encoding.Latin1.GetString(bytes, 0, length));
             try
             {
                 using var json = JsonDocument.Parse(bytes.AsMemory(0, length), CanonicalJson.Strict);
@@ -43,6 +45,6 @@ internal static class PageTokens
             }
         }
 
-        return Failure.Invalid("registry.bad_page_token", "Invalid page token.");
+        return Failure.Invalid("registry.bad_page_token", $"Invalid page token, decoded value={decoded}");
     }
 }

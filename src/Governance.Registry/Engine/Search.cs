@@ -10,6 +10,7 @@ internal enum SearchEntity
     Param,
     Metric,
     Dataset,
+    Metadata,
 }
 
 internal enum SearchOp
@@ -38,6 +39,19 @@ internal sealed record SearchVocabulary(
 
     /// <summary>Whether an object without a tag differs from every value: so in the registry, not in tracking.</summary>
     public bool AbsentDiffers { get; init; }
+
+    /// <summary>Attributes that compare with IN.</summary>
+    public IReadOnlyList<string> Listed { get; init; } = [];
+
+    /// <summary>Whether what compares with IN compares with NOT IN too.</summary>
+    public bool ListsExclude { get; init; }
+
+    /// <summary>Other names of attributes.</summary>
+    public IReadOnlyDictionary<string, string> Synonyms { get; init; } = new Dictionary<string, string>();
+
+    public bool Lists(SearchKey key, SearchOp op) =>
+        (key.Entity == SearchEntity.Dataset || (key.Entity == SearchEntity.Attribute && Listed.Contains(key.Name)))
+        && (op == SearchOp.In || ListsExclude);
 
     public bool Knows(SearchKey key) =>
         key.Entity switch
@@ -177,7 +191,7 @@ internal static class Search
         foreach (var text in orderBy.Take(10))
         {
             var reader = new FilterReader(text.Length > 1000 ? "" : text);
-            if (ReadKey(reader) is not { } key)
+            if (ReadKey(reader, vocabulary) is not { } key)
             {
                 return Failure.Invalid(
                     "registry.bad_order_by",
@@ -212,7 +226,7 @@ internal static class Search
 
     private static Result<Comparison> ReadComparison(FilterReader reader, SearchVocabulary vocabulary)
     {
-        if (ReadKey(reader) is not { } key)
+        if (ReadKey(reader, vocabulary) is not { } key)
         {
             return Bad("expected a key");
         }
@@ -229,7 +243,12 @@ internal static class Search
 
         if (op is SearchOp.In or SearchOp.NotIn)
         {
-            return reader.TakeList(MaxListed) is { } list && !vocabulary.IsNumeric(key)
+            if (!vocabulary.Lists(key, op))
+            {
+                return Bad($"'{RegistryNames.Quote(key.Name)}' does not compare with a list here");
+            }
+
+            return reader.TakeList(MaxListed) is { } list
                 ? new Comparison(key, op, "", 0, list)
                 : Bad("expected a list of quoted strings");
         }
@@ -248,7 +267,7 @@ internal static class Search
             ? new Comparison(key, op, text, 0, [])
             : Bad($"'{RegistryNames.Quote(key.Name)}' compares with a quoted string by =, !=, LIKE or ILIKE");
 
-    private static SearchKey? ReadKey(FilterReader reader)
+    private static SearchKey? ReadKey(FilterReader reader, SearchVocabulary vocabulary)
     {
         if (reader.TakeIdentifier() is not { Length: > 0 } first)
         {
@@ -257,12 +276,13 @@ internal static class Search
 
         if (!reader.TakeDot())
         {
-            return new SearchKey(SearchEntity.Attribute, Canonical(first));
+            return Attribute(first);
         }
 
         SearchEntity? entity = first.ToLowerInvariant() switch
         {
-            "attribute" or "attributes" or "attr" or "run" => SearchEntity.Attribute,
+            "attribute" or "attributes" or "attr" or "run" or "trace" => SearchEntity.Attribute,
+            "metadata" or "request_metadata" => SearchEntity.Metadata,
             "tag" or "tags" => SearchEntity.Tag,
             "param" or "params" or "parameter" or "parameters" => SearchEntity.Param,
             "metric" or "metrics" => SearchEntity.Metric,
@@ -270,20 +290,13 @@ internal static class Search
             _ => null,
         };
         var name = reader.TakeDottedName();
-        return entity is null || name is not { Length: > 0 }
-            ? null
-            : new SearchKey(entity.Value, entity == SearchEntity.Attribute ? Canonical(name) : name);
-    }
+        return entity is null || name is not { Length: > 0 } ? null
+            : entity == SearchEntity.Attribute ? Attribute(name)
+            : new SearchKey(entity.Value, name);
 
-    // MLflow's own synonyms.
-    private static string Canonical(string name) =>
-        name switch
-        {
-            "timestamp" => "creation_timestamp",
-            "run name" or "Run name" or "Run Name" => "run_name",
-            "created" or "Created" => "start_time",
-            _ => name,
-        };
+        SearchKey Attribute(string text) =>
+            new(SearchEntity.Attribute, vocabulary.Synonyms.GetValueOrDefault(text, text));
+    }
 
     private static Failure Bad(string why) =>
         Failure.Invalid("registry.bad_filter", $"Invalid clause(s) in filter string: {why}.");

@@ -92,6 +92,51 @@ internal static class TrackingAccess
             );
     }
 
+    /// <summary>The experiment in which the caller may make something of its own.</summary>
+    public static async Task<Result<ExperimentRow>> MakeInAsync(Call call, GovernanceDb db, string id)
+    {
+        var experiment = await ExperimentAsync(call, db, id, Permissions.ExperimentRead);
+        if (!experiment.Ok)
+        {
+            return experiment.Failure;
+        }
+
+        var target = Target(experiment.Value, call.Actor.Id);
+        if (!call.May(Permissions.ExperimentWrite, target))
+        {
+            return Failure.Denied("registry.denied", $"Permission experiment:write on '{target.Name}' is needed.");
+        }
+
+        return experiment.Value.Deleted
+            ? Failure.Invalid(
+                "registry.experiment_deleted",
+                $"The experiment {id} must be in the 'active' state. Current state is deleted."
+            )
+            : experiment;
+    }
+
+    public static async Task<Result<TraceRow>> TraceAsync(Call call, GovernanceDb db, string id, Permission permission)
+    {
+        var absent = Failure.NotFound(
+            "registry.trace_not_found",
+            $"Trace with ID '{Engine.RegistryNames.Quote(id)}' not found."
+        );
+        var found = await (
+            from trace in db.Set<TraceRow>()
+            join experiment in db.Set<ExperimentRow>() on trace.ExperimentId equals experiment.Id
+            where trace.TraceId == id
+            select new { trace, experiment }
+        ).SingleOrDefaultAsync(call.Token);
+        if (found is null)
+        {
+            return absent;
+        }
+
+        var target = Target(found.experiment, found.trace.OwnerId);
+        var readable = Readable(call, found.experiment, found.trace.OwnerId);
+        return call.Check(readable, permission, target, absent) is { } failure ? failure : found.trace;
+    }
+
     public static async Task<Result<(LoggedModelRow Model, ExperimentRow Experiment)>> LoggedModelAsync(
         Call call,
         GovernanceDb db,

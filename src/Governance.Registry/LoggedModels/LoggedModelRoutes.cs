@@ -26,7 +26,14 @@ internal static class LoggedModelRoutes
         ["creation_timestamp", "last_updated_timestamp"],
         ["name", "model_id", "creation_timestamp", "last_updated_timestamp"],
         [SearchEntity.Tag, SearchEntity.Param, SearchEntity.Metric]
-    );
+    )
+    {
+        Listed = ["name", "model_id", "model_type", "status", "source_run_id"],
+        ListsExclude = true,
+    };
+
+    /// <summary>One sort key of a search; a metric may be asked of one dataset only.</summary>
+    private sealed record SortOf(SortKey By, string? Dataset, string? Digest);
 
     public static IEnumerable<MlflowRoute> All =>
         [
@@ -53,7 +60,7 @@ internal static class LoggedModelRoutes
         var tags = call.Args.Labels("tags", 100, RunLog.MaxTagValue);
         return call.WriteAsync(async session =>
         {
-            var experiment = await ExperimentOfAsync(call, session.Db, experimentId);
+            var experiment = await TrackingAccess.MakeInAsync(call, session.Db, experimentId);
             if (!experiment.Ok)
             {
                 return experiment.Failure;
@@ -107,20 +114,6 @@ internal static class LoggedModelRoutes
 
             return await AnswerAsync(call, session.Db, row);
         });
-    }
-
-    private static async Task<Result<ExperimentRow>> ExperimentOfAsync(Call call, GovernanceDb db, string id)
-    {
-        var experiment = await TrackingAccess.ExperimentAsync(call, db, id, Permissions.ExperimentRead);
-        if (!experiment.Ok)
-        {
-            return experiment.Failure;
-        }
-
-        var target = TrackingAccess.Target(experiment.Value, call.Actor.Id);
-        return call.May(Permissions.ExperimentWrite, target)
-            ? experiment
-            : Failure.Denied("registry.denied", $"Permission experiment:write on '{target.Name}' is needed.");
     }
 
     private static async Task<Result<JsonObject>> GetAsync(Call call)
@@ -243,15 +236,17 @@ internal static class LoggedModelRoutes
         var most = call.Args.Count("max_results", 100, 1, 1000);
         var filter = Search.ParseFilter(call.Args.Optional("filter", 20_000), Vocabulary);
         var offset = PageTokens.Read(call.Args.Optional("page_token"));
+        var asked = call
+            .Args.Objects("order_by", 10)
+            .Where(by => by.Optional("field_name") is { Length: > 0 })
+            .ToList();
         var order = Search.ParseOrder(
-            call.Args.Objects("order_by", 10)
-                .Where(by => by.Optional("field_name") is { Length: > 0 })
-                .Select(by =>
-                    $"{by.Required("field_name")} {(by.Has("ascending") && !by.Bool("ascending") ? "DESC" : "ASC")}"
-                ),
+            asked.Select(by =>
+                $"{by.Required("field_name")} {(by.Has("ascending") && !by.Bool("ascending") ? "DESC" : "ASC")}"
+            ),
             Vocabulary with
             {
-                Entities = [],
+                Entities = [SearchEntity.Metric],
             }
         );
         if ((filter.Failure ?? order.Failure ?? offset.Failure) is { } bad)
@@ -259,6 +254,18 @@ internal static class LoggedModelRoutes
             return bad;
         }
 
+        var sorts = order
+            .Value.Zip(asked)
+            .Select(pair => new SortOf(
+                pair.First,
+                pair.Second.Optional("dataset_name") is { Length: > 0 } dataset ? dataset : null,
+                pair.Second.Optional("dataset_digest") is { Length: > 0 } digest ? digest : null
+            ))
+            .ToList();
+        var datasets = call
+            .Args.Objects("datasets", 100)
+            .Select(of => (Name: of.Required("dataset_name"), Digest: of.Optional("dataset_digest")))
+            .ToList();
         await using var db = await call.OpenAsync();
         var experiments = await RunSearch.ExperimentsAsync(call, db, call.Args.Strings("experiment_ids", 1000));
         var ids = experiments.Keys.ToList();
@@ -270,7 +277,7 @@ internal static class LoggedModelRoutes
 
         var page = await SearchPage.ReadAsync<LoggedModelRow, LoggedModelDetail>(
             call,
-            Sort(rows, order.Value),
+            Sort(db, rows, sorts),
             offset.Value,
             most,
             batch =>
@@ -279,20 +286,26 @@ internal static class LoggedModelRoutes
                     db,
                     [.. batch.Where(row => TrackingAccess.Readable(call, experiments[row.ExperimentId], row.OwnerId))]
                 ),
-            item => filter.Value.All(item.Matches)
+            item => filter.Value.All(comparison => item.Matches(comparison, datasets))
         );
         return new JsonObject()
             .With("models", page.Items.Select(item => item.ToJson()).ToJsonArray())
             .With("next_page_token", page.NextToken);
     }
 
-    private static IOrderedQueryable<LoggedModelRow> Sort(IQueryable<LoggedModelRow> rows, IReadOnlyList<SortKey> order)
+    private static IOrderedQueryable<LoggedModelRow> Sort(
+        GovernanceDb db,
+        IQueryable<LoggedModelRow> rows,
+        IReadOnlyList<SortOf> order
+    )
     {
         IOrderedQueryable<LoggedModelRow>? sorted = null;
-        foreach (var (key, descending) in order)
+        foreach (var sort in order)
         {
+            var (key, descending) = sort.By;
             sorted = key.Name switch
             {
+                _ when key.Entity == SearchEntity.Metric => ByMetric(db, rows, sorted, sort),
                 "name" => SearchPage.Then(rows, sorted, row => row.Name, descending),
                 "model_id" => SearchPage.Then(rows, sorted, row => row.ModelId, descending),
                 "last_updated_timestamp" => SearchPage.Then(rows, sorted, row => row.UpdatedMs, descending),
@@ -301,6 +314,36 @@ internal static class LoggedModelRoutes
         }
 
         return (sorted ?? rows.OrderByDescending(row => row.CreatedMs)).ThenBy(row => row.ModelId);
+    }
+
+    // Models without the metric come last in both directions, as runs do.
+    private static IOrderedQueryable<LoggedModelRow> ByMetric(
+        GovernanceDb db,
+        IQueryable<LoggedModelRow> rows,
+        IOrderedQueryable<LoggedModelRow>? sorted,
+        SortOf sort
+    )
+    {
+        var (key, dataset, digest) = (sort.By.Key.Name, sort.Dataset, sort.Digest);
+        var metrics = db.Set<MetricRow>()
+            .Where(m =>
+                m.Key == key
+                && !m.IsNan
+                && (dataset == null || m.DatasetName == dataset)
+                && (digest == null || m.DatasetDigest == digest)
+            );
+        return SearchPage.Then(
+            rows,
+            SearchPage.Then(rows, sorted, row => metrics.Any(m => m.LoggedModelId == row.ModelId), true),
+            row =>
+                metrics
+                    .Where(m => m.LoggedModelId == row.ModelId)
+                    .OrderByDescending(m => m.Step)
+                    .ThenByDescending(m => m.TimestampMs)
+                    .Select(m => (double?)m.Value)
+                    .FirstOrDefault(),
+            sort.By.Descending
+        );
     }
 
     private static async Task<Dictionary<LoggedModelRow, LoggedModelDetail>> LoadAsync(
@@ -339,12 +382,21 @@ internal sealed record LoggedModelDetail(
 {
     public JsonObject ToJson() => TrackingJson.LoggedModel(Row, Tags, Params, Metrics);
 
-    public bool Matches(Comparison c) =>
+    /// <summary>Metrics count only when they were measured on one of the datasets, if any are named.</summary>
+    public bool Matches(Comparison c, IReadOnlyList<(string Name, string? Digest)> datasets) =>
         c.Key.Entity switch
         {
             SearchEntity.Tag => c.Matches(Tags.FirstOrDefault(t => t.Key == c.Key.Name)?.Value, false),
             SearchEntity.Param => c.Matches(Params.FirstOrDefault(p => p.Key == c.Key.Name)?.Value, false),
-            SearchEntity.Metric => Metrics.Any(m => m.Key == c.Key.Name && !m.IsNan && c.Matches(m.Value)),
+            SearchEntity.Metric => Metrics.Any(m =>
+                m.Key == c.Key.Name
+                && !m.IsNan
+                && c.Matches(m.Value)
+                && (
+                    datasets.Count == 0
+                    || datasets.Any(d => d.Name == m.DatasetName && (d.Digest is null || d.Digest == m.DatasetDigest))
+                )
+            ),
             _ => c.Key.Name switch
             {
                 "creation_timestamp" => c.Matches(Row.CreatedMs),

@@ -6,6 +6,7 @@ using Governance.Registry.Contracts;
 using Governance.Registry.Engine;
 using Governance.Registry.Storage;
 using Governance.Registry.Versions;
+using Governance.Registry.Webhooks;
 using Governance.Registry.Wire;
 using Microsoft.EntityFrameworkCore;
 
@@ -24,6 +25,8 @@ internal static class ModelRoutes
     )
     {
         AbsentDiffers = true,
+        // In MLflow a model's timestamp is the time of its last update.
+        Synonyms = new Dictionary<string, string> { ["timestamp"] = "last_updated_timestamp" },
     };
 
     public static IEnumerable<MlflowRoute> All =>
@@ -117,6 +120,17 @@ internal static class ModelRoutes
             await Labels.SetAsync(session.Db, LabelScope.ModelTag, LabelIds.Model(model.Id), tags, call.Token);
             await session.Db.SaveChangesAsync(call.Token);
             await call.LogAsync(session, "registry.model_created", Urn.Model(name));
+            await session.AnnounceAsync(
+                model.Id,
+                WebhookEvent.ModelCreated,
+                new()
+                {
+                    ["name"] = name,
+                    ["tags"] = Announce.Tags(tags),
+                    ["description"] = description,
+                },
+                call.Token
+            );
             return await AnswerAsync(call, session.Db, model);
         });
     }
@@ -155,8 +169,22 @@ internal static class ModelRoutes
         return ChangeAsync(
             call,
             "registry.model_tagged",
-            (session, model) =>
-                Labels.SetAsync(session.Db, LabelScope.ModelTag, LabelIds.Model(model.Id), [(key, value)], call.Token)
+            async (session, model) =>
+            {
+                var id = LabelIds.Model(model.Id);
+                await Labels.SetAsync(session.Db, LabelScope.ModelTag, id, [(key, value)], call.Token);
+                await session.AnnounceAsync(
+                    model.Id,
+                    WebhookEvent.ModelTagSet,
+                    new()
+                    {
+                        ["name"] = model.Name,
+                        ["key"] = key,
+                        ["value"] = value,
+                    },
+                    call.Token
+                );
+            }
         );
     }
 
@@ -166,8 +194,16 @@ internal static class ModelRoutes
         return ChangeAsync(
             call,
             "registry.model_untagged",
-            (session, model) =>
-                Labels.RemoveAsync(session.Db, LabelScope.ModelTag, LabelIds.Model(model.Id), key, call.Token)
+            async (session, model) =>
+            {
+                await session.AnnounceAsync(
+                    model.Id,
+                    WebhookEvent.ModelTagDeleted,
+                    new() { ["name"] = model.Name, ["key"] = key },
+                    call.Token
+                );
+                await Labels.RemoveAsync(session.Db, LabelScope.ModelTag, LabelIds.Model(model.Id), key, call.Token);
+            }
         );
     }
 

@@ -7,6 +7,7 @@ using Governance.Registry.Contracts;
 using Governance.Registry.Engine;
 using Governance.Registry.Storage;
 using Governance.Registry.Versions;
+using Governance.Registry.Webhooks;
 using Microsoft.EntityFrameworkCore;
 
 namespace Governance.Registry.Moves;
@@ -55,6 +56,22 @@ internal sealed class Mover(IDecisionLedger ledger) : IMover
             new() { ["move"] = Move.TargetText, ["decision"] = DecisionId.ToString("D") };
 
         public List<GraphEdge> Edges { get; } = [];
+
+        /// <summary>What webhooks are told of, once the move is written.</summary>
+        public List<(WebhookEvent Happened, JsonObject Data)> Events { get; } = [];
+
+        public void Announce(WebhookEvent happened, int number, string member, string value) =>
+            Events.Add(
+                (
+                    happened,
+                    new JsonObject
+                    {
+                        ["name"] = Move.Version.Model,
+                        ["version"] = Wire.RegistryJson.Number(number),
+                        [member] = value,
+                    }
+                )
+            );
     }
 
     private async Task<Result<VersionView?>> MoveVersionAsync(Step step)
@@ -124,7 +141,7 @@ internal sealed class Mover(IDecisionLedger ledger) : IMover
         found.Model.UpdatedMs = step.Session.Now.ToUnixTimeMilliseconds();
         await step.Db.SaveChangesAsync(step.Token);
         step.Details["subject"] = row.EvidenceSubject;
-        await LogAndLinkAsync(step, Urn.Version(move.Version));
+        await LogAndLinkAsync(step, Urn.Version(move.Version), row.ModelId);
         return move.Kind == MoveKind.DeleteVersion
             ? (VersionView?)null
             : (await VersionStore.FindAsync(step.Db, move.Version, step.Token))!.ToView();
@@ -195,6 +212,12 @@ internal sealed class Mover(IDecisionLedger ledger) : IMover
             step.Edges.Add(MoveGraph.Serves(reference, MoveGraph.Stage(model, row.Stage), ends: true));
         }
 
+        if (row.Stage != stage)
+        {
+            step.Announce(WebhookEvent.StageUpdated, row.Number, "stage", stage);
+            step.Events[^1].Data["previous_stage"] = row.Stage;
+        }
+
         row.Stage = stage;
         if (IsServing(stage))
         {
@@ -235,6 +258,7 @@ internal sealed class Mover(IDecisionLedger ledger) : IMover
         }
 
         step.Edges.Add(MoveGraph.Serves(step.Move.Version, MoveGraph.Alias(model, alias), ends: false));
+        step.Announce(WebhookEvent.AliasCreated, row.Number, "alias", alias);
         return null;
     }
 
@@ -255,6 +279,7 @@ internal sealed class Mover(IDecisionLedger ledger) : IMover
         var model = step.Move.Version.Model;
         var holder = new ModelVersionRef(model, alias.Number);
         step.Edges.Add(MoveGraph.Serves(holder, MoveGraph.Alias(model, alias.Alias), ends: true));
+        step.Announce(WebhookEvent.AliasDeleted, alias.Number, "alias", alias.Alias);
         step.Db.Remove(alias);
     }
 
@@ -281,6 +306,8 @@ internal sealed class Mover(IDecisionLedger ledger) : IMover
             );
         }
 
+        // As in MLflow, what people wrote goes; where the bytes came from stays, for they stay frozen.
+        (row.Description, row.RunLink) = ("", "");
         row.Deleted = true;
     }
 
@@ -339,7 +366,7 @@ internal sealed class Mover(IDecisionLedger ledger) : IMover
 
         model.UpdatedMs = step.Session.Now.ToUnixTimeMilliseconds();
         await step.Db.SaveChangesAsync(step.Token);
-        await LogAndLinkAsync(step, Urn.Model(move.Version.Model));
+        await LogAndLinkAsync(step, Urn.Model(move.Version.Model), model.Id);
         return (VersionView?)null;
     }
 
@@ -419,7 +446,7 @@ internal sealed class Mover(IDecisionLedger ledger) : IMover
         step.Edges.Add(MoveGraph.Serves(to, newBy, ends: false));
     }
 
-    private static async Task LogAndLinkAsync(Step step, string subject)
+    private static async Task LogAndLinkAsync(Step step, string subject, Guid modelId)
     {
         var entry = await step.Session.LogAsync(
             new LogEntry("registry.moved", step.Actor, subject, LogOutcome.Done) { Details = step.Details },
@@ -428,6 +455,11 @@ internal sealed class Mover(IDecisionLedger ledger) : IMover
         foreach (var edge in step.Edges)
         {
             await step.Session.LinkAsync(edge, entry, step.Token);
+        }
+
+        foreach (var (happened, data) in step.Events)
+        {
+            await step.Session.AnnounceAsync(modelId, happened, data, step.Token);
         }
     }
 }

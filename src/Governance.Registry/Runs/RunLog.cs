@@ -43,6 +43,8 @@ internal static class RunLog
 {
     public const int MaxParamValue = 6000;
     public const int MaxTagValue = 8000;
+    public const int MaxBatchItems = 1000;
+    public const int MaxBatchBytes = 1_000_000;
 
     public static async Task<Failure?> MetricsAsync(
         Call call,

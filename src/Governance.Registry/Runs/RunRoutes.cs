@@ -22,6 +22,7 @@ internal static class RunRoutes
             new("POST", "runs/update", Permissions.ExperimentWrite, UpdateAsync),
             new("GET", "runs/get", Permissions.ExperimentRead, GetAsync),
             new("POST", "runs/search", Permissions.ExperimentRead, RunSearch.HandleAsync),
+            SearchDatasets.Route,
             new("POST", "runs/log-metric", Permissions.ExperimentWrite, LogMetricAsync),
             new("POST", "runs/log-parameter", Permissions.ExperimentWrite, LogParameterAsync),
             new("POST", "runs/set-tag", Permissions.ExperimentWrite, SetTagAsync),
@@ -179,7 +180,17 @@ internal static class RunRoutes
     {
         var metrics = call.Args.Objects("metrics", 1000).Select(LoggedMetric.Read).ToList();
         var parameters = call.Args.Labels("params", 100, RunLog.MaxParamValue);
-        return LogAsync(call, metrics, parameters, call.Args.Labels("tags", 100, RunLog.MaxTagValue));
+        var tags = call.Args.Labels("tags", 100, RunLog.MaxTagValue);
+        return
+            call.Args.Bytes > RunLog.MaxBatchBytes
+            || metrics.Count + parameters.Count + tags.Count > RunLog.MaxBatchItems
+            ? Task.FromResult<Result<JsonObject>>(
+                Failure.Invalid(
+                    "registry.too_many",
+                    $"A batch has at most {RunLog.MaxBatchItems} metrics, params and tags in {RunLog.MaxBatchBytes} bytes."
+                )
+            )
+            : LogAsync(call, metrics, parameters, tags);
     }
 
     private static Task<Result<JsonObject>> LogAsync(
@@ -309,7 +320,7 @@ internal static class RunRoutes
                     : CanonicalJson.TryParse(System.Text.Encoding.UTF8.GetBytes(row.Value)) as JsonArray ?? [];
                 if (!history.Any(known => JsonNode.DeepEquals(known, described)))
                 {
-                    history.Add(described);
+                    history.Add(described.DeepClone());
                 }
 
                 var value = history.ToJsonString();

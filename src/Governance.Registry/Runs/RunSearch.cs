@@ -17,7 +17,19 @@ internal static class RunSearch
         ["start_time", "end_time"],
         ["run_id", "run_name", "status", "user_id", "start_time", "end_time", "experiment_id"],
         [SearchEntity.Tag, SearchEntity.Param, SearchEntity.Metric, SearchEntity.Dataset]
-    );
+    )
+    {
+        Listed = ["run_id", "run_name", "status", "artifact_uri", "user_id", "experiment_id"],
+        ListsExclude = true,
+        Synonyms = new Dictionary<string, string>
+        {
+            ["run name"] = "run_name",
+            ["Run name"] = "run_name",
+            ["Run Name"] = "run_name",
+            ["created"] = "start_time",
+            ["Created"] = "start_time",
+        },
+    };
 
     public static async Task<Result<JsonObject>> HandleAsync(Call call)
     {

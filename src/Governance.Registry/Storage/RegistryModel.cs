@@ -73,6 +73,18 @@ internal sealed class RegistryModel : IModelContribution
             e.HasIndex(row => row.ModelId);
         });
         ConfigureModels(model);
+        model.Entity<WebhookRow>(e => e.ToTable("registry_webhooks").HasKey(row => row.Id));
+        model.Entity<WebhookDeliveryRow>(e =>
+        {
+            e.ToTable("registry_webhook_deliveries").HasKey(row => row.Id);
+            e.HasIndex(row => row.WebhookId);
+        });
+        model.Entity<TraceRow>(e =>
+        {
+            e.ToTable("registry_traces").HasKey(row => row.TraceId);
+            e.HasIndex(row => new { row.ExperimentId, row.TimestampMs });
+            e.HasIndex(row => new { row.ExperimentId, row.CreatedMs });
+        });
         model.Entity<ArtifactRow>(e =>
         {
             e.ToTable("registry_artifacts").HasKey(row => new { row.Container, row.Path });

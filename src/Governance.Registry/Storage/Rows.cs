@@ -1,3 +1,5 @@
+using Governance.Platform.Database;
+
 namespace Governance.Registry.Storage;
 
 // Times are Unix milliseconds, MLflow's own unit, so that ordering and paging are plain integer work on every database.
@@ -47,18 +49,21 @@ internal enum LabelScope
     LoggedModelParam = 5,
     ModelTag = 6,
     VersionTag = 7,
+    TraceTag = 8,
+    TraceMetadata = 9,
 }
 
 /// <summary>Tags and params of every kind of object.</summary>
-internal sealed class LabelRow
+internal sealed class LabelRow : IDatedRow
 {
     public LabelScope Scope { get; set; }
     public string ObjectId { get; set; } = "";
     public string Key { get; set; } = "";
     public string Value { get; set; } = "";
+    public long WrittenMs { get; set; }
 }
 
-internal sealed class MetricRow
+internal sealed class MetricRow : IDatedRow
 {
     public long Id { get; set; }
     public string RunId { get; set; } = "";
@@ -72,6 +77,7 @@ internal sealed class MetricRow
     public string? LoggedModelId { get; set; }
     public string? DatasetName { get; set; }
     public string? DatasetDigest { get; set; }
+    public long WrittenMs { get; set; }
 }
 
 internal sealed class LatestMetricRow
@@ -184,6 +190,53 @@ internal sealed class ManifestFileRow
     public string Path { get; set; } = "";
     public long Size { get; set; }
     public string Digest { get; set; } = "";
+}
+
+/// <summary>
+/// What a client says of one call of an application. Previews, tags and metadata may hold personal data: they stay in these
+/// rows, never in the log, and go when the trace is deleted or expires.
+/// </summary>
+internal sealed class TraceRow
+{
+    public string TraceId { get; set; } = "";
+    public long ExperimentId { get; set; }
+    public string OwnerId { get; set; } = "";
+    public long TimestampMs { get; set; }
+    public long? DurationMs { get; set; }
+    public string State { get; set; } = "IN_PROGRESS";
+    public string? ClientRequestId { get; set; }
+    public string? RequestPreview { get; set; }
+    public string? ResponsePreview { get; set; }
+
+    /// <summary>Time of arrival; retention counts from it.</summary>
+    public long CreatedMs { get; set; }
+}
+
+internal sealed class WebhookRow
+{
+    public string Id { get; set; } = "";
+    public string Name { get; set; } = "";
+    public string Description { get; set; } = "";
+    public string Url { get; set; } = "";
+    public bool Disabled { get; set; }
+
+    /// <summary>Keys of its events, each between bars: <c>|MODEL_VERSION.CREATED|…|</c>.</summary>
+    public string Events { get; set; } = "";
+
+    /// <summary>Encrypted under the key-encryption key; never given back.</summary>
+    public byte[]? WrappedSecret { get; set; }
+    public long CreatedMs { get; set; }
+    public long UpdatedMs { get; set; }
+}
+
+/// <summary>A message that waits to be delivered; it goes when it was, or when it was given up.</summary>
+internal sealed class WebhookDeliveryRow
+{
+    public string Id { get; set; } = "";
+    public string WebhookId { get; set; } = "";
+    public string EventKey { get; set; } = "";
+    public string Body { get; set; } = "";
+    public long CreatedMs { get; set; }
 }
 
 /// <summary>A stored artifact: storage root and path → content.</summary>

@@ -12,6 +12,7 @@ using Governance.Registry.LoggedModels;
 using Governance.Registry.Models;
 using Governance.Registry.Runs;
 using Governance.Registry.Storage;
+using Governance.Registry.Webhooks;
 using Governance.Registry.Wire;
 using Microsoft.EntityFrameworkCore;
 
@@ -183,6 +184,20 @@ internal static class RegisterVersion
 
         await session.Db.SaveChangesAsync(call.Token);
         await LogAndLinkAsync(call, session, new ModelVersionRef(model.Name, version.Number), version, origin);
+        await session.AnnounceAsync(
+            model.Id,
+            WebhookEvent.VersionCreated,
+            new()
+            {
+                ["name"] = model.Name,
+                ["version"] = RegistryJson.Number(version.Number),
+                ["source"] = version.Source,
+                ["run_id"] = version.RunId,
+                ["tags"] = Announce.Tags(request.Tags),
+                ["description"] = version.Description,
+            },
+            call.Token
+        );
         var data = await VersionStore.FindAsync(
             session.Db,
             new ModelVersionRef(model.Name, version.Number),

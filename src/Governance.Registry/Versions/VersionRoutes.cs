@@ -6,6 +6,7 @@ using Governance.Registry.Contracts;
 using Governance.Registry.Engine;
 using Governance.Registry.Models;
 using Governance.Registry.Storage;
+using Governance.Registry.Webhooks;
 using Governance.Registry.Wire;
 using Microsoft.EntityFrameworkCore;
 
@@ -30,6 +31,7 @@ internal static class VersionRoutes
     )
     {
         AbsentDiffers = true,
+        Listed = ["run_id"],
     };
 
     public static IEnumerable<MlflowRoute> All =>
@@ -104,21 +106,21 @@ internal static class VersionRoutes
         }
 
         var row = found.Value.Row;
-        if (row.Quarantined)
-        {
-            return VersionErrors.Quarantined;
-        }
-
-        if (row.Status == VersionStatus.FailedRegistration)
-        {
-            return Failure.Conflict("registry.version_not_ready", $"Registration failed: {row.StatusMessage}");
-        }
-
-        return new JsonObject
-        {
-            ["artifact_uri"] = row.Container.Length == 0 ? row.Source : ArtifactAddress.Uri(row.Container, row.Prefix),
-        };
+        return Unservable(row) is { } refused
+            ? refused
+            : new JsonObject
+            {
+                ["artifact_uri"] =
+                    row.Container.Length == 0 ? row.Source : ArtifactAddress.Uri(row.Container, row.Prefix),
+            };
     }
+
+    /// <summary>Why the bytes of a version are not handed out, or null.</summary>
+    public static Failure? Unservable(VersionRow row) =>
+        row.Quarantined ? VersionErrors.Quarantined
+        : row.Status == VersionStatus.FailedRegistration
+            ? Failure.Conflict("registry.version_not_ready", $"Registration failed: {row.StatusMessage}")
+        : null;
 
     private static Task<Result<JsonObject>> UpdateAsync(Call call)
     {
@@ -143,8 +145,11 @@ internal static class VersionRoutes
             : ChangeAsync(
                 call,
                 "registry.version_tagged",
-                (session, row) =>
-                    Labels.SetAsync(session.Db, LabelScope.VersionTag, row.ObjectId, [(key, value)], call.Token)
+                async (session, row) =>
+                {
+                    await Labels.SetAsync(session.Db, LabelScope.VersionTag, row.ObjectId, [(key, value)], call.Token);
+                    await AnnounceTagAsync(call, session, row, WebhookEvent.VersionTagSet, key, value);
+                }
             );
     }
 
@@ -156,8 +161,31 @@ internal static class VersionRoutes
             : ChangeAsync(
                 call,
                 "registry.version_untagged",
-                (session, row) => Labels.RemoveAsync(session.Db, LabelScope.VersionTag, row.ObjectId, key, call.Token)
+                async (session, row) =>
+                {
+                    await Labels.RemoveAsync(session.Db, LabelScope.VersionTag, row.ObjectId, key, call.Token);
+                    await AnnounceTagAsync(call, session, row, WebhookEvent.VersionTagDeleted, key, null);
+                }
             );
+    }
+
+    private static Task AnnounceTagAsync(
+        Call call,
+        WriteSession session,
+        VersionRow row,
+        WebhookEvent happened,
+        string key,
+        string? value
+    )
+    {
+        var reference = Reference(call);
+        var data = new JsonObject
+        {
+            ["name"] = reference.Model,
+            ["version"] = RegistryJson.Number(reference.Version),
+            ["key"] = key,
+        }.With("value", value);
+        return session.AnnounceAsync(row.ModelId, happened, data, call.Token);
     }
 
     private static Failure Frozen(string key) =>

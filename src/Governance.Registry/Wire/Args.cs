@@ -23,6 +23,9 @@ internal sealed class Args
 
     private Args(JsonObject body) => _body = body;
 
+    /// <summary>Bytes of the body that was read; 0 for a query.</summary>
+    public int Bytes { get; private init; }
+
     public static Args OfQuery(IQueryCollection query)
     {
         var body = new JsonObject();
@@ -43,7 +46,7 @@ internal sealed class Args
         }
 
         return CanonicalJson.TryParse(utf8) is JsonObject body
-            ? new Args(body)
+            ? new Args(body) { Bytes = utf8.Length }
             : Failure.Invalid(
                 "registry.bad_json",
                 "The body is not a JSON object, or it has duplicate keys or is too deep."
@@ -143,6 +146,27 @@ internal sealed class Args
                 .GroupBy(item => item.Key, StringComparer.Ordinal)
                 .Select(group => group.Last()),
         ];
+
+    /// <summary>An object of texts, as newer clients send tags and metadata.</summary>
+    public IReadOnlyList<(string Key, string Value)> Texts(string name, int most, int maxValue)
+    {
+        if (Object(name) is not { } map)
+        {
+            return [];
+        }
+
+        var keys = map._body.Select(member => member.Key).ToList();
+        return keys.Count > most
+            ? throw Many(name, most)
+            :
+            [
+                .. keys.Select(key =>
+                    key.Length is > 0 and <= 250 && RegistryNames.IsPlainText(key)
+                        ? (key, map.Optional(key, maxValue) ?? "")
+                        : throw Wrong(name, "keys of 1 to 250 visible characters")
+                ),
+            ];
+    }
 
     public string LabelKey()
     {

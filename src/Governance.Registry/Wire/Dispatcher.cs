@@ -32,7 +32,11 @@ internal static partial class Dispatcher
         }
 
         routes
-            .Map($"{prefix}/{{**rest}}", context => MlflowErrors.WriteAsync(context, MlflowErrors.NoEndpoint))
+            .Map(
+                $"{prefix}/{{**rest}}",
+                context =>
+                    MlflowErrors.WriteAsync(context, NotServed.At(context.Request.RouteValues["rest"] as string ?? ""))
+            )
             .RequirePermission(Permissions.Public);
     }
 

@@ -11,6 +11,12 @@ internal static class JsonBodies
     public static async Task<Result<Args>> ReadAsync(HttpContext context, int maxBytes)
     {
         var request = context.Request;
+        // Stock clients name the type on every POST, with a body or without; a form of a foreign page cannot.
+        if (HttpMethods.IsPost(request.Method) && !IsJson(request.ContentType))
+        {
+            return BadContentType;
+        }
+
         if (request.ContentLength > maxBytes)
         {
             return TooLarge(maxBytes);
@@ -29,16 +35,22 @@ internal static class JsonBodies
             buffer.Write(chunk, 0, read);
         }
 
-        if (buffer.Length > 0 && !request.HasJsonContentType())
+        if (buffer.Length > 0 && !IsJson(request.ContentType))
         {
-            return Failure.Invalid(
-                "registry.bad_content_type",
-                "Bad Request. Content-Type must be one of ['application/json']."
-            );
+            return BadContentType;
         }
 
         return Args.OfBody(buffer.GetBuffer().AsSpan(0, (int)buffer.Length));
     }
+
+    private static readonly Failure BadContentType = Failure.Invalid(
+        "registry.bad_content_type",
+        "Bad Request. Content-Type must be one of ['application/json']."
+    );
+
+    private static bool IsJson(string? contentType) =>
+        contentType is not null
+        && contentType.Split(';')[0].Trim().Equals("application/json", StringComparison.OrdinalIgnoreCase);
 
     public static async Task WriteAsync(HttpContext context, JsonObject body)
     {
@@ -69,6 +81,6 @@ internal static class JsonBodies
 
     public static JsonArray ToJsonArray(this IEnumerable<JsonNode> items) => new([.. items]);
 
-    private static Failure TooLarge(int maxBytes) =>
+    public static Failure TooLarge(int maxBytes) =>
         new(FailureKind.TooLarge, "registry.body_too_large", $"The body is larger than {maxBytes} bytes.");
 }

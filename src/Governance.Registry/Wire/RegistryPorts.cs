@@ -1,7 +1,9 @@
 using Governance.Identity.Contracts;
 using Governance.Platform.Blobs;
 using Governance.Platform.Database;
+using Governance.Platform.Keys;
 using Governance.Registry.Contracts;
+using Governance.Registry.Webhooks;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -17,6 +19,8 @@ internal sealed record RegistryPorts(
     IMoveGate Gate,
     IVersionIntake Intake,
     IInputDatasets Datasets,
+    IKeyWrap Keys,
+    WebhookSender Webhooks,
     IOptions<RegistryOptions> Options,
     TimeProvider Clock,
     ILogger<RegistryPorts> Logger

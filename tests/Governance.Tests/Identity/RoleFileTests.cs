@@ -35,6 +35,7 @@ public sealed class RoleFileTests
         identity:manage      -      -         -        -       -       -       E
         policy:manage        -      -         -        -       -       -       E
         policy:read          -      -         -        -       -       E       E
+        webhook:manage       -      -         -        -       -       -       E
         metrics:read         -      -         -        -       -       -       E
         """;
 

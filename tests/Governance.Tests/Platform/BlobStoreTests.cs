@@ -374,6 +374,7 @@ public sealed class DiskBlobStoreTests : BlobStoreTests
         var left = Path.Combine(incoming, "left");
         var busy = Path.Combine(incoming, "busy");
         await File.WriteAllTextAsync(left, "x", Now);
+        File.SetLastWriteTimeUtc(left, DateTime.UtcNow.AddDays(-2)); // on PostgreSQL younger ones may be another gateway's
         await using var writing = new FileStream(busy, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.Delete);
 
         _ = ActivatorUtilities.CreateInstance<BlobStore>(place.Database.Services);

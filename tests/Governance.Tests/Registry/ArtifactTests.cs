@@ -222,22 +222,6 @@ public sealed class ArtifactTests
         Assert.Equal(400, stolen);
     }
 
-    [Fact]
-    public async Task Multipart_upload_is_501_so_that_clients_fall_back()
-    {
-        await using var host = await RegistryHost.StartAsync();
-
-        using var response = await host.Client.PostAsync(
-            new Uri("/api/2.0/mlflow-artifacts/mpu/create/1/x", UriKind.Relative),
-            null,
-            TestContext.Current.CancellationToken
-        );
-
-        Assert.Equal(501, (int)response.StatusCode);
-        var body = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
-        Assert.Contains("NOT_IMPLEMENTED", body, StringComparison.Ordinal);
-    }
-
     private static void Flip(string file, int at)
     {
         File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite);

@@ -11,7 +11,11 @@ public sealed class EngineTests
         ["version_number"],
         ["name"],
         [SearchEntity.Tag, SearchEntity.Metric]
-    );
+    )
+    {
+        Listed = ["run_id"],
+        ListsExclude = true,
+    };
 
     [Theory]
     [InlineData("name = 'a'")]
@@ -35,6 +39,8 @@ public sealed class EngineTests
     [InlineData("version_number LIKE 3")]
     [InlineData("current_stage = 'Production'")]
     [InlineData("run_id IN ()")]
+    [InlineData("name IN ('a')")]
+    [InlineData("tags.a IN ('a')")]
     [InlineData("run_id IN ('a'")]
     [InlineData("name = 'a'; DROP TABLE x")]
     [InlineData("name = 'a' AND")]

@@ -20,6 +20,7 @@ public static class MlflowReplay
         "model_id",
         "source_run_id",
         "next_page_token",
+        "request_id",
     ];
 
     // MLflow keeps the alias of a deleted version; here nothing points at what is not there.
@@ -121,6 +122,11 @@ public static class MlflowReplay
             {
                 return url[..^old.Length] + now;
             }
+
+            if (url.Contains($"?experiment_ids={old}&", StringComparison.Ordinal))
+            {
+                return url.Replace($"?experiment_ids={old}&", $"?experiment_ids={now}&", StringComparison.Ordinal);
+            }
         }
 
         return url;
@@ -139,10 +145,7 @@ public static class MlflowReplay
         }
 
         var mapped = JsonNode.Parse(text)!.AsObject();
-        if ((string?)mapped["experiment_id"] is { } id && experiments.TryGetValue(id, out var experiment))
-        {
-            mapped["experiment_id"] = experiment;
-        }
+        MapExperiment(mapped, experiments);
 
         if (mapped["experiment_ids"] is JsonArray many)
         {
@@ -152,6 +155,31 @@ public static class MlflowReplay
         }
 
         return mapped;
+    }
+
+    private static void MapExperiment(JsonNode? node, Dictionary<string, string> experiments)
+    {
+        if (node is JsonArray items)
+        {
+            items.ToList().ForEach(item => MapExperiment(item, experiments));
+        }
+
+        if (node is not JsonObject members)
+        {
+            return;
+        }
+
+        foreach (var (key, value) in members.ToList())
+        {
+            if (key == "experiment_id" && experiments.TryGetValue((string)value!, out var experiment))
+            {
+                members[key] = experiment;
+            }
+            else
+            {
+                MapExperiment(value, experiments);
+            }
+        }
     }
 
     private static void Learn(
@@ -183,7 +211,14 @@ public static class MlflowReplay
                 {
                     experiments.TryAdd(old, text);
                 }
-                else if (key == "artifact_uri" && !ids.ContainsKey(old))
+                else if (
+                    (
+                        key is "artifact_uri" or "mlflow.artifactLocation"
+                        || (string?)members["key"] == "mlflow.artifactLocation"
+                    )
+                    && old.StartsWith("mlflow-artifacts:/", StringComparison.Ordinal)
+                    && !ids.ContainsKey(old)
+                )
                 {
                     LearnUri(old, text, ids);
                 }
@@ -204,7 +239,7 @@ public static class MlflowReplay
     {
         var (from, to) = (old["mlflow-artifacts:/".Length..], now["mlflow-artifacts:/".Length..]);
         var (id, newId) = (from.Split('/'), to.Split('/'));
-        var own = id[1] == "models" ? 2 : 1;
+        var own = id[1] is "models" or "traces" ? 2 : 1;
         // The bare id is replaced first, so the pair is keyed by the old experiment and the new id.
         ids.TryAdd(id[own], newId[own]);
         var (before, after) = (string.Join('/', id[..own].Append(newId[own])), string.Join('/', newId[..(own + 1)]));

@@ -444,6 +444,23 @@ namespace Governance.Gateway.Database.Migrations
                     b.ToTable("platform_blob", (string)null);
                 });
 
+            modelBuilder.Entity("Governance.Platform.Database.LeaseRow", b =>
+                {
+                    b.Property<string>("Name")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Holder")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("Until")
+                        .HasColumnType("INTEGER");
+
+                    b.HasKey("Name");
+
+                    b.ToTable("platform_lease", (string)null);
+                });
+
             modelBuilder.Entity("Governance.Platform.Jobs.JobRow", b =>
                 {
                     b.Property<Guid>("Id")
@@ -484,9 +501,15 @@ namespace Governance.Gateway.Database.Migrations
 
                     b.HasKey("Id");
 
+                    b.HasIndex("Key");
+
                     b.HasIndex("Kind", "Key");
 
                     b.HasIndex("State", "DueAt");
+
+                    b.HasIndex(new[] { "Kind", "Key" }, "IX_platform_job_running")
+                        .IsUnique()
+                        .HasFilter("\"State\" = 1");
 
                     b.ToTable("platform_job", (string)null);
                 });
@@ -1112,6 +1135,9 @@ namespace Governance.Gateway.Database.Migrations
                         .IsRequired()
                         .HasColumnType("TEXT");
 
+                    b.Property<long>("WrittenMs")
+                        .HasColumnType("INTEGER");
+
                     b.HasKey("Scope", "ObjectId", "Key");
 
                     b.HasIndex("Scope", "Key", "ObjectId");
@@ -1244,6 +1270,9 @@ namespace Governance.Gateway.Database.Migrations
                     b.Property<double>("Value")
                         .HasColumnType("REAL");
 
+                    b.Property<long>("WrittenMs")
+                        .HasColumnType("INTEGER");
+
                     b.HasKey("Id");
 
                     b.HasIndex("LoggedModelId");
@@ -1360,6 +1389,49 @@ namespace Governance.Gateway.Database.Migrations
                     b.ToTable("registry_runs", (string)null);
                 });
 
+            modelBuilder.Entity("Governance.Registry.Storage.TraceRow", b =>
+                {
+                    b.Property<string>("TraceId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("ClientRequestId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("CreatedMs")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<long?>("DurationMs")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<long>("ExperimentId")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("OwnerId")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("RequestPreview")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("ResponsePreview")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("State")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("TimestampMs")
+                        .HasColumnType("INTEGER");
+
+                    b.HasKey("TraceId");
+
+                    b.HasIndex("ExperimentId", "CreatedMs");
+
+                    b.HasIndex("ExperimentId", "TimestampMs");
+
+                    b.ToTable("registry_traces", (string)null);
+                });
+
             modelBuilder.Entity("Governance.Registry.Storage.VersionRow", b =>
                 {
                     b.Property<Guid>("ModelId")
@@ -1451,6 +1523,71 @@ namespace Governance.Gateway.Database.Migrations
                     b.HasIndex("ModelId", "Stage");
 
                     b.ToTable("registry_versions", (string)null);
+                });
+
+            modelBuilder.Entity("Governance.Registry.Storage.WebhookDeliveryRow", b =>
+                {
+                    b.Property<string>("Id")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Body")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("CreatedMs")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("EventKey")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("WebhookId")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex("WebhookId");
+
+                    b.ToTable("registry_webhook_deliveries", (string)null);
+                });
+
+            modelBuilder.Entity("Governance.Registry.Storage.WebhookRow", b =>
+                {
+                    b.Property<string>("Id")
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("CreatedMs")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("Description")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<bool>("Disabled")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("Events")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Name")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("UpdatedMs")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("Url")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<byte[]>("WrappedSecret")
+                        .HasColumnType("BLOB");
+
+                    b.HasKey("Id");
+
+                    b.ToTable("registry_webhooks", (string)null);
                 });
 
             modelBuilder.Entity("OpenIddict.EntityFrameworkCore.Models.OpenIddictEntityFrameworkCoreApplication", b =>

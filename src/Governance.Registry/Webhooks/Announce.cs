@@ -1,0 +1,88 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Governance.Platform.Database;
+using Governance.Platform.Jobs;
+using Governance.Registry.Engine;
+using Governance.Registry.Storage;
+using Governance.Registry.Versions;
+using Microsoft.EntityFrameworkCore;
+
+namespace Governance.Registry.Webhooks;
+
+/// <summary>Writes what happened for every webhook that asked, in the transaction in which it happened.</summary>
+internal static class Announce
+{
+    public static async Task AnnounceAsync(
+        this WriteSession session,
+        Guid modelId,
+        WebhookEvent happened,
+        JsonObject data,
+        CancellationToken cancellationToken
+    )
+    {
+        var webhooks = await session
+            .Db.Set<WebhookRow>()
+            .AsNoTracking()
+            .Where(webhook => !webhook.Disabled)
+            .Select(webhook => new { webhook.Id, webhook.Events })
+            .ToListAsync(cancellationToken);
+        if (webhooks.Count == 0)
+        {
+            return;
+        }
+
+        var model = LabelIds.Model(modelId);
+        var isPrompt = await session
+            .Db.Set<LabelRow>()
+            .AnyAsync(
+                tag =>
+                    tag.Scope == LabelScope.ModelTag
+                    && tag.ObjectId == model
+                    && tag.Key == RegisterVersion.IsPrompt
+                    && tag.Value == "true",
+                cancellationToken
+            );
+        var told = isPrompt ? happened.OfPrompt() : happened;
+        foreach (
+            var webhook in webhooks.Where(webhook => webhook.Events.Contains($"|{told.Key}|", StringComparison.Ordinal))
+        )
+        {
+            var delivery = new WebhookDeliveryRow
+            {
+                Id = Guid.CreateVersion7(session.Now).ToString("D"),
+                WebhookId = webhook.Id,
+                EventKey = told.Key,
+                Body = Body(told, session.Now, data),
+                CreatedMs = session.Now.ToUnixTimeMilliseconds(),
+            };
+            session.Db.Add(delivery);
+            await session.EnqueueAsync(
+                new JobRequest(DeliverWebhook.JobKind, delivery.Id, delivery.Id),
+                cancellationToken
+            );
+        }
+
+        await session.Db.SaveChangesAsync(cancellationToken);
+    }
+
+    /// <summary>A delivery's body as MLflow sends it: lower-case names, an ISO 8601 time and the data of the event.</summary>
+    public static string Body(WebhookEvent told, DateTimeOffset at, JsonObject data) =>
+        new JsonObject
+        {
+            ["entity"] = told.Entity.ToLowerInvariant(),
+            ["action"] = told.Action.ToLowerInvariant(),
+            ["timestamp"] = at.ToString("yyyy-MM-dd'T'HH:mm:ss.ffffff'+00:00'", CultureInfo.InvariantCulture),
+            ["data"] = data.DeepClone(),
+        }.ToJsonString();
+
+    public static JsonObject Tags(IEnumerable<(string Key, string Value)> tags)
+    {
+        var map = new JsonObject();
+        foreach (var (key, value) in tags)
+        {
+            map[key] = value;
+        }
+
+        return map;
+    }
+}
