@@ -279,6 +279,8 @@ namespace Governance.Gateway.Database.PostgreSql.Migrations
 
                     b.HasKey("Id");
 
+                    b.HasIndex("Document");
+
                     b.HasIndex("Subject", "Kind");
 
                     b.HasIndex("ModelId", "Version", "Kind");
@@ -477,6 +479,9 @@ namespace Governance.Gateway.Database.PostgreSql.Migrations
                         .HasColumnType("character varying(64)")
                         .UseCollation("C");
 
+                    b.Property<long>("ChangedAt")
+                        .HasColumnType("bigint");
+
                     b.Property<byte[]>("ChunkDigests")
                         .IsRequired()
                         .HasColumnType("bytea");
@@ -487,7 +492,12 @@ namespace Governance.Gateway.Database.PostgreSql.Migrations
                     b.Property<long>("Size")
                         .HasColumnType("bigint");
 
+                    b.Property<int>("State")
+                        .HasColumnType("integer");
+
                     b.HasKey("Digest");
+
+                    b.HasIndex("State", "ChangedAt");
 
                     b.ToTable("platform_blob", (string)null);
                 });
@@ -1143,6 +1153,8 @@ namespace Governance.Gateway.Database.PostgreSql.Migrations
 
                     b.HasKey("Container", "Path");
 
+                    b.HasIndex("Digest");
+
                     b.ToTable("registry_artifacts", (string)null);
                 });
 
@@ -1546,6 +1558,55 @@ namespace Governance.Gateway.Database.PostgreSql.Migrations
                     b.ToTable("registry_runs", (string)null);
                 });
 
+            modelBuilder.Entity("Governance.Registry.Storage.TraceRow", b =>
+                {
+                    b.Property<string>("TraceId")
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<string>("ClientRequestId")
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<long>("CreatedMs")
+                        .HasColumnType("bigint");
+
+                    b.Property<long?>("DurationMs")
+                        .HasColumnType("bigint");
+
+                    b.Property<long>("ExperimentId")
+                        .HasColumnType("bigint");
+
+                    b.Property<string>("OwnerId")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<string>("RequestPreview")
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<string>("ResponsePreview")
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<string>("State")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<long>("TimestampMs")
+                        .HasColumnType("bigint");
+
+                    b.HasKey("TraceId");
+
+                    b.HasIndex("ExperimentId", "CreatedMs");
+
+                    b.HasIndex("ExperimentId", "TimestampMs");
+
+                    b.ToTable("registry_traces", (string)null);
+                });
+
             modelBuilder.Entity("Governance.Registry.Storage.VersionRow", b =>
                 {
                     b.Property<Guid>("ModelId")
@@ -1651,6 +1712,80 @@ namespace Governance.Gateway.Database.PostgreSql.Migrations
                     b.HasIndex("ModelId", "Stage");
 
                     b.ToTable("registry_versions", (string)null);
+                });
+
+            modelBuilder.Entity("Governance.Registry.Storage.WebhookDeliveryRow", b =>
+                {
+                    b.Property<string>("Id")
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<string>("Body")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<long>("CreatedMs")
+                        .HasColumnType("bigint");
+
+                    b.Property<string>("EventKey")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<string>("WebhookId")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex("WebhookId");
+
+                    b.ToTable("registry_webhook_deliveries", (string)null);
+                });
+
+            modelBuilder.Entity("Governance.Registry.Storage.WebhookRow", b =>
+                {
+                    b.Property<string>("Id")
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<long>("CreatedMs")
+                        .HasColumnType("bigint");
+
+                    b.Property<string>("Description")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<bool>("Disabled")
+                        .HasColumnType("boolean");
+
+                    b.Property<string>("Events")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<string>("Name")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<long>("UpdatedMs")
+                        .HasColumnType("bigint");
+
+                    b.Property<string>("Url")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<byte[]>("WrappedSecret")
+                        .HasColumnType("bytea");
+
+                    b.HasKey("Id");
+
+                    b.ToTable("registry_webhooks", (string)null);
                 });
 
             modelBuilder.Entity("OpenIddict.EntityFrameworkCore.Models.OpenIddictEntityFrameworkCoreApplication", b =>
