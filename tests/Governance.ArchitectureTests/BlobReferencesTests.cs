@@ -22,7 +22,11 @@ public class BlobReferencesTests
         Assert.Equal(["Governance.Compliance", "Governance.Evidence", "Governance.Registry"], attaching.Order());
         Assert.All(
             attaching,
-            name => Assert.Contains(Assembly.Load(name).GetTypes(), type => type.GetInterface("IBlobReferences") is not null)
+            name =>
+                Assert.Contains(
+                    Assembly.Load(name).GetTypes(),
+                    type => type.GetInterface("IBlobReferences") is not null
+                )
         );
     }
 

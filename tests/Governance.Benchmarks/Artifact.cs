@@ -77,7 +77,10 @@ internal sealed class Artifact(Target target, int megabytes)
 
     private async Task<string> PathAsync(string name)
     {
-        var experiment = await PostAsync("experiments/create", new JsonObject { ["name"] = $"{name}-{Guid.NewGuid():N}" });
+        var experiment = await PostAsync(
+            "experiments/create",
+            new JsonObject { ["name"] = $"{name}-{Guid.NewGuid():N}" }
+        );
         var id = experiment["experiment_id"]!.GetValue<string>();
         var run = await PostAsync("runs/create", new JsonObject { ["experiment_id"] = id });
         return $"/api/2.0/mlflow-artifacts/artifacts/{id}/{run["run"]!["info"]!["run_id"]!.GetValue<string>()}/artifacts/{name}";
@@ -94,7 +97,10 @@ internal sealed class Artifact(Target target, int megabytes)
 
     private static void Text(byte[] block)
     {
-        var text = string.Join('\n', Enumerable.Range(0, 4000).Select(i => $"{i * 7919 % 10007},{i * 31 % 997}.{i},name-{i % 89}"));
+        var text = string.Join(
+            '\n',
+            Enumerable.Range(0, 4000).Select(i => $"{i * 7919 % 10007},{i * 31 % 997}.{i},name-{i % 89}")
+        );
         for (var i = 0; i < block.Length; i++)
         {
             block[i] = (byte)text[i % text.Length];

@@ -140,8 +140,7 @@ internal sealed class Target : IAsyncDisposable
             return null;
         }
 
-        var line = File.ReadLines($"/proc/{id}/status")
-            .First(text => text.StartsWith(field, StringComparison.Ordinal));
+        var line = File.ReadLines($"/proc/{id}/status").First(text => text.StartsWith(field, StringComparison.Ordinal));
         return long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture)
             / 1024;
     }

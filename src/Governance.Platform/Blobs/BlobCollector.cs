@@ -29,8 +29,7 @@ internal sealed partial class BlobCollector(
     private static readonly TimeSpan LongestRun = TimeSpan.FromMinutes(2);
     private readonly IReadOnlyList<IBlobReferences> _references = [.. references];
 
-    public static JobRequest Job(bool files) =>
-        new("platform.collect-blobs", "all", files ? nameof(files) : "");
+    public static JobRequest Job(bool files) => new("platform.collect-blobs", "all", files ? nameof(files) : "");
 
     public string Kind => Job(files: false).Kind;
 

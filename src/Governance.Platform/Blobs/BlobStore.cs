@@ -43,7 +43,7 @@ internal sealed class BlobStore : IBlobStore
         (_files, _options, _databases, _clock) = (files, options, databases, clock);
         _incoming = Path.Combine(platform.DataDirectory, "blobs", "incoming");
         DurableFile.CreateDirectory(_incoming);
-        RemoveLeftovers(database.IsPostgreSql ? _clock.GetUtcNow() - TimeSpan.FromDays(1) : DateTimeOffset.MaxValue);
+        RemoveLeftovers(database.IsPostgreSql ? _clock.GetUtcNow().UtcDateTime.AddDays(-1) : DateTime.MaxValue);
     }
 
     public async Task<Failure?> CheckAsync(CancellationToken cancellationToken)
@@ -159,7 +159,7 @@ internal sealed class BlobStore : IBlobStore
 
     // What a crash left half-written was never acknowledged. What another gateway is writing is locked, and young in case that
     // the lock does not show on this machine.
-    private void RemoveLeftovers(DateTimeOffset before)
+    private void RemoveLeftovers(DateTime before)
     {
         foreach (var path in Directory.EnumerateFiles(_incoming).Where(path => File.GetLastWriteTimeUtc(path) < before))
         {

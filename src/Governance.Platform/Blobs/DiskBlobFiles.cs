@@ -69,7 +69,7 @@ internal sealed class DiskBlobFiles(PlatformOptions options) : IBlobFiles
             cancellationToken.ThrowIfCancellationRequested();
             if (Digest.TryParse(file.Name, out var digest))
             {
-                yield return new StoredFile(digest, file.LastWriteTimeUtc);
+                yield return new StoredFile(digest, new DateTimeOffset(file.LastWriteTimeUtc));
             }
         }
 
@@ -100,10 +100,6 @@ internal sealed class DiskBlobFiles(PlatformOptions options) : IBlobFiles
             }
         }
 
-        public ValueTask DisposeAsync()
-        {
-            handle.Dispose();
-            return ValueTask.CompletedTask;
-        }
+        public void Dispose() => handle.Dispose();
     }
 }

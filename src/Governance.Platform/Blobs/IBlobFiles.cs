@@ -4,7 +4,7 @@ using Microsoft.Win32.SafeHandles;
 namespace Governance.Platform.Blobs;
 
 /// <summary>Stored bytes that can be read from anywhere, by one reader at a time.</summary>
-internal interface IStoredBytes : IAsyncDisposable
+internal interface IStoredBytes : IDisposable
 {
     long Length { get; }
 

@@ -153,7 +153,7 @@ internal sealed class S3BlobFiles : IBlobFiles, IDisposable
             {
                 if (Digest.TryParse(item.Key[Prefix.Length..], out var digest))
                 {
-                    yield return new StoredFile(digest, (item.LastModified ?? default).ToUniversalTime());
+                    yield return new StoredFile(digest, new DateTimeOffset((item.LastModified ?? DateTime.MaxValue).ToUniversalTime()));
                 }
             }
 
@@ -225,12 +225,7 @@ internal sealed class S3BlobFiles : IBlobFiles, IDisposable
             var sent = new List<PartETag>();
             for (long at = 0; at < length; at += size)
             {
-                using var part = await Part.ReadAsync(
-                    staged,
-                    at,
-                    (int)Math.Min(size, length - at),
-                    cancellationToken
-                );
+                using var part = await Part.ReadAsync(staged, at, (int)Math.Min(size, length - at), cancellationToken);
                 var answer = await _client.UploadPartAsync(
                     new UploadPartRequest
                     {
@@ -280,10 +275,7 @@ internal sealed class S3BlobFiles : IBlobFiles, IDisposable
     }
 
     private Task AbortAsync(string key, string upload, CancellationToken cancellationToken) =>
-        CallAsync(
-            () => _client.AbortMultipartUploadAsync(_bucket, key, upload, cancellationToken),
-            cancellationToken
-        );
+        CallAsync(() => _client.AbortMultipartUploadAsync(_bucket, key, upload, cancellationToken), cancellationToken);
 
     // Whatever goes wrong between here and the store says nothing about the bytes.
     private static async Task<T> CallAsync<T>(Func<Task<T>> call, CancellationToken cancellationToken)
@@ -309,27 +301,29 @@ internal sealed class S3BlobFiles : IBlobFiles, IDisposable
         public async ValueTask ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken) =>
             await CallAsync(
                 async () =>
-            {
-                using var part = await files._client.GetObjectAsync(
-                    new GetObjectRequest
-                    {
-                        BucketName = files._bucket,
-                        Key = key,
-                        ByteRange = new Amazon.S3.Model.ByteRange(offset, offset + buffer.Length - 1),
-                        EtagToMatch = tag,
-                    },
-                    cancellationToken
-                );
-                if (part.ContentLength != buffer.Length)
                 {
-                    throw new HttpRequestException("Not the range that was asked for.");
-                }
+                    using var part = await files._client.GetObjectAsync(
+                        new GetObjectRequest
+                        {
+                            BucketName = files._bucket,
+                            Key = key,
+                            ByteRange = new Amazon.S3.Model.ByteRange(offset, offset + buffer.Length - 1),
+                            EtagToMatch = tag,
+                        },
+                        cancellationToken
+                    );
+                    if (part.ContentLength != buffer.Length)
+                    {
+                        throw new HttpRequestException("Not the range that was asked for.");
+                    }
 
-                await part.ResponseStream.ReadExactlyAsync(buffer, cancellationToken);
-                return true;
-            }, cancellationToken);
+                    await part.ResponseStream.ReadExactlyAsync(buffer, cancellationToken);
+                    return true;
+                },
+                cancellationToken
+            );
 
-        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+        public void Dispose() { }
     }
 
     /// <summary>A stretch of a staged file in rented memory: it can be sent again when a request is repeated.</summary>

@@ -92,7 +92,9 @@ public sealed class S3OptionsValidator : IValidateOptions<S3Options>
     }
 
     private static bool IsHere(Uri address) =>
-        address.Host == "localhost" || (IPAddress.TryParse(address.DnsSafeHost, out var ip) && IPAddress.IsLoopback(ip));
+        address.Host == "localhost"
+        || (IPAddress.TryParse(address.DnsSafeHost, out var ip) && IPAddress.IsLoopback(ip));
 
-    private static bool IsBucketCharacter(char c) => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c is '.' or '-';
+    private static bool IsBucketCharacter(char c) =>
+        char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c is '.' or '-';
 }

@@ -50,20 +50,18 @@ internal sealed class StagedBlob : IDisposable
     )
     {
         var staged = new StagedBlob(path, new FrameCodec(options.Compression, options.ZstdLevel));
+        var filled = false;
         try
         {
-            if (await staged.FillAsync(content, maxBytes, cancellationToken))
-            {
-                return staged;
-            }
-
-            staged.Dispose();
-            return null;
+            filled = await staged.FillAsync(content, maxBytes, cancellationToken);
+            return filled ? staged : null;
         }
-        catch
+        finally
         {
-            staged.Dispose();
-            throw;
+            if (!filled)
+            {
+                staged.Dispose();
+            }
         }
     }
 

@@ -22,6 +22,7 @@ internal sealed class VerifiedStream(
     private byte[]? _spare;
     private byte[]? _frame;
     private Task<long>? _ahead;
+    private bool _closed;
     private long _chunk = -1;
     private long _position;
 
@@ -54,6 +55,7 @@ internal sealed class VerifiedStream(
 
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
+        ObjectDisposedException.ThrowIf(_closed, this);
         if (_position >= size || buffer.IsEmpty)
         {
             return 0;
@@ -94,25 +96,42 @@ internal sealed class VerifiedStream(
 
     public override async ValueTask DisposeAsync()
     {
-        await _closing.CancelAsync();
-        if (_ahead is { } ahead)
+        if (!_closed)
         {
-            // What was read ahead is not wanted any more, nor is its failure.
-            await ((Task)ahead).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
-
-        foreach (var buffer in new[] { _buffer, _spare, _frame })
-        {
-            if (buffer is not null)
+            await _closing.CancelAsync();
+            if (_ahead is { } ahead)
             {
-                ArrayPool<byte>.Shared.Return(buffer);
+                // What was read ahead is not wanted any more, nor is its failure.
+                await ((Task)ahead).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
+
+            foreach (var buffer in new[] { _buffer, _spare, _frame })
+            {
+                if (buffer is not null)
+                {
+                    ArrayPool<byte>.Shared.Return(buffer);
+                }
+            }
+
+            (_buffer, _spare, _frame) = (null, null, null);
+            _codec.Dispose();
         }
 
-        (_buffer, _spare, _frame, _ahead) = (null, null, null, null);
-        _codec.Dispose();
-        _closing.Dispose();
-        await stored.DisposeAsync();
+        await base.DisposeAsync();
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing && !_closed)
+        {
+            // Closed without waiting, the buffers are left to the collector: something may still be read into them.
+            _closed = true;
+            _closing.Cancel();
+            _closing.Dispose();
+            stored.Dispose();
+        }
+
+        base.Dispose(disposing);
     }
 
     private async Task MoveToAsync(long chunk, CancellationToken cancellationToken)

@@ -377,7 +377,9 @@ internal static class ArtifactRoutes
     public static async Task<Result<JsonObject?>> ReadAsync(HttpContext context, Call call, ArtifactAddress address)
     {
         var found = await FindAsync(call, address);
-        return found.Ok ? await ArtifactSender.SendAsync(context, call, found.Value.File, found.Value.Served) : found.Failure;
+        return found.Ok
+            ? await ArtifactSender.SendAsync(context, call, found.Value.File, found.Value.Served)
+            : found.Failure;
     }
 
     /// <summary>The stored file that the caller may read, and the version that serves it if one does.</summary>

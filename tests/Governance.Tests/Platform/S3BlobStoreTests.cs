@@ -56,13 +56,13 @@ public sealed class S3BlobStoreTests : BlobStoreTests
 
     [Theory]
     [InlineData("nobody-made-this", "S3RVER")]
-    [InlineData(S3Server.Bucket, "wrong")]
-    public async Task Another_bucket_or_a_wrong_secret_is_unavailable_and_never_a_mismatch(string bucket, string secret)
+    [InlineData(S3Server.Bucket, "unknown")]
+    public async Task Another_bucket_or_an_unknown_key_is_unavailable_and_never_a_mismatch(string bucket, string key)
     {
         await using var place = (Remote)await StartAsync(new BlobOptions());
         var stored = await StoreAsync(place, Noise(10));
         var options = place.Server.Options;
-        (options.Bucket, options.SecretKey) = (bucket, secret);
+        (options.Bucket, options.AccessKey) = (bucket, key);
 
         using var files = new S3BlobFiles(options);
 

@@ -41,7 +41,10 @@ internal sealed class S3Server : IAsyncDisposable
         return new S3Server(
             process,
             directory,
-            int.Parse(port ?? throw new InvalidOperationException("npm ci in tests/peers/s3"), CultureInfo.InvariantCulture)
+            int.Parse(
+                port ?? throw new InvalidOperationException("npm ci in tests/peers/s3"),
+                CultureInfo.InvariantCulture
+            )
         );
     }
 

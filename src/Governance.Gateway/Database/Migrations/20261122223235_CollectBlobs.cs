@@ -15,53 +15,44 @@ namespace Governance.Gateway.Database.Migrations
                 table: "platform_blob",
                 type: "INTEGER",
                 nullable: false,
-                defaultValue: 0L);
+                defaultValue: 0L
+            );
 
             migrationBuilder.AddColumn<int>(
                 name: "State",
                 table: "platform_blob",
                 type: "INTEGER",
                 nullable: false,
-                defaultValue: 0);
+                defaultValue: 0
+            );
 
             migrationBuilder.CreateIndex(
                 name: "IX_registry_artifacts_Digest",
                 table: "registry_artifacts",
-                column: "Digest");
+                column: "Digest"
+            );
 
             migrationBuilder.CreateIndex(
                 name: "IX_platform_blob_State_ChangedAt",
                 table: "platform_blob",
-                columns: new[] { "State", "ChangedAt" });
+                columns: new[] { "State", "ChangedAt" }
+            );
 
-            migrationBuilder.CreateIndex(
-                name: "IX_evidence_item_Document",
-                table: "evidence_item",
-                column: "Document");
+            migrationBuilder.CreateIndex(name: "IX_evidence_item_Document", table: "evidence_item", column: "Document");
         }
 
         /// <inheritdoc />
         protected override void Down(MigrationBuilder migrationBuilder)
         {
-            migrationBuilder.DropIndex(
-                name: "IX_registry_artifacts_Digest",
-                table: "registry_artifacts");
+            migrationBuilder.DropIndex(name: "IX_registry_artifacts_Digest", table: "registry_artifacts");
 
-            migrationBuilder.DropIndex(
-                name: "IX_platform_blob_State_ChangedAt",
-                table: "platform_blob");
+            migrationBuilder.DropIndex(name: "IX_platform_blob_State_ChangedAt", table: "platform_blob");
 
-            migrationBuilder.DropIndex(
-                name: "IX_evidence_item_Document",
-                table: "evidence_item");
+            migrationBuilder.DropIndex(name: "IX_evidence_item_Document", table: "evidence_item");
 
-            migrationBuilder.DropColumn(
-                name: "ChangedAt",
-                table: "platform_blob");
+            migrationBuilder.DropColumn(name: "ChangedAt", table: "platform_blob");
 
-            migrationBuilder.DropColumn(
-                name: "State",
-                table: "platform_blob");
+            migrationBuilder.DropColumn(name: "State", table: "platform_blob");
         }
     }
 }

@@ -15,14 +15,16 @@ namespace Governance.Gateway.Database.PostgreSql.Migrations
                 table: "platform_blob",
                 type: "bigint",
                 nullable: false,
-                defaultValue: 0L);
+                defaultValue: 0L
+            );
 
             migrationBuilder.AddColumn<int>(
                 name: "State",
                 table: "platform_blob",
                 type: "integer",
                 nullable: false,
-                defaultValue: 0);
+                defaultValue: 0
+            );
 
             migrationBuilder.CreateTable(
                 name: "registry_traces",
@@ -37,12 +39,13 @@ namespace Governance.Gateway.Database.PostgreSql.Migrations
                     ClientRequestId = table.Column<string>(type: "text", nullable: true, collation: "C"),
                     RequestPreview = table.Column<string>(type: "text", nullable: true, collation: "C"),
                     ResponsePreview = table.Column<string>(type: "text", nullable: true, collation: "C"),
-                    CreatedMs = table.Column<long>(type: "bigint", nullable: false)
+                    CreatedMs = table.Column<long>(type: "bigint", nullable: false),
                 },
                 constraints: table =>
                 {
                     table.PrimaryKey("PK_registry_traces", x => x.TraceId);
-                });
+                }
+            );
 
             migrationBuilder.CreateTable(
                 name: "registry_webhook_deliveries",
@@ -52,12 +55,13 @@ namespace Governance.Gateway.Database.PostgreSql.Migrations
                     WebhookId = table.Column<string>(type: "text", nullable: false, collation: "C"),
                     EventKey = table.Column<string>(type: "text", nullable: false, collation: "C"),
                     Body = table.Column<string>(type: "text", nullable: false, collation: "C"),
-                    CreatedMs = table.Column<long>(type: "bigint", nullable: false)
+                    CreatedMs = table.Column<long>(type: "bigint", nullable: false),
                 },
                 constraints: table =>
                 {
                     table.PrimaryKey("PK_registry_webhook_deliveries", x => x.Id);
-                });
+                }
+            );
 
             migrationBuilder.CreateTable(
                 name: "registry_webhooks",
@@ -71,75 +75,65 @@ namespace Governance.Gateway.Database.PostgreSql.Migrations
                     Events = table.Column<string>(type: "text", nullable: false, collation: "C"),
                     WrappedSecret = table.Column<byte[]>(type: "bytea", nullable: true),
                     CreatedMs = table.Column<long>(type: "bigint", nullable: false),
-                    UpdatedMs = table.Column<long>(type: "bigint", nullable: false)
+                    UpdatedMs = table.Column<long>(type: "bigint", nullable: false),
                 },
                 constraints: table =>
                 {
                     table.PrimaryKey("PK_registry_webhooks", x => x.Id);
-                });
+                }
+            );
 
             migrationBuilder.CreateIndex(
                 name: "IX_registry_artifacts_Digest",
                 table: "registry_artifacts",
-                column: "Digest");
+                column: "Digest"
+            );
 
             migrationBuilder.CreateIndex(
                 name: "IX_platform_blob_State_ChangedAt",
                 table: "platform_blob",
-                columns: new[] { "State", "ChangedAt" });
+                columns: new[] { "State", "ChangedAt" }
+            );
 
-            migrationBuilder.CreateIndex(
-                name: "IX_evidence_item_Document",
-                table: "evidence_item",
-                column: "Document");
+            migrationBuilder.CreateIndex(name: "IX_evidence_item_Document", table: "evidence_item", column: "Document");
 
             migrationBuilder.CreateIndex(
                 name: "IX_registry_traces_ExperimentId_CreatedMs",
                 table: "registry_traces",
-                columns: new[] { "ExperimentId", "CreatedMs" });
+                columns: new[] { "ExperimentId", "CreatedMs" }
+            );
 
             migrationBuilder.CreateIndex(
                 name: "IX_registry_traces_ExperimentId_TimestampMs",
                 table: "registry_traces",
-                columns: new[] { "ExperimentId", "TimestampMs" });
+                columns: new[] { "ExperimentId", "TimestampMs" }
+            );
 
             migrationBuilder.CreateIndex(
                 name: "IX_registry_webhook_deliveries_WebhookId",
                 table: "registry_webhook_deliveries",
-                column: "WebhookId");
+                column: "WebhookId"
+            );
         }
 
         /// <inheritdoc />
         protected override void Down(MigrationBuilder migrationBuilder)
         {
-            migrationBuilder.DropTable(
-                name: "registry_traces");
+            migrationBuilder.DropTable(name: "registry_traces");
 
-            migrationBuilder.DropTable(
-                name: "registry_webhook_deliveries");
+            migrationBuilder.DropTable(name: "registry_webhook_deliveries");
 
-            migrationBuilder.DropTable(
-                name: "registry_webhooks");
+            migrationBuilder.DropTable(name: "registry_webhooks");
 
-            migrationBuilder.DropIndex(
-                name: "IX_registry_artifacts_Digest",
-                table: "registry_artifacts");
+            migrationBuilder.DropIndex(name: "IX_registry_artifacts_Digest", table: "registry_artifacts");
 
-            migrationBuilder.DropIndex(
-                name: "IX_platform_blob_State_ChangedAt",
-                table: "platform_blob");
+            migrationBuilder.DropIndex(name: "IX_platform_blob_State_ChangedAt", table: "platform_blob");
 
-            migrationBuilder.DropIndex(
-                name: "IX_evidence_item_Document",
-                table: "evidence_item");
+            migrationBuilder.DropIndex(name: "IX_evidence_item_Document", table: "evidence_item");
 
-            migrationBuilder.DropColumn(
-                name: "ChangedAt",
-                table: "platform_blob");
+            migrationBuilder.DropColumn(name: "ChangedAt", table: "platform_blob");
 
-            migrationBuilder.DropColumn(
-                name: "State",
-                table: "platform_blob");
+            migrationBuilder.DropColumn(name: "State", table: "platform_blob");
         }
     }
 }
