@@ -17,12 +17,12 @@ public interface IDatedRow
 internal static class DatedRows
 {
     /// <summary>From here on every dated row that is added to the context gets this time.</summary>
-    public static void StampAdded(this GovernanceDb db, DateTimeOffset now) =>
+    public static void StampAdded(this GovernanceDb db, Func<DateTimeOffset> now) =>
         db.ChangeTracker.Tracked += (_, tracked) =>
         {
             if (tracked is { FromQuery: false, Entry: { State: EntityState.Added, Entity: IDatedRow row } })
             {
-                row.WrittenMs = now.ToUnixTimeMilliseconds();
+                row.WrittenMs = now().ToUnixTimeMilliseconds();
             }
         };
 }

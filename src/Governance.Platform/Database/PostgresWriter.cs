@@ -99,7 +99,7 @@ internal sealed partial class PostgresWriter : IWriter, IDisposable
         // Before anything is read: the snapshot of the transaction is taken after the lock is there.
         await db.Database.ExecuteSqlRawAsync(alone ? BeginAlone : BeginTogether, limited.Token);
         var now = DateTimeOffset.FromUnixTimeMilliseconds(_clock.GetUtcNow().ToUnixTimeMilliseconds());
-        db.StampAdded(now);
+        db.StampAdded(() => now);
         var session = new WriteSession(db, now, _log, _graph);
         var result = await work(session, limited.Token);
         if (result.Ok)

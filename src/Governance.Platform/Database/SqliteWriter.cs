@@ -29,6 +29,8 @@ internal sealed partial class SqliteWriter : IWriter, IAsyncDisposable
     private readonly Task _loop;
     private SqliteConnection? _connection;
     private DbContextOptions<GovernanceDb>? _options;
+    private GovernanceDb? _db;
+    private DateTimeOffset _now;
 
     public SqliteWriter(
         SqliteConnections connections,
@@ -109,6 +111,8 @@ internal sealed partial class SqliteWriter : IWriter, IAsyncDisposable
             await transaction.CommitAsync();
         }
 
+        await (_db?.Database.UseTransactionAsync(null) ?? Task.CompletedTask);
+
         foreach (var action in afterCommit)
         {
             Run(action);
@@ -123,23 +127,49 @@ internal sealed partial class SqliteWriter : IWriter, IAsyncDisposable
     private async Task RunAsync(IUnit unit, SqliteTransaction transaction, List<Action> afterCommit)
     {
         const string savepoint = "unit";
-        var now = DateTimeOffset.FromUnixTimeMilliseconds(_clock.GetUtcNow().ToUnixTimeMilliseconds());
+        _now = DateTimeOffset.FromUnixTimeMilliseconds(_clock.GetUtcNow().ToUnixTimeMilliseconds());
         await transaction.SaveAsync(savepoint);
-        await using var db = new GovernanceDb(_options!);
-        db.Database.AutoSavepointsEnabled = false;
-        await db.Database.UseTransactionAsync(transaction);
-        db.StampAdded(now);
-        var session = new WriteSession(db, now, _log, _graph);
+        var db = await ContextAsync(transaction);
+        var session = new WriteSession(db, _now, _log, _graph);
         if (await unit.TryRunAsync(session, UnitTimeout))
         {
             afterCommit.AddRange(session.AfterCommitActions);
+            db.ChangeTracker.Clear();
         }
         else
         {
             await transaction.RollbackAsync(savepoint);
+            await DropContextAsync();
         }
 
         await transaction.ReleaseAsync(savepoint);
+    }
+
+    // One context serves unit after unit, each with nothing tracked; one that saw a failure is not used again.
+    private async Task<GovernanceDb> ContextAsync(SqliteTransaction transaction)
+    {
+        if (_db is null)
+        {
+            _db = new GovernanceDb(_options!);
+            _db.Database.AutoSavepointsEnabled = false;
+            _db.StampAdded(() => _now);
+        }
+
+        if (_db.Database.CurrentTransaction is null)
+        {
+            await _db.Database.UseTransactionAsync(transaction);
+        }
+
+        return _db;
+    }
+
+    private async Task DropContextAsync()
+    {
+        if (_db is { } db)
+        {
+            _db = null;
+            await db.DisposeAsync();
+        }
     }
 
     // The change is durable by now: what goes wrong here must not tell anybody that it failed.
@@ -160,6 +190,7 @@ internal sealed partial class SqliteWriter : IWriter, IAsyncDisposable
 
     private async Task CloseAsync()
     {
+        await DropContextAsync();
         if (_connection is { } connection)
         {
             _connection = null;

@@ -95,17 +95,28 @@ internal sealed partial class JobWorker(
 
     // One job of a kind and key runs at a time: one made while it runs starts after it, so an older result is never the last word.
     // Of those that ran when the process died one runs at a time too: the one that killed it must not take another along again.
-    private static IQueryable<JobRow> Claimable(GovernanceDb db, DateTimeOffset now) =>
-        db.Set<JobRow>()
-            .Where(job =>
-                job.State == JobState.Waiting
-                && job.DueAt <= now
-                && !db.Set<JobRow>()
-                    .Any(other =>
-                        other.State == JobState.Running
-                        && ((other.Kind == job.Kind && other.Key == job.Key) || (other.Crashes > 0 && job.Crashes > 0))
-                    )
-            );
+    private static readonly CompiledQuery<Func<GovernanceDb, DateTimeOffset, CancellationToken, Task<JobRow?>>> NextOf =
+        new(() =>
+            EF.CompileAsyncQuery(
+                (GovernanceDb db, DateTimeOffset now, CancellationToken _) =>
+                    db.Set<JobRow>()
+                        .Where(job =>
+                            job.State == JobState.Waiting
+                            && job.DueAt <= now
+                            && !db.Set<JobRow>()
+                                .Any(other =>
+                                    other.State == JobState.Running
+                                    && (
+                                        (other.Kind == job.Kind && other.Key == job.Key)
+                                        || (other.Crashes > 0 && job.Crashes > 0)
+                                    )
+                                )
+                        )
+                        .OrderBy(job => job.DueAt)
+                        .ThenBy(job => job.Id)
+                        .FirstOrDefault()
+            )
+        );
 
     private async Task<JobRow?> ClaimAsync(CancellationToken cancellationToken)
     {
@@ -123,7 +134,7 @@ internal sealed partial class JobWorker(
             }
 
             // A look without the write lock: an idle gateway does not write.
-            if (!await Claimable(db, now).AnyAsync(cancellationToken))
+            if (await NextOf.For(db)(db, now, cancellationToken) is null)
             {
                 return null;
             }
@@ -132,10 +143,7 @@ internal sealed partial class JobWorker(
         var claimed = await writer.WriteAsync<JobRow?>(
             async (session, token) =>
             {
-                var job = await Claimable(session.Db, session.Now)
-                    .OrderBy(row => row.DueAt)
-                    .ThenBy(row => row.Id)
-                    .FirstOrDefaultAsync(token);
+                var job = await NextOf.For(session.Db)(session.Db, session.Now, token);
                 if (job is not null)
                 {
                     job.State = JobState.Running;

@@ -11,7 +11,7 @@ using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
 namespace Governance.Gateway.Database.Migrations
 {
     [DbContext(typeof(GovernanceDb))]
-    [Migration("20261122220859_AddSharedDatabase")]
+    [Migration("20261122223001_AddSharedDatabase")]
     partial class AddSharedDatabase
     {
         /// <inheritdoc />
@@ -1392,6 +1392,49 @@ namespace Governance.Gateway.Database.Migrations
                     b.ToTable("registry_runs", (string)null);
                 });
 
+            modelBuilder.Entity("Governance.Registry.Storage.TraceRow", b =>
+                {
+                    b.Property<string>("TraceId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("ClientRequestId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("CreatedMs")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<long?>("DurationMs")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<long>("ExperimentId")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("OwnerId")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("RequestPreview")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("ResponsePreview")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("State")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("TimestampMs")
+                        .HasColumnType("INTEGER");
+
+                    b.HasKey("TraceId");
+
+                    b.HasIndex("ExperimentId", "CreatedMs");
+
+                    b.HasIndex("ExperimentId", "TimestampMs");
+
+                    b.ToTable("registry_traces", (string)null);
+                });
+
             modelBuilder.Entity("Governance.Registry.Storage.VersionRow", b =>
                 {
                     b.Property<Guid>("ModelId")
@@ -1483,6 +1526,71 @@ namespace Governance.Gateway.Database.Migrations
                     b.HasIndex("ModelId", "Stage");
 
                     b.ToTable("registry_versions", (string)null);
+                });
+
+            modelBuilder.Entity("Governance.Registry.Storage.WebhookDeliveryRow", b =>
+                {
+                    b.Property<string>("Id")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Body")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("CreatedMs")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("EventKey")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("WebhookId")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex("WebhookId");
+
+                    b.ToTable("registry_webhook_deliveries", (string)null);
+                });
+
+            modelBuilder.Entity("Governance.Registry.Storage.WebhookRow", b =>
+                {
+                    b.Property<string>("Id")
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("CreatedMs")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("Description")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<bool>("Disabled")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("Events")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Name")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("UpdatedMs")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("Url")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<byte[]>("WrappedSecret")
+                        .HasColumnType("BLOB");
+
+                    b.HasKey("Id");
+
+                    b.ToTable("registry_webhooks", (string)null);
                 });
 
             modelBuilder.Entity("OpenIddict.EntityFrameworkCore.Models.OpenIddictEntityFrameworkCoreApplication", b =>
