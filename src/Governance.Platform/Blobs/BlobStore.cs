@@ -127,7 +127,8 @@ internal sealed class BlobStore : IBlobStore
             return null;
         }
 
-        VerifiedStream? stream = null;
+        Stream content = Stream.Null;
+        var opened = false;
         try
         {
             if (
@@ -138,11 +139,14 @@ internal sealed class BlobStore : IBlobStore
                 return null;
             }
 
-            stream = new VerifiedStream(stored, frames, row.Digest, row.Size, row.ChunkDigests) { Position = offset };
+            var stream = new VerifiedStream(stored, frames, row.Digest, row.Size, row.ChunkDigests)
+            {
+                Position = offset,
+            };
+            content = stream;
             await stream.PrimeAsync(cancellationToken);
-            var opened = stream;
-            stream = null;
-            return opened;
+            opened = true;
+            return stream;
         }
         catch (Exception exception) when (exception is BlobCorruptException or EndOfStreamException)
         {
@@ -150,9 +154,10 @@ internal sealed class BlobStore : IBlobStore
         }
         finally
         {
-            if (stream is not null)
+            if (!opened)
             {
-                await stream.DisposeAsync();
+                await content.DisposeAsync();
+                stored.Dispose();
             }
         }
     }

@@ -153,7 +153,10 @@ internal sealed class S3BlobFiles : IBlobFiles, IDisposable
             {
                 if (Digest.TryParse(item.Key[Prefix.Length..], out var digest))
                 {
-                    yield return new StoredFile(digest, new DateTimeOffset((item.LastModified ?? DateTime.MaxValue).ToUniversalTime()));
+                    yield return new StoredFile(
+                        digest,
+                        new DateTimeOffset((item.LastModified ?? DateTime.MaxValue).ToUniversalTime())
+                    );
                 }
             }
 

@@ -1,10 +1,12 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 
 namespace Governance.Registry.Engine;
 
 /// <summary>The part of a file that a request asks for (RFC 9110 §14). Only one range in bytes is served; what else is asked for is ignored.</summary>
 /// <param name="First">Offset of the first byte.</param>
 /// <param name="Length">Bytes, at least one.</param>
+[StructLayout(LayoutKind.Auto)]
 internal readonly record struct ByteRange(long First, long Length)
 {
     private const string Unit = "bytes=";
