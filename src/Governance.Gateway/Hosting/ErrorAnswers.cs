@@ -11,9 +11,13 @@ internal static partial class ErrorAnswers
     public static async Task HandleAsync(HttpContext context)
     {
         var exception = context.Features.Get<IExceptionHandlerFeature>()?.Error;
-        var status = exception is BadHttpRequestException bad
-            ? bad.StatusCode
-            : StatusCodes.Status500InternalServerError;
+        var status = exception switch
+        {
+            BadHttpRequestException bad => bad.StatusCode,
+            // What Kestrel makes of a chunk whose length overflows.
+            IOException { InnerException: OverflowException } => StatusCodes.Status400BadRequest,
+            _ => StatusCodes.Status500InternalServerError,
+        };
         if (status == StatusCodes.Status500InternalServerError)
         {
             var logger = context
