@@ -3,6 +3,7 @@
 set -uo pipefail
 cd "$(dirname "$0")"
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
+unset GOVERNANCE_TEST_POSTGRES
 long=0
 [ "${1:-}" = "--long" ] && long=1
 
@@ -13,6 +14,7 @@ need openssl openssl
 need node nodejs
 need npm npm
 need python3 python3
+compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || packages="${packages:-} postgresql"
 if [ -n "${packages:-}" ]; then
   apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages >/dev/null || exit 1
 fi
@@ -52,10 +54,45 @@ run() { # name, command…
   rm -f "$log"
 }
 
+# A PostgreSQL of our own for as long as this script runs: no network address, nothing kept, no care for power loss.
+postgres_root=$(mktemp -d /tmp/governance-postgres-XXXXXX)
+postgres_bin=$(dirname "$(compgen -G '/usr/lib/postgresql/*/bin/initdb' | sort -V | tail -n 1)")
+as_postgres() {
+  if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi
+}
+stop_postgres() {
+  as_postgres "$postgres_bin/pg_ctl" -D "$postgres_root/data" -m immediate stop >/dev/null 2>&1
+  rm -rf "$postgres_root"
+}
+start_postgres() {
+  trap stop_postgres EXIT
+  [ "$(id -u)" = 0 ] && chown postgres "$postgres_root"
+  (
+    cd "$postgres_root" &&
+      as_postgres "$postgres_bin/initdb" -D data -A trust -U postgres -E UTF8 --locale=C.UTF-8 >/dev/null &&
+      as_postgres "$postgres_bin/pg_ctl" -w -D "$postgres_root/data" -l "$postgres_root/log" -o "-c listen_addresses= \
+        -c unix_socket_directories=$postgres_root -c fsync=off -c full_page_writes=off -c max_connections=400 \
+        -c max_pred_locks_per_transaction=256 -c log_min_messages=fatal" start >/dev/null
+  ) || { echo "PostgreSQL did not start"; exit 1; }
+}
+
 [ "$long" = 1 ] && export GOVERNANCE_LONG_TESTS=1
 for project in tests/*.Tests tests/*.ArchitectureTests; do
   name=$(basename "$project")
-  run "$name" "artifacts/bin/$name/debug/$name" -noColor
+  [ "$name" = Governance.PostgreSql.Tests ] || run "$name" "artifacts/bin/$name/debug/$name" -noColor
 done
+
+# Once more what touches the database, and what only PostgreSQL has.
+start_postgres
+export GOVERNANCE_TEST_POSTGRES="Host=$postgres_root;Username=postgres;Database=postgres"
+modules=()
+for module in Audit Compliance Evidence Identity Lineage Platform Privacy Registry Signing; do
+  modules+=(-namespace "Governance.Tests.$module")
+done
+run "Governance.Tests on PostgreSQL" artifacts/bin/Governance.Tests/debug/Governance.Tests -noColor "${modules[@]}"
+run "Governance.Gateway.Tests on PostgreSQL" artifacts/bin/Governance.Gateway.Tests/debug/Governance.Gateway.Tests \
+  -noColor -namespace Governance.Gateway.Tests.Live -class- Governance.Gateway.Tests.Live.DemoTests \
+  -method- 'Governance.Gateway.Tests.Live.StartTests.A*' -method- 'Governance.Gateway.Tests.Live.StartTests.The_demo*'
+run "Governance.PostgreSql.Tests" artifacts/bin/Governance.PostgreSql.Tests/debug/Governance.PostgreSql.Tests -noColor
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

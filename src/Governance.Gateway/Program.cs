@@ -2,6 +2,7 @@ using Governance.Gateway.Demo;
 using Governance.Gateway.Hosting;
 using Governance.Gateway.Tls;
 using Governance.Platform;
+using Governance.Platform.Database;
 using Governance.Policy.Engine;
 using Microsoft.Extensions.Options;
 
@@ -38,6 +39,7 @@ try
     await using var app = await GatewayHost.BuildAsync(args, demo: false);
     var options = app.Services.GetRequiredService<PlatformOptions>();
     Console.WriteLine($"Data directory:     {options.DataDirectory}");
+    Console.WriteLine($"Database:           {app.Services.GetRequiredService<DatabaseOptions>()}");
     Console.WriteLine(
         $"Key-encryption key: {options.KeyFile} (keep a copy apart from the data; without it the keys are lost)"
     );
@@ -53,6 +55,7 @@ catch (Exception problem)
                 or PolicySyntaxException
                 or IOException
                 or UnauthorizedAccessException
+                or System.Data.Common.DbException
     )
 {
     // Settings, directories, addresses and policies explain themselves in one sentence.

@@ -12,12 +12,19 @@ namespace Governance.Kernel;
 public readonly record struct Digest
 {
     private static readonly SearchValues<char> LowerHex = SearchValues.Create("0123456789abcdef");
+    private static readonly string Zeros = new('0', 64);
     private readonly string? _hex;
 
     private Digest(string hex) => _hex = hex;
 
     /// <summary>The 64 lower-case hex characters; all zeros for <c>default</c>.</summary>
-    public string Hex => _hex ?? new string('0', 64);
+    public string Hex => _hex ?? Zeros;
+
+    /// <summary><c>default</c> is the digest of zeros, also when that was read back from its text.</summary>
+    public bool Equals(Digest other) => string.Equals(Hex, other.Hex, StringComparison.Ordinal);
+
+    /// <inheritdoc />
+    public override int GetHashCode() => string.GetHashCode(Hex, StringComparison.Ordinal);
 
     /// <summary>Wraps 32 digest bytes.</summary>
     public static Digest FromBytes(ReadOnlySpan<byte> bytes) =>

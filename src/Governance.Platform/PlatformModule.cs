@@ -16,18 +16,34 @@ public static class PlatformModule
     {
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton<JobOptions>();
+        services.TryAddSingleton<DatabaseOptions>();
+        services.TryAddSingleton<Leases>();
         services.TryAddSingleton<SqliteConnections>();
-        services.TryAddSingleton<IWriter, SqliteWriter>();
+        services.TryAddSingleton<SqliteContexts>();
+        services.TryAddSingleton<SqliteWriter>();
+        services.TryAddSingleton<PostgresConnections>();
+        services.TryAddSingleton<PostgresWriter>();
+        services.TryAddSingleton(Choose<IDbContextFactory<GovernanceDb>, SqliteContexts, PostgresConnections>);
+        services.TryAddSingleton(Choose<IWriter, SqliteWriter, PostgresWriter>);
         services.TryAddSingleton<IBlobStore, DiskBlobStore>();
         services.TryAddSingleton<IKeyWrap, FileKeyWrap>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IModelContribution, PlatformModel>());
+        services.TryAddSingleton<MonthPartitions>();
+        services.AddHostedService(provider => provider.GetRequiredService<MonthPartitions>());
         services.AddHostedService<JobWorker>();
-        services.TryAddSingleton<IDbContextFactory<GovernanceDb>, SqliteContexts>();
         services.TryAddScoped(provider =>
             provider.GetRequiredService<IDbContextFactory<GovernanceDb>>().CreateDbContext()
         );
         return services;
     }
+
+    private static T Choose<T, TSqlite, TPostgres>(IServiceProvider provider)
+        where T : class
+        where TSqlite : T
+        where TPostgres : T =>
+        provider.GetRequiredService<DatabaseOptions>().IsPostgreSql
+            ? provider.GetRequiredService<TPostgres>()
+            : provider.GetRequiredService<TSqlite>();
 }
 
 /// <summary>The platform's own tables.</summary>
@@ -43,6 +59,15 @@ internal sealed class PlatformModel : IModelContribution
             job.Property(row => row.Key).HasMaxLength(400);
             job.HasIndex(row => new { row.State, row.DueAt });
             job.HasIndex(row => new { row.Kind, row.Key });
+            job.HasIndex(row => row.Key);
+            job.HasIndex(row => new { row.Kind, row.Key }, "IX_platform_job_running")
+                .IsUnique()
+                .HasFilter("\"State\" = 1");
+        });
+        model.Entity<LeaseRow>(lease =>
+        {
+            lease.ToTable("platform_lease");
+            lease.HasKey(row => row.Name);
         });
         model.Entity<BlobRow>(blob =>
         {

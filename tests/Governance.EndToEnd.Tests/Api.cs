@@ -45,8 +45,14 @@ internal sealed class Api(People people, string name, CancellationToken cancella
     public async Task<Answer> PutArtifactAsync(string path, byte[] bytes) =>
         (await SendAsync(HttpMethod.Put, Artifacts + path, Content(bytes, "application/octet-stream"))).Expect();
 
+    public async Task<Answer> PutArtifactAsync(string path, HttpContent content) =>
+        (await SendAsync(HttpMethod.Put, Artifacts + path, content)).Expect();
+
     public Task<Answer> UploadDatasetAsync(string dataset, byte[] bytes) =>
-        SendAsync(HttpMethod.Post, $"/api/v1/datasets?name={dataset}&format=csv", Content(bytes, "text/csv"));
+        UploadDatasetAsync(dataset, Content(bytes, "text/csv"));
+
+    public Task<Answer> UploadDatasetAsync(string dataset, HttpContent content) =>
+        SendAsync(HttpMethod.Post, $"/api/v1/datasets?name={dataset}&format=csv", content);
 
     /// <summary>The bytes at a path; null when the answer is not 200.</summary>
     public async Task<byte[]?> BytesAsync(string path)

@@ -1,12 +1,33 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.Globalization;
 using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
+using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Microsoft.Data.Sqlite;
 
 namespace Governance.EndToEnd.Tests;
+
+/// <summary>What a dead process left unfinished.</summary>
+/// <param name="Running">Kinds of jobs that were at work.</param>
+/// <param name="Waiting">Kinds of jobs that waited.</param>
+/// <param name="Unsequenced">Log entries that are committed and in no checkpoint yet.</param>
+/// <param name="HalfWritten">Files of uploads under way that hold some bytes.</param>
+/// <param name="Orphans">Files under their digest that no committed row knows.</param>
+internal sealed record Remains(
+    IReadOnlyList<string> Running,
+    IReadOnlyList<string> Waiting,
+    int Unsequenced,
+    int HalfWritten,
+    int Orphans
+)
+{
+    public override string ToString() =>
+        $"running {string.Join(", ", Running)}; waiting {string.Join(", ", Waiting)}; {Unsequenced} entries to sequence; "
+        + $"{HalfWritten} half-written files; {Orphans} orphans";
+}
 
 /// <summary>The real gateway as a child process on loopback, with its own data directory and key file, which outlive kills.</summary>
 internal sealed class GatewayProcess : IDisposable
@@ -16,6 +37,7 @@ internal sealed class GatewayProcess : IDisposable
     private readonly string _root = Directory.CreateTempSubdirectory("governance-crash-").FullName;
     private readonly int _port = FreePort();
     private readonly ConcurrentQueue<string> _lines = new();
+    private readonly HashSet<string> _wholeBlobs = [];
     private Process? _process;
     private SocketsHttpHandler? _handler;
 
@@ -26,6 +48,9 @@ internal sealed class GatewayProcess : IDisposable
 
     /// <summary>Pins the CA of this installation; anew after each start, so that no connection outlives a process.</summary>
     public SocketsHttpHandler Handler => _handler ?? throw new InvalidOperationException("The gateway does not run.");
+
+    /// <summary>The jobs that this process and those before it ran, as their log tells.</summary>
+    public JobLog Jobs { get; } = new();
 
     /// <summary>The last lines that the gateway wrote.</summary>
     public string Output => string.Join('\n', _lines);
@@ -46,12 +71,14 @@ internal sealed class GatewayProcess : IDisposable
         };
         start.Environment["Governance__Urls"] = Url;
         start.Environment["Governance__PublicUrl"] = Url;
-        start.Environment["Governance__DataDirectory"] = Path.Combine(_root, "data");
+        start.Environment["Governance__DataDirectory"] = Data;
         start.Environment["Governance__KeyFile"] = Path.Combine(_root, "gateway.kek");
         start.Environment["Governance__Identity__AccessTokenMinutes"] = "720";
         start.Environment["Governance__Identity__SignInPerMinute"] = "600";
         start.Environment["Governance__Identity__TokensPerMinute"] = "600";
+        start.Environment["Logging__LogLevel__Governance.Platform.Jobs"] = "Debug"; // tells when a job begins and ends
         start.Environment["DOTNET_TieredPGO"] = "0"; // most of a short life is start-up
+        start.Environment["DOTNET_TC_CallCounting"] = "0";
         var process = new Process { StartInfo = start };
         process.OutputDataReceived += (_, line) => Keep(line.Data);
         process.ErrorDataReceived += (_, line) => Keep(line.Data);
@@ -90,12 +117,12 @@ internal sealed class GatewayProcess : IDisposable
     /// What the dead process left unfinished, read from a copy: opening the files themselves would repair them before the
     /// gateway has to.
     /// </summary>
-    public string Remains()
+    public Remains Remains()
     {
         var copy = Directory.CreateDirectory(Path.Combine(_root, "copy")).FullName;
         foreach (var suffix in new[] { "", "-wal" })
         {
-            var file = Path.Combine(_root, "data", $"governance.db{suffix}");
+            var file = Path.Combine(Data, $"governance.db{suffix}");
             File.Delete(Path.Combine(copy, $"governance.db{suffix}"));
             if (File.Exists(file))
             {
@@ -105,21 +132,47 @@ internal sealed class GatewayProcess : IDisposable
 
         using var connection = new SqliteConnection($"Data Source={Path.Combine(copy, "governance.db")};Pooling=False");
         connection.Open();
-        using var command = connection.CreateCommand();
-        command.CommandText = """
-            select (select group_concat("Kind" || case "State" when 1 then ' running' else ' waiting' end, ', ') from platform_job)
-            union all
-            select count(*) || ' entries to sequence' from audit_entry where "Serial" > (select coalesce(max("Serial"), 0) from audit_leaf)
-            """;
-        using var reader = command.ExecuteReader();
-        var remains = new List<string>();
-        while (reader.Read())
+        var named = Read(connection, """select "Digest" from platform_blob""").ToHashSet();
+        return new Remains(
+            [.. Read(connection, """select "Kind" from platform_job where "State" = 1""")],
+            [.. Read(connection, """select "Kind" from platform_job where "State" = 0""")],
+            int.Parse(
+                Read(
+                        connection,
+                        """select count(*) from audit_entry where "Serial" > (select coalesce(max("Serial"), 0) from audit_leaf)"""
+                    )
+                    .Single(),
+                CultureInfo.InvariantCulture
+            ),
+            HalfWritten().Count(file => file.Length > 0),
+            BlobFiles().Count(file => !named.Contains(file.Name))
+        );
+    }
+
+    /// <summary>Files of uploads under way: of artifacts, of datasets, of keys.</summary>
+    public IEnumerable<FileInfo> HalfWritten() =>
+        new DirectoryInfo(Path.Combine(Data, "blobs", "incoming"))
+            .EnumerateFiles()
+            .Concat(new DirectoryInfo(Data).EnumerateFiles("*.tmp", SearchOption.AllDirectories));
+
+    /// <summary>Files that lie where blobs lie and are not what their name says; files seen whole before are not read again.</summary>
+    public IReadOnlyList<string> BrokenBlobs()
+    {
+        var broken = new List<string>();
+        foreach (var file in BlobFiles().Where(file => !_wholeBlobs.Contains(file.Name)))
         {
-            remains.Add(reader.IsDBNull(0) ? "no jobs" : reader.GetString(0));
+            using var content = file.OpenRead();
+            if (Convert.ToHexStringLower(SHA256.HashData(content)) == file.Name)
+            {
+                _wholeBlobs.Add(file.Name);
+            }
+            else
+            {
+                broken.Add($"the file of blob {file.Name} has {file.Length} other bytes");
+            }
         }
 
-        var incoming = Directory.EnumerateFiles(Path.Combine(_root, "data", "blobs", "incoming")).Count();
-        return $"{string.Join("; ", remains)}; {incoming} half-written files";
+        return broken;
     }
 
     public HttpClient Client() =>
@@ -147,16 +200,34 @@ internal sealed class GatewayProcess : IDisposable
                     TrustMode = X509ChainTrustMode.CustomRootTrust,
                     CustomTrustStore =
                     {
-                        X509CertificateLoader.LoadCertificateFromFile(Path.Combine(_root, "data", "tls", "ca.pem")),
+                        X509CertificateLoader.LoadCertificateFromFile(Path.Combine(Data, "tls", "ca.pem")),
                     },
                     RevocationMode = X509RevocationMode.NoCheck,
                 },
             },
         };
 
+    private string Data => Path.Combine(_root, "data");
+
+    private IEnumerable<FileInfo> BlobFiles() =>
+        new DirectoryInfo(Path.Combine(Data, "blobs"))
+            .EnumerateFiles("*", SearchOption.AllDirectories)
+            .Where(file => file.Directory!.Name != "incoming");
+
+    private static IEnumerable<string> Read(SqliteConnection connection, string query)
+    {
+        using var command = connection.CreateCommand();
+        command.CommandText = query;
+        using var reader = command.ExecuteReader();
+        while (reader.Read())
+        {
+            yield return reader.GetString(0);
+        }
+    }
+
     private async Task<bool> IsReadyAsync(CancellationToken cancellationToken)
     {
-        if (!File.Exists(Path.Combine(_root, "data", "tls", "ca.pem")))
+        if (!File.Exists(Path.Combine(Data, "tls", "ca.pem")))
         {
             return false;
         }
@@ -184,6 +255,11 @@ internal sealed class GatewayProcess : IDisposable
         if (line.StartsWith("Set-up code", StringComparison.Ordinal))
         {
             SetupCode = line[(line.LastIndexOf(' ') + 1)..];
+        }
+
+        if (Jobs.Takes(line))
+        {
+            return;
         }
 
         _lines.Enqueue(line);

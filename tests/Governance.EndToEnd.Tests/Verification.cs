@@ -29,6 +29,9 @@ internal sealed class Verification(
     /// <summary>Every receipt that verified offline so far.</summary>
     public int Receipts => _verifiedReceipts.Count;
 
+    /// <summary>Malicious versions that were looked at.</summary>
+    public int Malicious { get; private set; }
+
     /// <summary>Every violation; none when all holds.</summary>
     public async Task<IReadOnlyList<string>> RunAsync()
     {
@@ -45,8 +48,10 @@ internal sealed class Verification(
             }
         }
 
+        Malicious = 0;
         foreach (var version in versions)
         {
+            Malicious += workload.IsMalicious(version["run_id"]!.ToString()) ? 1 : 0;
             await CheckVersionAsync(version);
         }
 
@@ -115,9 +120,7 @@ internal sealed class Verification(
         var (kind, id) = (parts[0], parts[1]);
         return kind switch
         {
-            "dataset" => (await DataAsync($"{{dataset(sha256:\"{id}\"){{scanState}}}}"))["dataset"] is null
-                ? null
-                : "there",
+            "dataset" => await ScannedAsync(id),
             "status" => Text(await RunAsync(id), "info", "status"),
             "input" => (await RunAsync(id))["inputs"]?["dataset_inputs"]?[0]?["dataset"]?["source"]?.ToString(),
             "param" => Labelled((await RunAsync(id))["data"]?["params"], parts[2]),
@@ -137,6 +140,23 @@ internal sealed class Verification(
                 : null,
             _ => throw new InvalidOperationException($"Unknown fact {key}."),
         };
+    }
+
+    // Null when there is no such dataset; a pending scan finishes.
+    private async Task<string?> ScannedAsync(string sha256)
+    {
+        var until = DateTime.UtcNow + SettleWithin;
+        while (true)
+        {
+            var data = await _dana.GraphQlAsync($"{{dataset(sha256:\"{sha256}\"){{scanState}}}}");
+            var state = data["dataset"]?["scanState"]?.ToString();
+            if (state is not "PENDING" || DateTime.UtcNow > until)
+            {
+                return state;
+            }
+
+            await Task.Delay(50, cancellationToken);
+        }
     }
 
     private static JsonNode? Find(List<JsonNode> versions, string number) =>
@@ -179,22 +199,31 @@ internal sealed class Verification(
     private async Task CheckVersionAsync(JsonNode version)
     {
         var number = version["version"]!.ToString();
+        var run = version["run_id"]!.ToString();
+        var malicious = workload.IsMalicious(run);
+        var expected = malicious ? "FAILED_REGISTRATION" : "READY";
+        if (version["status"]!.ToString() is var status && status != expected)
+        {
+            _problems.Add($"version {number}: {status}, not {expected}: {version["status_message"]}");
+        }
+
         if (!_verifiedVersions.Add(number))
         {
             return;
         }
 
-        var status = version["status"]!.ToString();
-        if (status != "READY")
+        var ready = await EntriesAsync($"kind=registry.version_ready&subject=version:{Workload.Model}/{number}");
+        if (malicious)
         {
-            _problems.Add($"version {number}: {status}: {version["status_message"]}");
+            await CheckRefusedAsync(version, number, ready.Count);
+            return;
         }
 
         var uri = (
             await _dana.GetAsync($"model-versions/get-download-uri?name={Workload.Model}&version={number}")
         ).Text("artifact_uri");
         var root = uri.Replace("mlflow-artifacts:/", "", StringComparison.Ordinal).TrimStart('/');
-        foreach (var (path, bytes) in workload.FilesOf(version["run_id"]!.ToString()))
+        foreach (var (path, bytes) in workload.FilesOf(run))
         {
             var served = await _dana.ArtifactAsync($"{root}/{path}");
             if (served is null || !served.AsSpan().SequenceEqual(bytes))
@@ -209,10 +238,34 @@ internal sealed class Verification(
             _problems.Add($"version {number}: {missing} kinds of evidence are missing");
         }
 
-        var ready = await EntriesAsync($"kind=registry.version_ready&subject=version:{Workload.Model}/{number}");
         if (ready.Count != 1)
         {
             _problems.Add($"version {number}: {ready.Count} entries say that it became READY");
+        }
+    }
+
+    // A malicious model names what it would do, never was READY, was never signed, and goes nowhere.
+    private async Task CheckRefusedAsync(JsonNode version, string number, int ready)
+    {
+        if (version["status_message"]?.ToString().Contains("system", StringComparison.Ordinal) != true)
+        {
+            _problems.Add($"version {number} does not name the import: {version["status_message"]}");
+        }
+
+        var failed = await EntriesAsync($"kind=registry.version_failed&subject=version:{Workload.Model}/{number}");
+        if (ready != 0 || failed.Count != 1)
+        {
+            _problems.Add($"version {number} is malicious: {ready} entries say READY, {failed.Count} say FAILED");
+        }
+
+        if (await _dana.BytesAsync($"/api/v1/models/{Workload.Model}/versions/{number}/bundle") is not null)
+        {
+            _problems.Add($"version {number} is malicious and signed");
+        }
+
+        if (!await workload.IsRefusedAsync(number))
+        {
+            _problems.Add($"version {number} is malicious and may be moved");
         }
     }
 

@@ -9,19 +9,36 @@ using Governance.Privacy.Demo;
 namespace Governance.EndToEnd.Tests;
 
 /// <summary>What people do with the gateway. Each step writes into the ledger what it tries and what was acknowledged.</summary>
-internal sealed class Workload(People people, Ledger ledger, Random random, CancellationToken cancellationToken)
+internal sealed class Workload(
+    People people,
+    Ledger ledger,
+    Flight flight,
+    Random random,
+    CancellationToken cancellationToken
+)
 {
     public const string Model = "crash";
+    private const int LargeFile = 6 << 20;
+
+    /// <summary>Pieces of a body that is sent slowly.</summary>
+    public const int Pieces = 24;
+
+    // os.system("id"), pickled by hand; never loaded by anything.
+    private static readonly byte[] Malice = [0x80, 2, .. "cos\nsystem\nU"u8, 2, .. "id"u8, 0x85, .. "R."u8];
     private readonly Api _dana = new(people, "dana", cancellationToken);
     private readonly Api _remy = new(people, "remy", cancellationToken);
     private readonly Api _rita = new(people, "rita", cancellationToken);
     private readonly Dictionary<string, Dictionary<string, byte[]>> _filesOfRun = [];
+    private readonly HashSet<string> _malicious = [];
     private string _experiment = "";
     private string _dataset = "";
     private int _counter;
 
     /// <summary>The files that a run's model was made of.</summary>
     public IReadOnlyDictionary<string, byte[]> FilesOf(string run) => _filesOfRun[run];
+
+    /// <summary>True when the run's model must never become READY.</summary>
+    public bool IsMalicious(string run) => _malicious.Contains(run);
 
     /// <summary>An experiment, a model and an anonymised table of invented persons that passes the privacy policy.</summary>
     public async Task PrepareAsync()
@@ -42,28 +59,63 @@ internal sealed class Workload(People people, Ledger ledger, Random random, Canc
             $"mutation{{anonymiseDataset(sha256:\"{raw}\",outputName:\"anonymised\",treatments:[{treatments}]){{sha256}}}}"
         );
         _dataset = made["anonymiseDataset"]!["sha256"]!.ToString();
-        ledger.Acknowledge($"dataset:{raw}", "there");
-        ledger.Acknowledge($"dataset:{_dataset}", "there");
+        ledger.Acknowledge($"dataset:{raw}", "SCANNED");
+        ledger.Acknowledge($"dataset:{_dataset}", "SCANNED");
         await ScannedAsync(_dataset);
     }
 
-    public async Task UploadDatasetAsync()
+    /// <summary>Uploads a table in pieces; <paramref name="before"/> is called before each. Gives back how to try the same again.</summary>
+    public (Task Work, Func<Task> Again) UploadDataset(Func<int, Task> before)
     {
         var text = new StringBuilder("width,height,weight\n");
-        for (var i = 0; i < 5000; i++)
+        for (var i = 0; i < 20_000; i++)
         {
             text.Append(CultureInfo.InvariantCulture, $"{random.NextDouble():F4},{random.NextDouble():F4},{i}\n");
         }
 
         var bytes = Encoding.UTF8.GetBytes(text.ToString());
-        await ledger.SetAsync(
-            () => _dana.UploadDatasetAsync($"table-{++_counter}", bytes),
-            ($"dataset:{Digest.Of(bytes)}", "there")
-        );
+        var name = $"table-{++_counter}";
+        return (PutAsync(before), () => PutAsync(_ => Task.CompletedTask));
+
+        Task PutAsync(Func<int, Task> pace) =>
+            ledger.SetAsync(
+                async () =>
+                {
+                    using var body = new Trickle(bytes, Pieces, pace);
+                    return (
+                        await flight.DuringAsync(Phase.DatasetUpload, () => _dana.UploadDatasetAsync(name, body))
+                    ).Expect(HttpStatusCode.Created);
+                },
+                ($"dataset:{Digest.Of(bytes)}", "SCANNED")
+            );
+    }
+
+    /// <summary>
+    /// Uploads a large file beside a run's model in pieces; <paramref name="before"/> is called before each. Gives back how to
+    /// try the same again.
+    /// </summary>
+    public async Task<(Task Work, Func<Task> Again)> UploadLargeAsync(Phase phase, Func<int, Task> before)
+    {
+        var root = (await LogModelAsync(await RunAsync())).Root;
+        var bytes = new byte[LargeFile];
+        random.NextBytes(bytes);
+        return (PutAsync(before), () => PutAsync(_ => Task.CompletedTask));
+
+        Task PutAsync(Func<int, Task> pace) =>
+            ledger.SetAsync(
+                async () =>
+                {
+                    using var body = new Trickle(bytes, Pieces, pace);
+                    return await flight.DuringAsync(phase, () => _dana.PutArtifactAsync($"{root}/large.bin", body));
+                },
+                ($"file:{root}/large.bin", Digest.Of(bytes).Hex)
+            );
     }
 
     /// <summary>A run with input, params, metrics and tags.</summary>
-    public async Task<string> RunAsync()
+    public Task<string> RunAsync() => flight.DuringAsync(Phase.Run, MakeRunAsync);
+
+    private async Task<string> MakeRunAsync()
     {
         var created = await _dana.PostAsync(
             "runs/create",
@@ -140,23 +192,16 @@ internal sealed class Workload(People people, Ledger ledger, Random random, Canc
     }
 
     /// <summary>Uploads a model of a run, with a file that no other run has; gives back the logged model's id.</summary>
-    public async Task<string> PutAsync(string run)
+    public async Task<string> PutAsync(string run, bool malicious = false)
     {
-        var logged = await _dana.PostAsync(
-            "logged-models",
-            new()
-            {
-                ["experiment_id"] = _experiment,
-                ["name"] = "model",
-                ["source_run_id"] = run,
-            }
-        );
-        var id = logged.Text("model", "info", "model_id");
-        var root = logged
-            .Text("model", "info", "artifact_uri")
-            .Replace("mlflow-artifacts:/", "", StringComparison.Ordinal)
-            .TrimStart('/');
+        var (id, root) = await LogModelAsync(run);
         var files = _filesOfRun[run] = ModelFiles();
+        if (malicious)
+        {
+            files["model.pkl"] = Malice;
+            _malicious.Add(run);
+        }
+
         foreach (var (path, bytes) in files)
         {
             await ledger.SetAsync(
@@ -168,20 +213,41 @@ internal sealed class Workload(People people, Ledger ledger, Random random, Canc
         return id;
     }
 
+    private async Task<(string Id, string Root)> LogModelAsync(string run)
+    {
+        var logged = await _dana.PostAsync(
+            "logged-models",
+            new()
+            {
+                ["experiment_id"] = _experiment,
+                ["name"] = "model",
+                ["source_run_id"] = run,
+            }
+        );
+        var root = logged
+            .Text("model", "info", "artifact_uri")
+            .Replace("mlflow-artifacts:/", "", StringComparison.Ordinal);
+        return (logged.Text("model", "info", "model_id"), root.TrimStart('/'));
+    }
+
     /// <summary>Registers a logged model; gives back the version number.</summary>
     public async Task<string> RegisterAsync(string run, string loggedModel)
     {
         var answer = await ledger.SetAsync(
             () =>
-                _dana.PostAsync(
-                    "model-versions/create",
-                    new()
-                    {
-                        ["name"] = Model,
-                        ["source"] = $"models:/{loggedModel}",
-                        ["run_id"] = run,
-                        ["model_id"] = loggedModel,
-                    }
+                flight.DuringAsync(
+                    Phase.Register,
+                    () =>
+                        _dana.PostAsync(
+                            "model-versions/create",
+                            new()
+                            {
+                                ["name"] = Model,
+                                ["source"] = $"models:/{loggedModel}",
+                                ["run_id"] = run,
+                                ["model_id"] = loggedModel,
+                            }
+                        )
                 ),
             ($"registered:{run}", "1")
         );
@@ -252,56 +318,79 @@ internal sealed class Workload(People people, Ledger ledger, Random random, Canc
         return version;
     }
 
-    /// <summary>A release manager asks for Production and a reviewer approves; gives back the request.</summary>
+    /// <summary>A release manager asks for Production: the policy decides that it needs an approval. Gives back the request.</summary>
     public async Task<string> RequestAsync(string version)
     {
-        var asked = (await TransitionAsync(version, "Production")).Expect(HttpStatusCode.Forbidden);
+        var asked = (
+            await flight.DuringAsync(Phase.Decide, () => TransitionAsync(_remy, version, "Production"))
+        ).Expect(HttpStatusCode.Forbidden);
         Assert.StartsWith("Request ", asked.Text("message"), StringComparison.Ordinal);
         var request = asked.Text("message").Split(' ')[1];
         ledger.Acknowledge($"request:{request}", "open");
-        await ledger.SetAsync(
-            () => _rita.GraphQlAsync($"mutation{{approveRequest(id:\"{request}\",comment:\"Looked.\"){{state}}}}"),
-            ($"approvals:{request}", "1")
-        );
         return request;
     }
+
+    /// <summary>A reviewer approves.</summary>
+    public Task ApproveAsync(string request) =>
+        ledger.SetAsync(
+            () =>
+                flight.DuringAsync(
+                    Phase.Approve,
+                    () =>
+                        _rita.GraphQlAsync($"mutation{{approveRequest(id:\"{request}\",comment:\"Looked.\"){{state}}}}")
+                ),
+            ($"approvals:{request}", "1")
+        );
 
     /// <summary>Carries an approved request out.</summary>
     public Task MoveAsync(string version, string request) =>
         ledger.SetAsync(
-            async () => (await TransitionAsync(version, "Production")).Expect(),
+            () =>
+                flight.DuringAsync(
+                    Phase.Move,
+                    async () => (await TransitionAsync(_remy, version, "Production")).Expect()
+                ),
             ($"stage:{version}", "Production"),
             ($"request:{request}", "carried-out")
         );
 
     /// <summary>Free aliases and a stage that needs no approval.</summary>
-    public async Task MoveFreelyAsync(string version)
-    {
-        foreach (var alias in new[] { "dev-a", "dev-b" })
-        {
-            await ledger.SetAsync(
-                () =>
-                    _dana.PostAsync(
-                        "registered-models/alias",
-                        new()
-                        {
-                            ["name"] = Model,
-                            ["alias"] = alias,
-                            ["version"] = version,
-                        }
-                    ),
-                ($"alias:{alias}", version)
-            );
-        }
+    public Task MoveFreelyAsync(string version) =>
+        flight.DuringAsync(
+            Phase.MoveFreely,
+            async () =>
+            {
+                foreach (var alias in new[] { "dev-a", "dev-b" })
+                {
+                    await ledger.SetAsync(() => AliasAsync(alias, version), ($"alias:{alias}", version));
+                }
 
-        await ledger.SetAsync(
-            async () => (await TransitionAsync(version, "Staging")).Expect(),
-            ($"stage:{version}", "Staging")
+                return await ledger.SetAsync(
+                    async () => (await TransitionAsync(_remy, version, "Staging")).Expect(),
+                    ($"stage:{version}", "Staging")
+                );
+            }
         );
-    }
 
-    private Task<Answer> TransitionAsync(string version, string stage) =>
-        _remy.TryPostAsync(
+    /// <summary>True when a version may not even go to Staging.</summary>
+    public async Task<bool> IsRefusedAsync(string version) =>
+        (await TransitionAsync(_remy, version, "Staging")).Status
+            is >= HttpStatusCode.BadRequest
+                and < HttpStatusCode.InternalServerError;
+
+    private Task<Answer> AliasAsync(string alias, string version) =>
+        _dana.PostAsync(
+            "registered-models/alias",
+            new()
+            {
+                ["name"] = Model,
+                ["alias"] = alias,
+                ["version"] = version,
+            }
+        );
+
+    private static Task<Answer> TransitionAsync(Api who, string version, string stage) =>
+        who.TryPostAsync(
             "model-versions/transition-stage",
             new()
             {

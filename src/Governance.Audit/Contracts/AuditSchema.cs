@@ -3,12 +3,31 @@ namespace Governance.Audit.Contracts;
 /// <summary>What the schema of the log needs beyond its tables.</summary>
 public static class AuditSchema
 {
+    private static readonly string[] Tables = ["audit_entry", "audit_leaf", "audit_node", "audit_checkpoint"];
+
     /// <summary>
     /// SQLite statements that refuse UPDATE and DELETE on every table of the log; run once by the migration after the tables
     /// exist. Running them again changes nothing. They stop mistakes; against an attacker stands the tree.
     /// </summary>
-    public static string TriggerSql { get; } =
-        string.Join('\n', new[] { "audit_entry", "audit_leaf", "audit_node", "audit_checkpoint" }.Select(Refuse));
+    public static string TriggerSql { get; } = string.Join('\n', Tables.Select(Refuse));
+
+    /// <summary>The same for PostgreSQL, where TRUNCATE is refused too.</summary>
+    public static string PostgresTriggerSql { get; } =
+        """
+            CREATE OR REPLACE FUNCTION audit_append_only() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$;
+
+            """ + string.Join('\n', Tables.Select(RefuseOnPostgres));
+
+    private static string RefuseOnPostgres(string table) =>
+        $"""
+            CREATE OR REPLACE TRIGGER {table}_no_update BEFORE UPDATE ON {table}
+            FOR EACH ROW EXECUTE FUNCTION audit_append_only();
+            CREATE OR REPLACE TRIGGER {table}_no_delete BEFORE DELETE ON {table}
+            FOR EACH ROW EXECUTE FUNCTION audit_append_only();
+            CREATE OR REPLACE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table}
+            FOR EACH STATEMENT EXECUTE FUNCTION audit_append_only();
+            """;
 
     private static string Refuse(string table) =>
         $"""

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
@@ -24,15 +25,10 @@ internal sealed class CheckLog(IDbContextFactory<GovernanceDb> databases, LogKey
     {
         var db = await databases.CreateDbContextAsync(cancellationToken);
         await using var _ = db;
-        var checkpointDb = await databases.CreateDbContextAsync(cancellationToken);
-        await using var __ = checkpointDb;
-        var checkpoints = checkpointDb
-            .Set<CheckpointRow>()
-            .AsNoTracking()
-            .OrderBy(row => row.Size)
-            .AsAsyncEnumerable()
-            .GetAsyncEnumerator(cancellationToken);
-        await using var ___ = checkpoints;
+        // Another gateway may be sequencing meanwhile.
+        await using var snapshot = await db.SnapshotAsync(cancellationToken);
+        var checkpoints = ReadCheckpoints(db, cancellationToken).GetAsyncEnumerator(cancellationToken);
+        await using var __ = checkpoints;
         var more = await checkpoints.MoveNextAsync();
 
         var tree = new TreeBuilder();
@@ -89,6 +85,34 @@ internal sealed class CheckLog(IDbContextFactory<GovernanceDb> databases, LogKey
         return entries != tree.Size ? LogFailures.EntryInserted
             : nodes != Enumerable.Range(1, 62).Sum(level => tree.Size >> level) ? LogFailures.TreeAltered
             : tree.Size;
+    }
+
+    // In pages: one connection has one open query.
+    private static async IAsyncEnumerable<CheckpointRow> ReadCheckpoints(
+        GovernanceDb db,
+        [EnumeratorCancellation] CancellationToken cancellationToken
+    )
+    {
+        var size = -1L;
+        while (true)
+        {
+            var page = await db.Set<CheckpointRow>()
+                .AsNoTracking()
+                .Where(row => row.Size > size)
+                .OrderBy(row => row.Size)
+                .Take(BatchSize)
+                .ToListAsync(cancellationToken);
+            foreach (var row in page)
+            {
+                size = row.Size;
+                yield return row;
+            }
+
+            if (page.Count < BatchSize)
+            {
+                yield break;
+            }
+        }
     }
 
     private static async Task<List<(LeafRow Leaf, EntryRow? Entry)>> ReadBatchAsync(

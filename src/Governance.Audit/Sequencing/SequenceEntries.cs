@@ -12,25 +12,45 @@ namespace Governance.Audit.Sequencing;
 /// Orders committed entries by serial into the tree and signs the checkpoint over them, in one unit: a leaf without a
 /// checkpoint, or a checkpoint without its leaves, never exists.
 /// </summary>
-internal sealed class SequenceEntries(IDbContextFactory<GovernanceDb> databases, IWriter writer, LogKey key)
+/// <remarks>
+/// One gateway at a time does it. The role is taken in the same unit, so that two which both believe to have it cannot both
+/// commit; that the tree cannot fork does not even rest on that, for an index has one leaf.
+/// </remarks>
+internal sealed class SequenceEntries(
+    IDbContextFactory<GovernanceDb> databases,
+    IWriter writer,
+    Leases leases,
+    LogKey key,
+    TimeProvider clock
+)
 {
     public const int BatchSize = 1000;
+    public const string Role = "audit.sequencer";
 
     /// <summary>Sequences at most one batch; returns how many entries it took.</summary>
     public async Task<Result<int>> RunAsync(CancellationToken cancellationToken)
     {
         // A look without the write lock, so that an idle log costs nothing.
+        long settled;
         var db = await databases.CreateDbContextAsync(cancellationToken);
         await using (db)
         {
             var last = await LastSerialAsync(db, cancellationToken);
-            if (!await db.Set<EntryRow>().AnyAsync(entry => entry.Serial > last, cancellationToken))
+            if (
+                !await db.Set<EntryRow>().AnyAsync(entry => entry.Serial > last, cancellationToken)
+                || await leases.IsElsewhereAsync(db, Role, clock.GetUtcNow(), cancellationToken)
+            )
             {
                 return 0;
             }
+
+            settled = await db.SettledEntriesAsync(cancellationToken);
         }
 
-        return await writer.WriteAsync<int>(SequenceAsync, cancellationToken);
+        return await writer.WriteAsync<int>(
+            (session, token) => SequenceAsync(session, settled, token),
+            cancellationToken
+        );
     }
 
     private static async Task<long> LastSerialAsync(GovernanceDb db, CancellationToken cancellationToken) =>
@@ -39,13 +59,22 @@ internal sealed class SequenceEntries(IDbContextFactory<GovernanceDb> databases,
             .Select(leaf => leaf.Serial)
             .FirstOrDefaultAsync(cancellationToken);
 
-    private async Task<Result<int>> SequenceAsync(WriteSession session, CancellationToken cancellationToken)
+    private async Task<Result<int>> SequenceAsync(
+        WriteSession session,
+        long settled,
+        CancellationToken cancellationToken
+    )
     {
+        if (!await leases.TakeAsync(session, Role, cancellationToken))
+        {
+            return 0;
+        }
+
         var db = session.Db;
         var last = await LastSerialAsync(db, cancellationToken);
         var entries = await db.Set<EntryRow>()
             .AsNoTracking()
-            .Where(entry => entry.Serial > last)
+            .Where(entry => entry.Serial > last && entry.Serial <= settled)
             .OrderBy(entry => entry.Serial)
             .Take(BatchSize)
             .Select(entry => new

@@ -74,7 +74,7 @@ internal sealed class EvidenceJobHandler(
         }
     }
 
-    public async Task GiveUpAsync(string payload, CancellationToken cancellationToken)
+    public async Task GiveUpAsync(string payload, string reason, CancellationToken cancellationToken)
     {
         if (await CurrentAsync(payload, cancellationToken) is { } version)
         {
@@ -82,7 +82,7 @@ internal sealed class EvidenceJobHandler(
                 EvidenceOutcome.Error,
                 "",
                 "error",
-                $"The {producer.Kind} evidence could not be produced."
+                $"The {producer.Kind} evidence could not be produced: {reason}."
             );
             await RecordAsync(version, produced, cancellationToken);
         }
@@ -191,9 +191,10 @@ internal sealed class EvidenceJobHandler(
         if (refused)
         {
             var reason = string.Join(' ', [produced.Summary, .. produced.Reasons.Take(5)]);
-            return version.Status == VersionStatus.PendingRegistration
-                ? await status.FailAsync(session, version.Ref, reason, cancellationToken)
-                : await status.QuarantineAsync(session, version.Ref, reason, cancellationToken);
+            // Failing what failed before changes nothing: a crash after this unit and before the job's mark runs it again.
+            return version.Status == VersionStatus.Ready
+                ? await status.QuarantineAsync(session, version.Ref, reason, cancellationToken)
+                : await status.FailAsync(session, version.Ref, reason, cancellationToken);
         }
 
         if (producer.Kind == EvidenceKind.Scan)

@@ -1,3 +1,4 @@
+using Governance.Gateway.Database.PostgreSql;
 using Governance.Gateway.Hosting;
 using Governance.Platform;
 using Governance.Platform.Database;
@@ -6,10 +7,12 @@ using Microsoft.EntityFrameworkCore.Design;
 
 namespace Governance.Gateway.Database;
 
-/// <summary>The composed model for <c>dotnet ef migrations add</c>; opens no database.</summary>
+/// <summary>The composed model on SQLite for <c>dotnet ef migrations add --context GovernanceDb</c>; opens no database.</summary>
 internal sealed class DesignTime : IDesignTimeDbContextFactory<GovernanceDb>
 {
-    public GovernanceDb CreateDbContext(string[] args)
+    public GovernanceDb CreateDbContext(string[] args) => Open(new DatabaseOptions());
+
+    internal static GovernanceDb Open(DatabaseOptions database)
     {
         var services = new ServiceCollection();
         services.AddLogging();
@@ -21,7 +24,18 @@ internal sealed class DesignTime : IDesignTimeDbContextFactory<GovernanceDb>
                 MigrationsAssembly = typeof(DesignTime).Assembly.GetName().Name!,
             }
         );
+        services.AddSingleton(database);
         GatewayHost.AddModules(services);
-        return services.BuildServiceProvider().GetRequiredService<IDbContextFactory<GovernanceDb>>().CreateDbContext();
+        return Schema.Open(services.BuildServiceProvider());
     }
+}
+
+/// <summary>The same on PostgreSQL: <c>dotnet ef migrations add --context PostgresGovernanceDb</c>.</summary>
+internal sealed class PostgresDesignTime : IDesignTimeDbContextFactory<PostgresGovernanceDb>
+{
+    public PostgresGovernanceDb CreateDbContext(string[] args) =>
+        (PostgresGovernanceDb)
+            DesignTime.Open(
+                new DatabaseOptions { Provider = DatabaseOptions.PostgreSql, ConnectionString = "Host=/nowhere" }
+            );
 }

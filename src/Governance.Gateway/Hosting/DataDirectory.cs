@@ -14,7 +14,10 @@ internal sealed class DataDirectory : IDisposable
     private DataDirectory(FileStream held) => _lock = held;
 
     /// <summary>Opens the directory; throws <see cref="InvalidOperationException"/> with a sentence for the operator.</summary>
-    public static DataDirectory Open(string path, bool demo)
+    /// <param name="path">Absolute path.</param>
+    /// <param name="demo">Whether this is the demo.</param>
+    /// <param name="shared">Whether several gateways may use it: those on one PostgreSQL, never one on SQLite.</param>
+    public static DataDirectory Open(string path, bool demo, bool shared)
     {
         var marked = File.Exists(Path.Combine(path, Marker));
         var used = Directory.Exists(path) && Directory.EnumerateFileSystemEntries(path).Any();
@@ -33,7 +36,7 @@ internal sealed class DataDirectory : IDisposable
         }
 
         DurableFile.KeepNewFilesPrivate();
-        var held = Lock(path);
+        var held = Lock(path, shared && !demo);
         if (demo)
         {
             Clear(path);
@@ -48,16 +51,12 @@ internal sealed class DataDirectory : IDisposable
 
     public void Dispose() => _lock.Dispose();
 
-    private static FileStream Lock(string path)
+    private static FileStream Lock(string path, bool shared)
     {
-        if (OperatingSystem.IsWindows())
-        {
-            Directory.CreateDirectory(path);
-        }
-        else
+        DurableFile.CreateDirectory(path);
+        if (!OperatingSystem.IsWindows())
         {
             const UnixFileMode owner = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
-            Directory.CreateDirectory(path, owner);
             File.SetUnixFileMode(path, owner); // also a directory that was there before
         }
 
@@ -66,8 +65,8 @@ internal sealed class DataDirectory : IDisposable
             return new FileStream(
                 Path.Combine(path, "gateway.lock"),
                 FileMode.OpenOrCreate,
-                FileAccess.ReadWrite,
-                FileShare.None
+                shared ? FileAccess.Read : FileAccess.ReadWrite,
+                shared ? FileShare.Read : FileShare.None
             );
         }
         catch (IOException exception)

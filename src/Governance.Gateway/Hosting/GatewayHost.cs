@@ -4,6 +4,7 @@ using Governance.Compliance;
 using Governance.Compliance.Contracts;
 using Governance.Console;
 using Governance.Evidence;
+using Governance.Gateway.Database;
 using Governance.Gateway.GraphQl;
 using Governance.Gateway.Tls;
 using Governance.Identity;
@@ -23,7 +24,6 @@ using Governance.Signing;
 using Governance.Signing.Contracts;
 using Microsoft.AspNetCore.HostFiltering;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
-using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
 using OpenTelemetry.Metrics;
 
@@ -64,9 +64,15 @@ public static class GatewayHost
         }
 
         var platform = Paths.Resolve(options);
-        var directory = DataDirectory.Open(platform.DataDirectory, demo);
+        var database = Read(builder.Configuration, "Database", new DatabaseOptionsValidator());
+        if (demo && database.IsPostgreSql)
+        {
+            throw new InvalidOperationException("The demo empties its data, so it runs on SQLite only.");
+        }
+
+        var directory = DataDirectory.Open(platform.DataDirectory, demo, shared: database.IsPostgreSql);
         AddLogging(builder, demo);
-        AddServices(builder.Services, builder.Configuration, options, platform, directory, demo);
+        AddServices(builder.Services, builder.Configuration, options, platform, database, directory, demo);
         configure?.Invoke(builder.Services);
         builder.Host.UseDefaultServiceProvider(provider => provider.ValidateScopes = provider.ValidateOnBuild = true);
         var app = builder.Build();
@@ -139,6 +145,7 @@ public static class GatewayHost
         IConfiguration configuration,
         GatewayOptions options,
         PlatformOptions platform,
+        DatabaseOptions database,
         DataDirectory directory,
         bool demo
     )
@@ -146,6 +153,7 @@ public static class GatewayHost
         services.AddSingleton(_ => directory);
         services.AddSingleton(options);
         services.AddSingleton(platform);
+        services.AddSingleton(database);
         services.AddSingleton(Read(configuration, "Jobs", new JobOptionsValidator()));
         services.AddSingleton(Read(configuration, "Audit", new AuditOptionsValidator()));
         services.AddSingleton(Read(configuration, "Compliance", new ComplianceOptionsValidator()));
@@ -207,13 +215,7 @@ public static class GatewayHost
         // is older than the first entry that it vouches for.
         _ = app.Services.GetRequiredService<IKeyWrap>();
         _ = app.Services.GetRequiredService<ISigner>();
-        await using (
-            var db = await app.Services.GetRequiredService<IDbContextFactory<GovernanceDb>>().CreateDbContextAsync()
-        )
-        {
-            await db.Database.MigrateAsync();
-        }
-
+        await Schema.MigrateAsync(app.Services, CancellationToken.None);
         await app.Services.GetRequiredService<PolicySeed>().RunAsync(CancellationToken.None);
         _ = app.Services.GetRequiredService<IReports>(); // reads the catalogues, or says what is wrong with them
     }

@@ -88,6 +88,11 @@ internal sealed partial class IdentityStartup(
         var seeded = await writer.WriteAsync<Unit>(
             async (session, token) =>
             {
+                if (await session.Db.Set<RoleTextRow>().AnyAsync(token))
+                {
+                    return default(Unit); // another gateway was quicker
+                }
+
                 var digest = Digest.Of(text).Hex;
                 session.Db.Add(
                     new RoleTextRow

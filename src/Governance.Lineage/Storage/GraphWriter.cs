@@ -7,6 +7,25 @@ namespace Governance.Lineage.Storage;
 /// <summary>Records edges inside the unit that justifies them. Recording an open edge, or closing a closed one, changes nothing.</summary>
 internal sealed class GraphWriter : IGraphWriter
 {
+    private static readonly CompiledQuery<Func<GovernanceDb, string, CancellationToken, Task<NodeRow?>>> NodeOf = new(
+        () =>
+            EF.CompileAsyncQuery(
+                (GovernanceDb db, string urn, CancellationToken _) =>
+                    db.Set<NodeRow>().AsTracking().SingleOrDefault(row => row.Urn == urn)
+            )
+    );
+
+    private static readonly CompiledQuery<
+        Func<GovernanceDb, long, long, GraphVerb, IAsyncEnumerable<EdgeRow>>
+    > OpenEdges = new(() =>
+        EF.CompileAsyncQuery(
+            (GovernanceDb db, long from, long to, GraphVerb verb) =>
+                db.Set<EdgeRow>()
+                    .AsTracking()
+                    .Where(row => row.FromId == from && row.ToId == to && row.Verb == verb && row.ClosedAt == null)
+        )
+    );
+
     public async Task LinkAsync(
         GovernanceDb db,
         GraphEdge edge,
@@ -56,7 +75,7 @@ internal sealed class GraphWriter : IGraphWriter
         var nodes = db.Set<NodeRow>();
         var row =
             nodes.Local.FindEntry(nameof(NodeRow.Urn), node.Urn)?.Entity
-            ?? await nodes.AsTracking().SingleOrDefaultAsync(row => row.Urn == node.Urn, cancellationToken);
+            ?? await NodeOf.For(db)(db, node.Urn, cancellationToken);
         if (row is null)
         {
             row = new NodeRow
@@ -88,8 +107,5 @@ internal sealed class GraphWriter : IGraphWriter
     ) =>
         from.Id <= 0 || to.Id <= 0 // an end that this call made has no edges yet
             ? []
-            : await db.Set<EdgeRow>()
-                .AsTracking()
-                .Where(row => row.FromId == from.Id && row.ToId == to.Id && row.Verb == verb && row.ClosedAt == null)
-                .ToListAsync(cancellationToken);
+            : await OpenEdges.For(db)(db, from.Id, to.Id, verb).ToListAsync(cancellationToken);
 }

@@ -25,18 +25,24 @@ internal sealed class DiskBlobStore : IBlobStore
     private readonly string _root;
     private readonly string _incoming;
 
-    public DiskBlobStore(PlatformOptions options, IDbContextFactory<GovernanceDb> databases)
+    public DiskBlobStore(PlatformOptions options, DatabaseOptions database, IDbContextFactory<GovernanceDb> databases)
     {
         _databases = databases;
         _root = Path.Combine(options.DataDirectory, "blobs");
         _incoming = Path.Combine(_root, "incoming");
-        if (Directory.Exists(_incoming))
+        DurableFile.CreateDirectory(_incoming);
+        // What a crash left half-written was never acknowledged. On PostgreSQL another gateway may be writing what is young.
+        var kept = database.IsPostgreSql
+            ? TimeProvider.System.GetUtcNow() - TimeSpan.FromDays(1)
+            : DateTimeOffset.MaxValue;
+        foreach (
+            var file in new DirectoryInfo(_incoming)
+                .EnumerateFiles()
+                .Where(file => new DateTimeOffset(file.LastWriteTimeUtc) < kept)
+        )
         {
-            // What a crash left half-written was never acknowledged.
-            Directory.Delete(_incoming, recursive: true);
+            file.Delete();
         }
-
-        Directory.CreateDirectory(_incoming);
     }
 
     public async Task<Result<StoredBlob>> PutAsync(Stream content, long maxBytes, CancellationToken cancellationToken)

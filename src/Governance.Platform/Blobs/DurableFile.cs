@@ -1,17 +1,20 @@
 using System.Runtime.InteropServices;
-using System.Security.Cryptography;
 
 namespace Governance.Platform.Blobs;
 
 /// <summary>Files that are either completely there or not there at all, also after power loss.</summary>
 public static partial class DurableFile
 {
-    /// <summary>Writes a small file for the owner alone (mode 0600): temporary file, fsync, rename, fsync of the directory.</summary>
+    /// <summary>
+    /// Writes a small file for the owner alone (mode 0600): temporary file, fsync, rename, fsync of the directory. What an
+    /// interrupted write left beside the path is removed first.
+    /// </summary>
     public static void WriteSecret(string path, ReadOnlySpan<byte> content)
     {
         var directory = Path.GetDirectoryName(Path.GetFullPath(path))!;
-        Directory.CreateDirectory(directory);
-        var temporary = $"{path}.{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8))}.tmp";
+        CreateDirectory(directory);
+        var temporary = $"{path}.tmp";
+        File.Delete(temporary);
         var options = new FileStreamOptions
         {
             Mode = FileMode.CreateNew,
@@ -31,6 +34,20 @@ public static partial class DurableFile
 
         File.Move(temporary, path, overwrite: true);
         SyncDirectory(directory);
+    }
+
+    /// <summary>Creates a directory, and those above it, so that they are still there after power loss.</summary>
+    public static void CreateDirectory(string directory)
+    {
+        if (Directory.Exists(directory))
+        {
+            return;
+        }
+
+        var above = Path.GetDirectoryName(Path.GetFullPath(directory))!;
+        CreateDirectory(above);
+        Directory.CreateDirectory(directory);
+        SyncDirectory(above);
     }
 
     /// <summary>From now on this process makes files and directories for their owner alone (umask 077). Windows inherits instead.</summary>

@@ -15,7 +15,7 @@ public interface IModelContribution
 
 /// <summary>The one database session, composed of every module's contribution. A module touches only its own tables.</summary>
 /// <param name="options">Provider and connection.</param>
-public sealed class GovernanceDb(DbContextOptions<GovernanceDb> options) : DbContext(options)
+public class GovernanceDb(DbContextOptions options) : DbContext(options)
 {
     private SqliteContexts? _lender;
 
@@ -29,10 +29,20 @@ public sealed class GovernanceDb(DbContextOptions<GovernanceDb> options) : DbCon
         {
             base.Dispose();
         }
+
+        GC.SuppressFinalize(this);
     }
 
     /// <inheritdoc />
-    public override ValueTask DisposeAsync() => GoesBack() ? ValueTask.CompletedTask : base.DisposeAsync();
+    public override async ValueTask DisposeAsync()
+    {
+        if (!GoesBack())
+        {
+            await base.DisposeAsync();
+        }
+
+        GC.SuppressFinalize(this);
+    }
 
     /// <inheritdoc />
     protected override void ConfigureConventions(ModelConfigurationBuilder configurationBuilder)
@@ -48,6 +58,27 @@ public sealed class GovernanceDb(DbContextOptions<GovernanceDb> options) : DbCon
         foreach (var contribution in ContributionsOf(this))
         {
             contribution.Configure(modelBuilder);
+        }
+
+        if (Database.IsNpgsql())
+        {
+            CompareBytes(modelBuilder);
+        }
+    }
+
+    // Text compares and sorts by its bytes, as in SQLite, whatever the locale of the server's databases.
+    private static void CompareBytes(ModelBuilder model)
+    {
+        var texts = model
+            .Model.GetEntityTypes()
+            .SelectMany(entity => entity.GetProperties())
+            .Where(property =>
+                (property.GetProviderClrType() ?? property.GetValueConverter()?.ProviderClrType ?? property.ClrType)
+                == typeof(string)
+            );
+        foreach (var text in texts)
+        {
+            text.SetCollation("C");
         }
     }
 

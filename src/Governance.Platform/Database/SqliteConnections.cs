@@ -36,9 +36,7 @@ internal sealed class SqliteConnections(PlatformOptions options, IServiceProvide
         new DbContextOptionsBuilder<GovernanceDb>()
             .UseSqlite(connection, owned, Migrations)
             .AddInterceptors(PreparedCommands.Instance)
-            .UseApplicationServiceProvider(services)
-            .ReplaceService<IModelCacheKeyFactory, ComposedModelCacheKey>()
-            .UseQueryTrackingBehavior(QueryTrackingBehavior.TrackAll)
+            .Composed(services)
             .Options;
 
     private void Migrations(SqliteDbContextOptionsBuilder sqlite)
@@ -47,16 +45,5 @@ internal sealed class SqliteConnections(PlatformOptions options, IServiceProvide
         {
             sqlite.MigrationsAssembly(options.MigrationsAssembly);
         }
-    }
-
-    // Two hosts in one process (tests) may compose different modules: the model cache must tell them apart.
-    private sealed class ComposedModelCacheKey : IModelCacheKeyFactory
-    {
-        public object Create(DbContext context, bool designTime) =>
-            (
-                context.GetType(),
-                designTime,
-                string.Join(';', GovernanceDb.ContributionsOf(context).Select(part => part.GetType().FullName))
-            );
     }
 }

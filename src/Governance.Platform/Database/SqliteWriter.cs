@@ -4,6 +4,7 @@ using Governance.Platform.Graph;
 using Governance.Platform.Logging;
 using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Logging;
 
 namespace Governance.Platform.Database;
 
@@ -11,7 +12,7 @@ namespace Governance.Platform.Database;
 /// The one writer of a SQLite database: units queue, are run one after another on one connection, and share a durable commit
 /// (group commit). Each unit has a savepoint, so that its failure touches nobody else.
 /// </summary>
-internal sealed class SqliteWriter : IWriter, IAsyncDisposable
+internal sealed partial class SqliteWriter : IWriter, IAsyncDisposable
 {
     private const int MaxBatch = 128;
     private static readonly TimeSpan UnitTimeout = TimeSpan.FromSeconds(30);
@@ -24,16 +25,26 @@ internal sealed class SqliteWriter : IWriter, IAsyncDisposable
     private readonly ILogAppender _log;
     private readonly IGraphWriter _graph;
     private readonly TimeProvider _clock;
+    private readonly ILogger<SqliteWriter> _logger;
     private readonly Task _loop;
     private SqliteConnection? _connection;
     private DbContextOptions<GovernanceDb>? _options;
+    private GovernanceDb? _db;
+    private DateTimeOffset _now;
 
-    public SqliteWriter(SqliteConnections connections, ILogAppender log, IGraphWriter graph, TimeProvider clock)
+    public SqliteWriter(
+        SqliteConnections connections,
+        ILogAppender log,
+        IGraphWriter graph,
+        TimeProvider clock,
+        ILogger<SqliteWriter> logger
+    )
     {
         _connections = connections;
         _log = log;
         _graph = graph;
         _clock = clock;
+        _logger = logger;
         _loop = Task.Run(LoopAsync);
     }
 
@@ -100,9 +111,11 @@ internal sealed class SqliteWriter : IWriter, IAsyncDisposable
             await transaction.CommitAsync();
         }
 
+        await (_db?.Database.UseTransactionAsync(null) ?? Task.CompletedTask);
+
         foreach (var action in afterCommit)
         {
-            action();
+            Run(action);
         }
 
         foreach (var unit in batch)
@@ -114,26 +127,70 @@ internal sealed class SqliteWriter : IWriter, IAsyncDisposable
     private async Task RunAsync(IUnit unit, SqliteTransaction transaction, List<Action> afterCommit)
     {
         const string savepoint = "unit";
-        var now = DateTimeOffset.FromUnixTimeMilliseconds(_clock.GetUtcNow().ToUnixTimeMilliseconds());
+        _now = DateTimeOffset.FromUnixTimeMilliseconds(_clock.GetUtcNow().ToUnixTimeMilliseconds());
         await transaction.SaveAsync(savepoint);
-        await using var db = new GovernanceDb(_options!);
-        db.Database.AutoSavepointsEnabled = false;
-        await db.Database.UseTransactionAsync(transaction);
-        var session = new WriteSession(db, now, _log, _graph);
+        var db = await ContextAsync(transaction);
+        var session = new WriteSession(db, _now, _log, _graph);
         if (await unit.TryRunAsync(session, UnitTimeout))
         {
             afterCommit.AddRange(session.AfterCommitActions);
+            db.ChangeTracker.Clear();
         }
         else
         {
             await transaction.RollbackAsync(savepoint);
+            await DropContextAsync();
         }
 
         await transaction.ReleaseAsync(savepoint);
     }
 
+    // One context serves unit after unit, each with nothing tracked; one that saw a failure is not used again.
+    private async Task<GovernanceDb> ContextAsync(SqliteTransaction transaction)
+    {
+        if (_db is null)
+        {
+            _db = new GovernanceDb(_options!);
+            _db.Database.AutoSavepointsEnabled = false;
+            _db.StampAdded(() => _now);
+        }
+
+        if (_db.Database.CurrentTransaction is null)
+        {
+            await _db.Database.UseTransactionAsync(transaction);
+        }
+
+        return _db;
+    }
+
+    private async Task DropContextAsync()
+    {
+        if (_db is { } db)
+        {
+            _db = null;
+            await db.DisposeAsync();
+        }
+    }
+
+    // The change is durable by now: what goes wrong here must not tell anybody that it failed.
+    private void Run(Action afterCommit)
+    {
+        try
+        {
+            afterCommit();
+        }
+        catch (Exception exception)
+        {
+            AfterCommitFailed(_logger, exception.GetType().Name);
+        }
+    }
+
+    [LoggerMessage(1006, LogLevel.Error, "A change was committed, but what follows it failed: {ExceptionType}")]
+    private static partial void AfterCommitFailed(ILogger logger, string exceptionType);
+
     private async Task CloseAsync()
     {
+        await DropContextAsync();
         if (_connection is { } connection)
         {
             _connection = null;

@@ -50,9 +50,7 @@ public sealed class WriteSession
         foreach (var batch in requests.Chunk(JobBatch))
         {
             var keys = batch.Select(request => request.Key).Distinct().ToList();
-            var stored = await jobs.Where(job => job.State == JobState.Waiting && keys.Contains(job.Key))
-                .Select(job => new { job.Kind, job.Key })
-                .ToListAsync(cancellationToken);
+            var stored = await Db.Waiting(keys).AsNoTracking().ToListAsync(cancellationToken);
             var waiting = stored
                 .Select(job => (job.Kind, job.Key))
                 .Concat(jobs.Local.Where(job => job.State == JobState.Waiting).Select(job => (job.Kind, job.Key)))

@@ -18,8 +18,14 @@ public interface IJobHandler
     /// <summary>Does the work. Throwing retries with back-off, at most <see cref="JobOptions.MaxAttempts"/> times.</summary>
     Task RunAsync(string payload, CancellationToken cancellationToken);
 
-    /// <summary>Called once when every attempt failed; must leave a visible, failing state behind.</summary>
-    Task GiveUpAsync(string payload, CancellationToken cancellationToken);
+    /// <summary>
+    /// Called when the job has failed or died too often; must leave a visible, failing state behind. Called again later if it
+    /// throws.
+    /// </summary>
+    /// <param name="payload">What the job was about.</param>
+    /// <param name="reason">Half a sentence for people: <c>it failed 5 times</c>.</param>
+    /// <param name="cancellationToken">The gateway stops.</param>
+    Task GiveUpAsync(string payload, string reason, CancellationToken cancellationToken);
 }
 
 /// <summary>Where a job is in its life.</summary>
@@ -31,7 +37,7 @@ public enum JobState
     /// <summary>Claimed by a worker; back to waiting at the next start if the worker died.</summary>
     Running,
 
-    /// <summary>Every attempt failed.</summary>
+    /// <summary>Failed or died too often, and given up.</summary>
     Dead,
 }
 
@@ -53,8 +59,11 @@ public sealed class JobRow
     /// <summary>Life-cycle state.</summary>
     public JobState State { get; set; }
 
-    /// <summary>Attempts made so far.</summary>
+    /// <summary>Attempts that failed so far.</summary>
     public int Attempts { get; set; }
+
+    /// <summary>How often the process died while this job ran; not a failure of the job unless it goes on and on.</summary>
+    public int Crashes { get; set; }
 
     /// <summary>Earliest next start, UTC.</summary>
     public DateTimeOffset DueAt { get; set; }
@@ -73,9 +82,13 @@ public sealed class JobOptions
     [Range(1, 32)]
     public int Workers { get; set; } = 2;
 
-    /// <summary>Attempts before a job is given up, 1–20. Default 5.</summary>
+    /// <summary>Failed attempts before a job is given up, 1–20. Default 5.</summary>
     [Range(1, 20)]
     public int MaxAttempts { get; set; } = 5;
+
+    /// <summary>Deaths of the process while a job runs before that job is given up, 1–100. Default 10.</summary>
+    [Range(1, 100)]
+    public int MaxCrashes { get; set; } = 10;
 
     /// <summary>Longest run of one attempt in seconds, 1–3600. Default 300.</summary>
     [Range(1, 3600)]

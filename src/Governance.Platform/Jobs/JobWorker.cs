@@ -7,7 +7,10 @@ using Microsoft.Extensions.Logging;
 
 namespace Governance.Platform.Jobs;
 
-/// <summary>Runs durable jobs: claim, work, delete; a failed attempt waits 2^n seconds; the last one gives up visibly.</summary>
+/// <summary>
+/// Runs durable jobs: claim, work, delete. A failed attempt waits 2^n seconds; the last one gives up visibly. An attempt that
+/// ended because the process died is counted apart, against a limit of its own; one that a stop interrupted is not counted.
+/// </summary>
 internal sealed partial class JobWorker(
     IWriter writer,
     IDbContextFactory<GovernanceDb> databases,
@@ -18,6 +21,7 @@ internal sealed partial class JobWorker(
 ) : BackgroundService
 {
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan LongestWait = TimeSpan.FromMinutes(1);
     private readonly FrozenDictionary<string, IJobHandler> _handlers = handlers.ToFrozenDictionary(handler =>
         handler.Kind
     );
@@ -28,19 +32,39 @@ internal sealed partial class JobWorker(
         await Task.WhenAll(Enumerable.Range(0, options.Workers).Select(_ => WorkAsync(stoppingToken)));
     }
 
-    // One gateway owns a SQLite database: whatever is marked running at its start belongs to a dead process.
+    // One gateway owns a SQLite database: whatever is marked running at its start belongs to a process that died. Elsewhere
+    // claims run out.
     private Task ReclaimAsync(CancellationToken cancellationToken) =>
         writer.WriteAsync<Unit>(
             async (session, token) =>
             {
-                await session
-                    .Db.Set<JobRow>()
-                    .Where(job => job.State == JobState.Running)
-                    .ExecuteUpdateAsync(set => set.SetProperty(job => job.State, JobState.Waiting), token);
+                if (session.Db.IsShared())
+                {
+                    return default(Unit);
+                }
+
+                foreach (
+                    var job in await session
+                        .Db.Set<JobRow>()
+                        .Where(job => job.State == JobState.Running)
+                        .ToListAsync(token)
+                )
+                {
+                    job.State = JobState.Waiting;
+                    job.Crashes++;
+                    job.DueAt = session.Now + AfterCrash(job.Crashes);
+                    JobDied(logger, job.Kind, job.Id, job.Crashes);
+                }
+
                 return default(Unit);
             },
             cancellationToken
         );
+
+    // At once the first time, for most deaths are not the job's doing; then ever later, so that a job that takes the process
+    // down leaves it time to serve, and those that merely ran beside it go first.
+    internal static TimeSpan AfterCrash(int crashes) =>
+        TimeSpan.FromSeconds(Math.Min(Math.Pow(2, crashes) - 2, LongestWait.TotalSeconds));
 
     private async Task WorkAsync(CancellationToken cancellationToken)
     {
@@ -70,22 +94,47 @@ internal sealed partial class JobWorker(
     }
 
     // One job of a kind and key runs at a time: one made while it runs starts after it, so an older result is never the last word.
-    private static IQueryable<JobRow> Claimable(GovernanceDb db, DateTimeOffset now) =>
-        db.Set<JobRow>()
-            .Where(job =>
-                job.State == JobState.Waiting
-                && job.DueAt <= now
-                && !db.Set<JobRow>()
-                    .Any(other => other.Kind == job.Kind && other.Key == job.Key && other.State == JobState.Running)
-            );
+    // Of those that ran when the process died one runs at a time too: the one that killed it must not take another along again.
+    private static readonly CompiledQuery<Func<GovernanceDb, DateTimeOffset, CancellationToken, Task<JobRow?>>> NextOf =
+        new(() =>
+            EF.CompileAsyncQuery(
+                (GovernanceDb db, DateTimeOffset now, CancellationToken _) =>
+                    db.Set<JobRow>()
+                        .Where(job =>
+                            job.State == JobState.Waiting
+                            && job.DueAt <= now
+                            && !db.Set<JobRow>()
+                                .Any(other =>
+                                    other.State == JobState.Running
+                                    && (
+                                        (other.Kind == job.Kind && other.Key == job.Key)
+                                        || (other.Crashes > 0 && job.Crashes > 0)
+                                    )
+                                )
+                        )
+                        .OrderBy(job => job.DueAt)
+                        .ThenBy(job => job.Id)
+                        .FirstOrDefault()
+            )
+        );
 
     private async Task<JobRow?> ClaimAsync(CancellationToken cancellationToken)
     {
         var now = clock.GetUtcNow();
         await using (var db = await databases.CreateDbContextAsync(cancellationToken))
         {
+            if (db.IsShared())
+            {
+                foreach (var died in await JobClaims.ReclaimAsync(db, now, cancellationToken))
+                {
+                    JobDied(logger, died.Kind, died.Id, died.Crashes);
+                }
+
+                return await JobClaims.TakeAsync(db, now, cancellationToken);
+            }
+
             // A look without the write lock: an idle gateway does not write.
-            if (!await Claimable(db, now).AnyAsync(cancellationToken))
+            if (await NextOf.For(db)(db, now, cancellationToken) is null)
             {
                 return null;
             }
@@ -94,14 +143,10 @@ internal sealed partial class JobWorker(
         var claimed = await writer.WriteAsync<JobRow?>(
             async (session, token) =>
             {
-                var job = await Claimable(session.Db, session.Now)
-                    .OrderBy(row => row.DueAt)
-                    .ThenBy(row => row.Id)
-                    .FirstOrDefaultAsync(token);
+                var job = await NextOf.For(session.Db)(session.Db, session.Now, token);
                 if (job is not null)
                 {
                     job.State = JobState.Running;
-                    job.Attempts++;
                 }
 
                 return job;
@@ -115,59 +160,104 @@ internal sealed partial class JobWorker(
     {
         try
         {
+            if (WhySpent(job) is null && await AttemptAsync(job, cancellationToken))
+            {
+                await ChangeAsync(job, (row, session) => session.Db.Remove(row));
+                JobEnded(logger, job.Kind, job.Id);
+                return;
+            }
+
+            var spent = WhySpent(job);
+            if (spent is not null && _handlers.TryGetValue(job.Kind, out var handler))
+            {
+                await handler.GiveUpAsync(job.Payload, spent, cancellationToken);
+            }
+
+            var state = spent is null ? JobState.Waiting : JobState.Dead;
+            await PutBackAsync(job, state, TimeSpan.FromSeconds(Math.Pow(2, job.Attempts - 1)));
+        }
+        catch (Exception) when (cancellationToken.IsCancellationRequested)
+        {
+            await PutBackAsync(job, JobState.Waiting, TimeSpan.Zero);
+        }
+        catch (Exception exception)
+        {
+            NotSettled(logger, job.Kind, job.Id, exception.GetType().Name);
+            await PutBackAsync(job, JobState.Waiting, LongestWait);
+        }
+    }
+
+    // Null while the job may still be tried.
+    private string? WhySpent(JobRow job) =>
+        job.Attempts >= options.MaxAttempts ? $"it failed {job.Attempts} times"
+        : job.Crashes >= options.MaxCrashes ? $"the gateway died {job.Crashes} times while it ran"
+        : null;
+
+    // False: it failed, and the job counts one more.
+    private async Task<bool> AttemptAsync(JobRow job, CancellationToken cancellationToken)
+    {
+        try
+        {
             if (!_handlers.TryGetValue(job.Kind, out var handler))
             {
                 throw new InvalidOperationException($"No handler for job kind {job.Kind}.");
             }
 
+            JobBegins(logger, job.Kind, job.Id);
             using var limited = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
             limited.CancelAfter(TimeSpan.FromSeconds(options.TimeoutSeconds));
-            await handler.RunAsync(job.Payload, limited.Token);
-            await ChangeAsync(job, (row, session) => session.Db.Remove(row), cancellationToken);
+            await HoldAsync(job, token => handler.RunAsync(job.Payload, token), limited.Token);
+            return true;
         }
-        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
         {
-            throw;
-        }
-        catch (Exception exception)
-        {
-            JobFailed(logger, job.Kind, job.Id, job.Attempts, exception.GetType().Name, exception.StackTrace ?? "");
-            await RetryAsync(job, exception, cancellationToken);
+            job.Attempts++;
+            job.LastError = exception.GetType().Name;
+            JobFailed(logger, job.Kind, job.Id, job.Attempts, job.LastError, exception.StackTrace ?? "");
+            return false;
         }
     }
 
-    private async Task RetryAsync(JobRow job, Exception exception, CancellationToken cancellationToken)
+    private async Task HoldAsync(JobRow job, Func<CancellationToken, Task> work, CancellationToken cancellationToken)
     {
-        var last = job.Attempts >= options.MaxAttempts;
-        if (last && _handlers.TryGetValue(job.Kind, out var handler))
+        bool shared;
+        await using (var db = await databases.CreateDbContextAsync(cancellationToken))
         {
-            await handler.GiveUpAsync(job.Payload, cancellationToken);
+            shared = db.IsShared();
         }
 
-        await ChangeAsync(
+        await (shared ? JobClaims.HoldAsync(job, work, databases, clock, cancellationToken) : work(cancellationToken));
+    }
+
+    private Task PutBackAsync(JobRow job, JobState state, TimeSpan wait) =>
+        ChangeAsync(
             job,
             (row, session) =>
             {
-                row.State = last ? JobState.Dead : JobState.Waiting;
-                row.DueAt = session.Now + TimeSpan.FromSeconds(Math.Pow(2, row.Attempts - 1));
-                row.LastError = exception.GetType().Name;
-            },
-            cancellationToken
+                row.State = state;
+                row.Attempts = job.Attempts;
+                row.LastError = job.LastError;
+                row.DueAt = session.Now + wait;
+            }
         );
-    }
 
-    private Task ChangeAsync(JobRow job, Action<JobRow, WriteSession> change, CancellationToken cancellationToken) =>
+    // Also while the gateway stops: a job that stays marked as running would look like one that died.
+    private Task ChangeAsync(JobRow job, Action<JobRow, WriteSession> change) =>
         writer.WriteAsync<Unit>(
             async (session, token) =>
             {
-                if (await session.Db.Set<JobRow>().FindAsync([job.Id], token) is { } row)
+                // A claim that ran out has counted as a death, and the job is no longer this worker's to end.
+                if (
+                    await session.Db.Set<JobRow>().FindAsync([job.Id], token) is { State: JobState.Running } row
+                    && row.Crashes == job.Crashes
+                )
                 {
                     change(row, session);
                 }
 
                 return default(Unit);
             },
-            cancellationToken
+            CancellationToken.None
         );
 
     [LoggerMessage(1000, LogLevel.Error, "A job worker failed outside a job: {ExceptionType}")]
@@ -186,4 +276,16 @@ internal sealed partial class JobWorker(
         string exceptionType,
         string stackTrace
     );
+
+    [LoggerMessage(1002, LogLevel.Debug, "Job {Kind} {JobId} begins")]
+    private static partial void JobBegins(ILogger logger, string kind, Guid jobId);
+
+    [LoggerMessage(1003, LogLevel.Debug, "Job {Kind} {JobId} ended")]
+    private static partial void JobEnded(ILogger logger, string kind, Guid jobId);
+
+    [LoggerMessage(1004, LogLevel.Warning, "Job {Kind} {JobId} ran when the gateway died, for the {Crashes}. time")]
+    private static partial void JobDied(ILogger logger, string kind, Guid jobId, int crashes);
+
+    [LoggerMessage(1005, LogLevel.Error, "Job {Kind} {JobId} could not be settled and waits a minute: {ExceptionType}")]
+    private static partial void NotSettled(ILogger logger, string kind, Guid jobId, string exceptionType);
 }

@@ -79,7 +79,7 @@ internal sealed class ScanJob(
         );
     }
 
-    public async Task GiveUpAsync(string payload, CancellationToken cancellationToken)
+    public async Task GiveUpAsync(string payload, string reason, CancellationToken cancellationToken)
     {
         var id = Guid.ParseExact(payload, "N");
         await writer.WriteAsync<Unit>(
@@ -89,7 +89,7 @@ internal sealed class ScanJob(
                     session,
                     id,
                     null,
-                    Failure.Conflict("privacy.scan_crashed", "The scan did not end, after several attempts."),
+                    Failure.Conflict("privacy.scan_crashed", $"The scan did not end: {reason}."),
                     token
                 );
                 return default(Unit);

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using Governance.Kernel;
 using Governance.Platform;
+using Governance.Platform.Blobs;
 using Governance.Platform.Keys;
 
 namespace Governance.Privacy.Storage;
@@ -13,7 +14,7 @@ internal sealed class DatasetVault(PlatformOptions options, IKeyWrap keys)
     /// <summary>Begins a file; until <see cref="EncryptingStream.Complete"/> disposing removes it.</summary>
     public EncryptingStream Create(Guid id)
     {
-        Directory.CreateDirectory(Folder);
+        DurableFile.CreateDirectory(Folder);
         return new EncryptingStream(PathOf(id), id);
     }
 
@@ -126,6 +127,7 @@ internal sealed class EncryptingStream : Stream
         _file.Flush(flushToDisk: true);
         _file.Dispose();
         File.Move(_temporary, _path);
+        DurableFile.SyncDirectory(Path.GetDirectoryName(_path)!);
         _complete = true;
         return Digest.FromBytes(_hash.GetHashAndReset());
     }

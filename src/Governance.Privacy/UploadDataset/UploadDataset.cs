@@ -111,6 +111,7 @@ internal sealed class UploadHandler(
                     if (row is null)
                     {
                         row = fresh;
+                        row.Revision = 0; // the unit may run again
                         row.CreatedAt = session.Now;
                         session.Db.Add(row);
                         await session.Db.SaveChangesAsync(token);

@@ -38,28 +38,43 @@ internal sealed record Holder(
 /// <summary>Which versions hold the bytes of a storage root, and who may read them therefore.</summary>
 internal static class Holders
 {
+    private sealed record Held(
+        string Name,
+        string? OwnerId,
+        int Number,
+        string Prefix,
+        bool Deleted,
+        bool Quarantined,
+        string Stage,
+        bool HasAlias
+    );
+
+    private static readonly CompiledQuery<Func<GovernanceDb, string, IAsyncEnumerable<Held>>> InContainer = new(() =>
+        EF.CompileAsyncQuery(
+            (GovernanceDb db, string container) =>
+                from version in db.Set<VersionRow>()
+                join model in db.Set<ModelRow>() on version.ModelId equals model.Id
+                where version.Container == container
+                select new Held(
+                    model.Name,
+                    model.OwnerId,
+                    version.Number,
+                    version.Prefix,
+                    version.Deleted || model.Deleted,
+                    version.Quarantined,
+                    version.Stage,
+                    db.Set<AliasRow>().Any(a => a.ModelId == model.Id && a.Number == version.Number)
+                )
+        )
+    );
+
     public static async Task<List<Holder>> OfAsync(
         GovernanceDb db,
         string container,
         CancellationToken cancellationToken
     )
     {
-        var rows = await (
-            from version in db.Set<VersionRow>()
-            join model in db.Set<ModelRow>() on version.ModelId equals model.Id
-            where version.Container == container
-            select new
-            {
-                model.Name,
-                model.OwnerId,
-                version.Number,
-                version.Prefix,
-                Deleted = version.Deleted || model.Deleted,
-                version.Quarantined,
-                version.Stage,
-                HasAlias = db.Set<AliasRow>().Any(a => a.ModelId == model.Id && a.Number == version.Number),
-            }
-        ).ToListAsync(cancellationToken);
+        var rows = await InContainer.For(db)(db, container).ToListAsync(cancellationToken);
         return rows.ConvertAll(row => new Holder(
             new ModelVersionRef(row.Name, row.Number),
             row.OwnerId,

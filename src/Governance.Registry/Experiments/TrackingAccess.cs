@@ -12,6 +12,21 @@ namespace Governance.Registry.Experiments;
 /// </summary>
 internal static class TrackingAccess
 {
+    private sealed record Placed(RunRow Run, ExperimentRow Experiment);
+
+    private static readonly CompiledQuery<Func<GovernanceDb, string, CancellationToken, Task<Placed?>>> RunOf = new(
+        () =>
+            EF.CompileAsyncQuery(
+                (GovernanceDb db, string id, CancellationToken _) =>
+                    (
+                        from run in db.Set<RunRow>()
+                        join experiment in db.Set<ExperimentRow>() on run.ExperimentId equals experiment.Id
+                        where run.RunId == id
+                        select new Placed(run, experiment)
+                    ).SingleOrDefault()
+            )
+    );
+
     public static AccessTarget Target(ExperimentRow experiment, string? owner) =>
         AccessTarget.Experiment(experiment.Name, experiment.OwnerId ?? owner);
 
@@ -66,26 +81,21 @@ internal static class TrackingAccess
         bool evenDeleted = false
     )
     {
-        var found = await (
-            from run in db.Set<RunRow>()
-            join experiment in db.Set<ExperimentRow>() on run.ExperimentId equals experiment.Id
-            where run.RunId == id
-            select new { run, experiment }
-        ).SingleOrDefaultAsync(call.Token);
+        var found = await RunOf.For(db)(db, id, call.Token);
         if (found is null)
         {
             return NoRun(id);
         }
 
-        var target = Target(found.experiment, found.run.OwnerId);
-        var readable = Readable(call, found.experiment, found.run.OwnerId);
+        var target = Target(found.Experiment, found.Run.OwnerId);
+        var readable = Readable(call, found.Experiment, found.Run.OwnerId);
         if (call.Check(readable, permission, target, NoRun(id)) is { } failure)
         {
             return failure;
         }
 
-        return permission == Permissions.ExperimentRead || evenDeleted || !found.run.Deleted
-            ? (found.run, found.experiment)
+        return permission == Permissions.ExperimentRead || evenDeleted || !found.Run.Deleted
+            ? (found.Run, found.Experiment)
             : Failure.Invalid(
                 "registry.run_deleted",
                 $"The run {id} must be in the 'active' state. Current state is deleted."

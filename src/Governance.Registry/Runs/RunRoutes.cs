@@ -320,7 +320,7 @@ internal static class RunRoutes
                     : CanonicalJson.TryParse(System.Text.Encoding.UTF8.GetBytes(row.Value)) as JsonArray ?? [];
                 if (!history.Any(known => JsonNode.DeepEquals(known, described)))
                 {
-                    history.Add(described);
+                    history.Add(described.DeepClone());
                 }
 
                 var value = history.ToJsonString();

@@ -1,3 +1,5 @@
+using Governance.Platform.Database;
+
 namespace Governance.Registry.Storage;
 
 // Times are Unix milliseconds, MLflow's own unit, so that ordering and paging are plain integer work on every database.
@@ -52,15 +54,16 @@ internal enum LabelScope
 }
 
 /// <summary>Tags and params of every kind of object.</summary>
-internal sealed class LabelRow
+internal sealed class LabelRow : IDatedRow
 {
     public LabelScope Scope { get; set; }
     public string ObjectId { get; set; } = "";
     public string Key { get; set; } = "";
     public string Value { get; set; } = "";
+    public long WrittenMs { get; set; }
 }
 
-internal sealed class MetricRow
+internal sealed class MetricRow : IDatedRow
 {
     public long Id { get; set; }
     public string RunId { get; set; } = "";
@@ -74,6 +77,7 @@ internal sealed class MetricRow
     public string? LoggedModelId { get; set; }
     public string? DatasetName { get; set; }
     public string? DatasetDigest { get; set; }
+    public long WrittenMs { get; set; }
 }
 
 internal sealed class LatestMetricRow

@@ -1,10 +1,8 @@
-using System.Runtime.CompilerServices;
 using Governance.Kernel;
 using Governance.Platform.Database;
 using Governance.Registry.Contracts;
 using Governance.Registry.Engine;
 using Microsoft.EntityFrameworkCore;
-using Microsoft.EntityFrameworkCore.Metadata;
 
 namespace Governance.Registry.Storage;
 
@@ -53,36 +51,41 @@ internal sealed class VersionData
 /// <summary>Queries over versions that are not deleted.</summary>
 internal static class VersionStore
 {
-    // The hottest read: one compiled statement per database model (the writer has its own).
-    private static readonly ConditionalWeakTable<
-        IModel,
-        Func<GovernanceDb, string, int, IAsyncEnumerable<VersionData>>
-    > Compiled = [];
+    private static readonly CompiledQuery<Func<GovernanceDb, string, CancellationToken, Task<ModelRow?>>> ModelOf = new(
+        () =>
+            EF.CompileAsyncQuery(
+                (GovernanceDb db, string name, CancellationToken _) =>
+                    db.Set<ModelRow>().SingleOrDefault(model => model.Name == name && !model.Deleted)
+            )
+    );
 
-    private static Func<GovernanceDb, string, int, IAsyncEnumerable<VersionData>> Compile(IModel model) =>
-        EF.CompileAsyncQuery(
-            (GovernanceDb db, string name, int number) =>
-                (
-                    from model in db.Set<ModelRow>()
-                    join version in db.Set<VersionRow>() on model.Id equals version.ModelId
-                    where model.Name == name && !model.Deleted && version.Number == number && !version.Deleted
-                    select new VersionData
-                    {
-                        Row = version,
-                        ModelName = model.Name,
-                        OwnerId = model.OwnerId,
-                        Aliases = db.Set<AliasRow>()
-                            .Where(a => a.ModelId == version.ModelId && a.Number == version.Number)
-                            .Select(a => a.Alias)
-                            .ToList(),
-                        Tags = db.Set<LabelRow>()
-                            .Where(l => l.Scope == LabelScope.VersionTag && l.ObjectId == version.ObjectId)
-                            .OrderBy(l => l.Key)
-                            .ToList(),
-                    }
-                )
-                    .AsNoTracking()
-                    .AsSingleQuery()
+    // The hottest read.
+    private static readonly CompiledQuery<Func<GovernanceDb, string, int, IAsyncEnumerable<VersionData>>> VersionOf =
+        new(() =>
+            EF.CompileAsyncQuery(
+                (GovernanceDb db, string name, int number) =>
+                    (
+                        from model in db.Set<ModelRow>()
+                        join version in db.Set<VersionRow>() on model.Id equals version.ModelId
+                        where model.Name == name && !model.Deleted && version.Number == number && !version.Deleted
+                        select new VersionData
+                        {
+                            Row = version,
+                            ModelName = model.Name,
+                            OwnerId = model.OwnerId,
+                            Aliases = db.Set<AliasRow>()
+                                .Where(a => a.ModelId == version.ModelId && a.Number == version.Number)
+                                .Select(a => a.Alias)
+                                .ToList(),
+                            Tags = db.Set<LabelRow>()
+                                .Where(l => l.Scope == LabelScope.VersionTag && l.ObjectId == version.ObjectId)
+                                .OrderBy(l => l.Key)
+                                .ToList(),
+                        }
+                    )
+                        .AsNoTracking()
+                        .AsSingleQuery()
+            )
         );
 
     public static async Task<VersionData?> FindAsync(
@@ -92,9 +95,7 @@ internal static class VersionStore
     )
     {
         await foreach (
-            var found in Compiled
-                .GetValue(db.Model, Compile)(db, version.Model, version.Version)
-                .WithCancellation(cancellationToken)
+            var found in VersionOf.For(db)(db, version.Model, version.Version).WithCancellation(cancellationToken)
         )
         {
             return found;
@@ -175,5 +176,5 @@ internal static class VersionStore
     }
 
     public static Task<ModelRow?> ModelAsync(GovernanceDb db, string name, CancellationToken cancellationToken) =>
-        db.Set<ModelRow>().SingleOrDefaultAsync(model => model.Name == name && !model.Deleted, cancellationToken);
+        ModelOf.For(db)(db, name, cancellationToken);
 }

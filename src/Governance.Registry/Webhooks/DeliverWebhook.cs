@@ -78,7 +78,7 @@ internal sealed class DeliverWebhook(IDbContextFactory<GovernanceDb> databases, 
         );
     }
 
-    public Task GiveUpAsync(string payload, CancellationToken cancellationToken) =>
+    public Task GiveUpAsync(string payload, string reason, CancellationToken cancellationToken) =>
         EndAsync(payload, "registry.webhook_undelivered", "unreachable", null, cancellationToken);
 
     private async Task EndAsync(string id, string kind, string reason, int? status, CancellationToken cancellationToken)

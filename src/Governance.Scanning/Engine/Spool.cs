@@ -72,7 +72,7 @@ internal static class Spool
             Mode = FileMode.CreateNew,
             Access = FileAccess.ReadWrite,
             Share = FileShare.None,
-            Options = FileOptions.DeleteOnClose,
+            Options = OperatingSystem.IsWindows() ? FileOptions.DeleteOnClose : FileOptions.None,
             BufferSize = 0,
         };
         if (!OperatingSystem.IsWindows())
@@ -81,7 +81,13 @@ internal static class Spool
         }
 
         // CreateNew with a random name: a file or link planted there by somebody else makes this fail, not follow.
-        var file = new FileStream(Path.Combine(Path.GetTempPath(), Path.GetRandomFileName()), options);
+        var path = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
+        var file = new FileStream(path, options);
+        if (!OperatingSystem.IsWindows())
+        {
+            File.Delete(path); // it lives on without a name, and not even a killed process leaves it behind
+        }
+
         memory.WriteTo(file);
         memory.Dispose();
         return file;

@@ -12,6 +12,7 @@ using Governance.Gateway.Tls;
 using Governance.Identity.Contracts;
 using Governance.Kernel;
 using Governance.Platform;
+using Governance.Tests.Platform;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -30,13 +31,26 @@ public sealed class GatewayTests : ICollectionFixture<LiveGateway>
 /// </summary>
 public sealed class LiveGateway : IAsyncLifetime
 {
-    private readonly string _root = Directory.CreateTempSubdirectory("governance-live-").FullName;
+    private readonly string _root;
+    private readonly LiveGateway? _first;
     private readonly List<HttpClient> _clients = [];
     private WebApplication? _app;
     private DemoAccounts? _accounts;
 
+    public LiveGateway()
+        : this(null) { }
+
+    private LiveGateway(LiveGateway? first)
+    {
+        _first = first;
+        _root = first?._root ?? Directory.CreateTempSubdirectory("governance-live-").FullName;
+    }
+
     /// <summary>The text of promotion.yaml to seed with, instead of the shipped one.</summary>
     public string? PromotionPolicy { get; init; }
+
+    /// <summary>On PostgreSQL: whether every unit runs twice and is kept once, which finds units that cannot run again.</summary>
+    public bool Rehearse { get; init; } = true;
 
     public string Url { get; private set; } = "";
 
@@ -51,6 +65,19 @@ public sealed class LiveGateway : IAsyncLifetime
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
         return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+
+    /// <summary>A second gateway on the same database and directory, under the same public address; end it before the first.</summary>
+    public LiveGateway Beside() => new(this) { Rehearse = Rehearse };
+
+    /// <summary>Ends the server as a lost machine does for the others: nothing of it runs any more, its files stay.</summary>
+    public async Task LoseAsync()
+    {
+        if (_app is { } app)
+        {
+            _app = null;
+            await app.DisposeAsync();
+        }
     }
 
     /// <summary>MLflow deletes with a JSON body.</summary>
@@ -73,6 +100,7 @@ public sealed class LiveGateway : IAsyncLifetime
         var settings = new Dictionary<string, string?>
         {
             ["Governance:Urls"] = Url,
+            ["Governance:PublicUrl"] = _first?.Url ?? Url,
             ["Governance:DataDirectory"] = Path.Combine(_root, "data"),
             ["Governance:KeyFile"] = Path.Combine(_root, "gateway.kek"),
             ["Governance:PoliciesDirectory"] = Policies(),
@@ -83,13 +111,20 @@ public sealed class LiveGateway : IAsyncLifetime
             ["Logging:LogLevel:Microsoft"] = "None",
             ["Logging:LogLevel:OpenIddict"] = "None",
         };
-        _app = await GatewayHost.BuildAsync([], demo: false, settings);
+        var database = await TestServer.OptionsAsync(_root);
+        settings["Governance:Database:Provider"] = database.Provider;
+        settings["Governance:Database:ConnectionString"] = database.ConnectionString;
+        database.Rehearse = Rehearse;
+        _app = await GatewayHost.BuildAsync([], demo: false, settings, services => services.AddSingleton(database));
         await _app.StartAsync();
-        _accounts = await DemoAccounts.CreateAsync(
-            Services,
-            Services.GetRequiredService<PlatformOptions>(),
-            Certificates
-        );
+        if (_first is null)
+        {
+            _accounts = await DemoAccounts.CreateAsync(
+                Services,
+                Services.GetRequiredService<PlatformOptions>(),
+                Certificates
+            );
+        }
     }
 
     public async ValueTask DisposeAsync()
@@ -102,11 +137,25 @@ public sealed class LiveGateway : IAsyncLifetime
             await _app.DisposeAsync();
         }
 
+        if (_first is not null)
+        {
+            return;
+        }
+
+        await TestServer.DropAsync(_root);
         Directory.Delete(_root, recursive: true);
     }
 
     /// <summary>A client with the token of dana, remy, sam, rita, paul, ada, admin, vera, training-pipeline or approval-bot.</summary>
-    internal HttpClient Http(string account) => Keep(_accounts!.Client(account));
+    internal HttpClient Http(string account)
+    {
+        var client = _first is null ? Keep(_accounts!.Client(account)) : Anonymous();
+        client.DefaultRequestHeaders.Authorization ??= new AuthenticationHeaderValue(
+            "Bearer",
+            _first!.TokenOf(account)
+        );
+        return client;
+    }
 
     internal DemoClient As(string account) => new(Http(account));
 

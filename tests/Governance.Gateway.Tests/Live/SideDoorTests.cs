@@ -127,7 +127,9 @@ public sealed class SideDoorTests(LiveGateway gateway)
         Assert.Equal("open", await _story.StateAsync(asked));
         await _story.ApproveAsync(asked);
 
-        Assert.True((await Story.SetAliasAsync(gateway.As("dana"), "door-whole", "free-name")).Ok);
+        var tag = Named("door-whole");
+        (tag["version"], tag["key"], tag["value"]) = ("1", "note", "changed");
+        Assert.True((await gateway.As("dana").PostAsync("model-versions/set-tag", tag)).Ok);
         var again = Story.RequestOf(await DeleteModelAsync("remy", "door-whole"));
 
         Assert.NotEqual(asked, again);

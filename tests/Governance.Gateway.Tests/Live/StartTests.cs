@@ -1,7 +1,9 @@
+using System.Data.Common;
 using System.Diagnostics;
+using Governance.Gateway.Database;
 using Governance.Gateway.Hosting;
 using Governance.Platform.Database;
-using Microsoft.Data.Sqlite;
+using Governance.Tests.Platform;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -172,7 +174,7 @@ public sealed class StartTests(LiveGateway gateway) : IDisposable
     [Fact]
     public async Task The_migration_makes_the_schema_of_the_model()
     {
-        await using var db = await DatabaseAsync();
+        await using var db = Schema.Open(gateway.Services);
 
         Assert.False(db.Database.HasPendingModelChanges());
         Assert.Empty(await db.Database.GetPendingMigrationsAsync(TestContext.Current.CancellationToken));
@@ -188,15 +190,17 @@ public sealed class StartTests(LiveGateway gateway) : IDisposable
         await using var db = await DatabaseAsync();
         await db.Database.OpenConnectionAsync(TestContext.Current.CancellationToken);
         await using var command = db.Database.GetDbConnection().CreateCommand();
-        command.CommandText = $"SELECT name FROM pragma_table_info('{table}') LIMIT 1";
+        command.CommandText = TestServer.IsPostgreSql
+            ? $"SELECT attname::text FROM pg_attribute WHERE attrelid = '{table}'::regclass AND attnum = 1"
+            : $"SELECT name FROM pragma_table_info('{table}') LIMIT 1";
         var column = await command.ExecuteScalarAsync(TestContext.Current.CancellationToken);
 
         command.CommandText = $"UPDATE {table} SET \"{column}\" = \"{column}\"";
-        var update = await Assert.ThrowsAsync<SqliteException>(() =>
+        var update = await Assert.ThrowsAnyAsync<DbException>(() =>
             command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken)
         );
         command.CommandText = $"DELETE FROM {table}";
-        var delete = await Assert.ThrowsAsync<SqliteException>(() =>
+        var delete = await Assert.ThrowsAnyAsync<DbException>(() =>
             command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken)
         );
 

@@ -17,7 +17,7 @@ internal static class LogFixture
         var database = await TestDatabase.StartAsync(services => services.AddAudit());
         if (triggers)
         {
-            await SqlAsync(database, AuditSchema.TriggerSql);
+            await SqlAsync(database, TestServer.IsPostgreSql ? AuditSchema.PostgresTriggerSql : AuditSchema.TriggerSql);
         }
 
         if (sequencer)
@@ -73,6 +73,11 @@ internal static class LogFixture
     public static async Task SqlAsync(this TestDatabase database, string sql)
     {
         await using var db = database.Read();
-        await db.Database.ExecuteSqlRawAsync(sql);
+        await db.Database.ExecuteSqlRawAsync(TestServer.IsPostgreSql ? OnPostgres(sql) : sql);
     }
+
+    private static string OnPostgres(string sql) =>
+        sql.Replace("randomblob(32)", "sha256(random()::text::bytea)", StringComparison.Ordinal)
+            .Replace("char(10)", "chr(10)", StringComparison.Ordinal)
+            .Replace("'X'", "gen_random_uuid()", StringComparison.Ordinal);
 }

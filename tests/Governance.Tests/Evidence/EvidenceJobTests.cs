@@ -54,6 +54,24 @@ public sealed class EvidenceJobTests
     }
 
     [Fact]
+    public async Task A_refusing_scan_that_runs_again_after_a_crash_changes_nothing()
+    {
+        await using var host = await StartAsync();
+        await host.VersionAsync("bad");
+        await using var db = host.Database.Read();
+        var job = await db.Set<JobRow>().SingleAsync(row => row.Kind == "evidence.scan", Now);
+        var scan = Handler(host, new Finding(EvidenceKind.Scan, EvidenceOutcome.Failed));
+
+        await scan.RunAsync(job.Payload, Now);
+        await scan.RunAsync(job.Payload, Now);
+
+        var version = await host.Database.Get<IRegistryReader>().FindVersionAsync(new("bad", 1), Now);
+        Assert.Equal(VersionStatus.FailedRegistration, version!.Status);
+        Assert.False(version.Quarantined);
+        Assert.False(await db.Set<JobRow>().AnyAsync(row => row.Kind == "evidence.signature", Now));
+    }
+
+    [Fact]
     public async Task What_was_examined_before_the_dataset_changed_does_not_count_for_a_moment()
     {
         await using var host = await StartAsync();
@@ -105,7 +123,7 @@ public sealed class EvidenceJobTests
     private static async Task RunAllAsync(RegistryHost host)
     {
         var handlers = Enum.GetValues<EvidenceKind>()
-            .Select(kind => Handler(host, new Clean(kind)))
+            .Select(kind => Handler(host, new Finding(kind, EvidenceOutcome.Passed)))
             .ToDictionary(handler => handler.Kind);
         while (await NextAsync(host) is { } job)
         {
@@ -149,12 +167,12 @@ public sealed class EvidenceJobTests
             },
         };
 
-    private sealed class Clean(EvidenceKind kind) : IEvidenceProducer
+    private sealed class Finding(EvidenceKind kind, EvidenceOutcome outcome) : IEvidenceProducer
     {
         public EvidenceKind Kind => kind;
 
         public Task<Produced> ProduceAsync(VersionView version, CancellationToken cancellationToken) =>
-            Task.FromResult(new Produced(EvidenceOutcome.Passed, "1", "clean", "Nothing found."));
+            Task.FromResult(new Produced(outcome, "1", "class", "What was found."));
     }
 
     /// <summary>Passes what it looked at, and somebody changes the dataset before the result is stored.</summary>

@@ -87,6 +87,7 @@ public sealed partial class IdentityHost : IAsyncDisposable
                 PublicUrl = url,
             }
         );
+        builder.Services.AddSingleton(await TestServer.OptionsAsync(root));
         builder.Services.AddSingleton<RecordingLog>();
         builder.Services.AddSingleton<ILogAppender>(provider => provider.GetRequiredService<RecordingLog>());
         builder.Services.AddSingleton<IGraphWriter, RecordingGraph>();
@@ -132,6 +133,7 @@ public sealed partial class IdentityHost : IAsyncDisposable
         Microsoft.Data.Sqlite.SqliteConnection.ClearAllPools();
         if (Directory.Exists(_root))
         {
+            await TestServer.DropAsync(_root);
             Directory.Delete(_root, recursive: true);
         }
     }

@@ -3,6 +3,7 @@ using Governance.Lineage;
 using Governance.Lineage.Contracts;
 using Governance.Platform.Database;
 using Governance.Platform.Graph;
+using Governance.Tests.Platform;
 using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Diagnostics;
@@ -10,20 +11,28 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Governance.Tests.Lineage;
 
-/// <summary>The lineage tables alone, on a private in-memory SQLite, with a count of the queries that were sent.</summary>
+/// <summary>The lineage tables alone, on a private database, with a count of the queries that were sent.</summary>
 internal sealed class LineageDatabase : IAsyncDisposable
 {
     public static readonly DateTimeOffset Now = new(2026, 1, 2, 3, 4, 5, TimeSpan.Zero);
+    private readonly string _root;
     private readonly SqliteConnection _connection = new("Data Source=:memory:");
     private readonly ServiceProvider _services;
 
-    private LineageDatabase()
+    private LineageDatabase(string root, DatabaseOptions postgres)
     {
+        _root = root;
         _connection.Open();
         _services = new ServiceCollection()
             .AddLineage()
             .AddDbContextFactory<GovernanceDb>(options =>
-                options.UseSqlite(_connection).AddInterceptors(Queries).EnableServiceProviderCaching(false)
+                (
+                    TestServer.IsPostgreSql
+                        ? options.UseNpgsql(postgres.ConnectionString)
+                        : options.UseSqlite(_connection)
+                )
+                    .AddInterceptors(Queries)
+                    .EnableServiceProviderCaching(false)
             )
             .BuildServiceProvider();
     }
@@ -34,7 +43,8 @@ internal sealed class LineageDatabase : IAsyncDisposable
 
     public static async Task<LineageDatabase> CreateAsync()
     {
-        var database = new LineageDatabase();
+        var root = Directory.CreateTempSubdirectory("governance-lineage-").FullName;
+        var database = new LineageDatabase(root, await TestServer.OptionsAsync(root));
         await using var db = await database.OpenAsync();
         await db.Database.EnsureCreatedAsync();
         return database;
@@ -79,6 +89,8 @@ internal sealed class LineageDatabase : IAsyncDisposable
     {
         await _services.DisposeAsync();
         await _connection.DisposeAsync();
+        await TestServer.DropAsync(_root);
+        Directory.Delete(_root, recursive: true);
     }
 
     internal sealed class QueryCounter : DbCommandInterceptor

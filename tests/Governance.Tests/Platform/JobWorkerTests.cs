@@ -34,7 +34,7 @@ public class JobWorkerTests
         await using var database = await StartAsync(handler, maxAttempts: 2);
 
         await EnqueueAsync(database, "a");
-        await handler.GivenUp.Task.WaitAsync(TimeSpan.FromSeconds(20), Now);
+        Assert.Equal("it failed 2 times", await handler.GivenUp.Task.WaitAsync(TimeSpan.FromSeconds(20), Now));
 
         await UntilAsync(async () =>
         {
@@ -81,7 +81,8 @@ public class JobWorkerTests
             return Gate.Task.WaitAsync(cancellationToken);
         }
 
-        public Task GiveUpAsync(string payload, CancellationToken cancellationToken) => Task.CompletedTask;
+        public Task GiveUpAsync(string payload, string reason, CancellationToken cancellationToken) =>
+            Task.CompletedTask;
     }
 
     private static Task<TestDatabase> StartAsync(Handler handler, int maxAttempts) =>
@@ -119,7 +120,7 @@ public class JobWorkerTests
 
         public IReadOnlyCollection<string> Payloads => _payloads;
 
-        public TaskCompletionSource GivenUp { get; } = new();
+        public TaskCompletionSource<string> GivenUp { get; } = new();
 
         public Task RunAsync(string payload, CancellationToken cancellationToken)
         {
@@ -127,9 +128,9 @@ public class JobWorkerTests
             return _payloads.Count <= failures ? throw new IOException("planted") : Task.CompletedTask;
         }
 
-        public Task GiveUpAsync(string payload, CancellationToken cancellationToken)
+        public Task GiveUpAsync(string payload, string reason, CancellationToken cancellationToken)
         {
-            GivenUp.TrySetResult();
+            GivenUp.TrySetResult(reason);
             return Task.CompletedTask;
         }
 

@@ -12,7 +12,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Governance.Tests.Platform;
 
-/// <summary>A real SQLite database, blob store, writer and jobs in a directory of its own, with the modules a test asks for.</summary>
+/// <summary>A real database (<see cref="TestServer"/>), blob store, writer and jobs in a directory of its own, with the modules a test asks for.</summary>
 public sealed class TestDatabase : IAsyncDisposable
 {
     private readonly ServiceProvider _services;
@@ -62,6 +62,7 @@ public sealed class TestDatabase : IAsyncDisposable
                 KeyFile = Path.Combine(root, "kek"),
             }
         );
+        services.AddSingleton(await TestServer.OptionsAsync(root));
         services.AddSingleton(clock ?? TimeProvider.System);
         services.AddSingleton(typeof(Microsoft.Extensions.Logging.ILogger<>), typeof(NullLogger<>));
         services.AddSingleton<Microsoft.Extensions.Logging.ILoggerFactory>(NullLoggerFactory.Instance);
@@ -94,6 +95,7 @@ public sealed class TestDatabase : IAsyncDisposable
 
         await _services.DisposeAsync();
         Microsoft.Data.Sqlite.SqliteConnection.ClearAllPools();
+        await TestServer.DropAsync(Directory);
         System.IO.Directory.Delete(Directory, recursive: true);
     }
 

@@ -56,6 +56,55 @@ public class WriterTests
         Assert.Equal(450, await db.Set<JobRow>().CountAsync(Now));
     }
 
+    [Fact]
+    public async Task The_writer_commits_through_a_log_that_reaches_the_disk_before_anybody_is_told()
+    {
+        await using var database = await TestDatabase.StartAsync();
+
+        var settings = await database.Writer.WriteAsync<string>(
+            async (session, token) =>
+            {
+                if (TestServer.IsPostgreSql)
+                {
+                    var commits = await session
+                        .Db.Database.SqlQueryRaw<string>("SHOW synchronous_commit")
+                        .ToListAsync(token);
+                    return commits[0] == "on" ? "wal 2" : commits[0];
+                }
+
+                var journal = await session.Db.Database.SqlQueryRaw<string>("PRAGMA journal_mode").ToListAsync(token);
+                var level = await session.Db.Database.SqlQueryRaw<int>("PRAGMA synchronous").ToListAsync(token);
+                return $"{journal[0]} {level[0]}";
+            },
+            Now
+        );
+
+        Assert.Equal("wal 2", settings.Value); // 2 is FULL: each commit ends with fsync of the log
+    }
+
+    [Fact]
+    public async Task What_fails_after_the_commit_does_not_tell_that_the_commit_failed()
+    {
+        await using var database = await TestDatabase.StartAsync();
+        var ran = false;
+
+        var result = await database.Writer.WriteAsync<Unit>(
+            async (session, token) =>
+            {
+                await session.EnqueueAsync(new JobRequest("test.none", "kept", ""), token);
+                session.AfterCommit(() => throw new IOException("planted"));
+                session.AfterCommit(() => ran = true);
+                return default(Unit);
+            },
+            Now
+        );
+
+        Assert.True(result.Ok);
+        Assert.True(ran);
+        await using var db = database.Read();
+        Assert.Equal(1, await db.Set<JobRow>().CountAsync(Now));
+    }
+
     private static Task<Result<Unit>> Enqueue(IWriter writer, string key, bool fail) =>
         writer.WriteAsync<Unit>(
             async (session, token) =>

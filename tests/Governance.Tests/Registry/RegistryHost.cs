@@ -46,23 +46,26 @@ public sealed class RegistryHost : IAsyncDisposable
 
     public FakeDatasets Datasets => Database.Get<FakeDatasets>();
 
-    public static async Task<RegistryHost> StartAsync(Action<IServiceCollection>? add = null)
+    public static async Task<RegistryHost> StartAsync(Action<IServiceCollection>? add = null, bool startJobs = false)
     {
-        var database = await TestDatabase.StartAsync(services =>
-        {
-            services.AddOptions();
-            services.AddRegistry();
-            services.AddSingleton<IAccess, FakeAccess>();
-            services.AddSingleton<FakeGate>();
-            services.AddSingleton<IMoveGate>(p => p.GetRequiredService<FakeGate>());
-            services.AddSingleton<FakeLedger>();
-            services.AddSingleton<IDecisionLedger>(p => p.GetRequiredService<FakeLedger>());
-            services.AddSingleton<FakeIntake>();
-            services.AddSingleton<IVersionIntake>(p => p.GetRequiredService<FakeIntake>());
-            services.AddSingleton<FakeDatasets>();
-            services.AddSingleton<IInputDatasets>(p => p.GetRequiredService<FakeDatasets>());
-            add?.Invoke(services);
-        });
+        var database = await TestDatabase.StartAsync(
+            services =>
+            {
+                services.AddOptions();
+                services.AddRegistry();
+                services.AddSingleton<IAccess, FakeAccess>();
+                services.AddSingleton<FakeGate>();
+                services.AddSingleton<IMoveGate>(p => p.GetRequiredService<FakeGate>());
+                services.AddSingleton<FakeLedger>();
+                services.AddSingleton<IDecisionLedger>(p => p.GetRequiredService<FakeLedger>());
+                services.AddSingleton<FakeIntake>();
+                services.AddSingleton<IVersionIntake>(p => p.GetRequiredService<FakeIntake>());
+                services.AddSingleton<FakeDatasets>();
+                services.AddSingleton<IInputDatasets>(p => p.GetRequiredService<FakeDatasets>());
+                add?.Invoke(services);
+            },
+            startJobs
+        );
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.WebHost.UseUrls("http://127.0.0.1:0");

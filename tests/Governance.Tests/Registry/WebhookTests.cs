@@ -196,6 +196,22 @@ public sealed class WebhookTests
     }
 
     [Fact]
+    public async Task The_workers_deliver_what_was_committed()
+    {
+        await using var receiver = await Receiver.StartAsync();
+        await using var host = await StartAsync(receiver, startJobs: true);
+        await host.OkAsync("POST", "webhooks", Body(receiver.Url), Admin);
+
+        await host.VersionAsync("m");
+        for (var i = 0; i < 300 && host.Database.Log.Entries.All(e => e.Kind != "registry.webhook_delivered"); i++)
+        {
+            await Task.Delay(100, TestContext.Current.CancellationToken);
+        }
+
+        Assert.Single(receiver.Got);
+    }
+
+    [Fact]
     public async Task Stages_aliases_tags_and_prompts_are_told_under_their_own_names()
     {
         await using var receiver = await Receiver.StartAsync();
@@ -284,7 +300,7 @@ public sealed class WebhookTests
         await using (var db = host.Database.Read())
         {
             await Handler(host)
-                .GiveUpAsync(db.Set<WebhookDeliveryRow>().Single().Id, TestContext.Current.CancellationToken);
+                .GiveUpAsync(db.Set<WebhookDeliveryRow>().Single().Id, "failed", TestContext.Current.CancellationToken);
         }
 
         Assert.Equal(2, receiver.Got.Count);
@@ -387,20 +403,24 @@ public sealed class WebhookTests
     private static Task<RegistryHost> StartAsync(
         Receiver receiver,
         FakeNames? names = null,
-        bool allowLoopback = true
+        bool allowLoopback = true,
+        bool startJobs = false
     ) =>
-        RegistryHost.StartAsync(services =>
-        {
-            services.Configure<RegistryOptions>(options =>
+        RegistryHost.StartAsync(
+            services =>
             {
-                options.WebhookAuthorities = receiver.AuthorityPath;
-                if (allowLoopback)
+                services.Configure<RegistryOptions>(options =>
                 {
-                    options.WebhookNetworks.Add("127.0.0.0/8");
-                }
-            });
-            services.AddSingleton<IHostAddresses>(names ?? new FakeNames("127.0.0.1"));
-        });
+                    options.WebhookAuthorities = receiver.AuthorityPath;
+                    if (allowLoopback)
+                    {
+                        options.WebhookNetworks.Add("127.0.0.0/8");
+                    }
+                });
+                services.AddSingleton<IHostAddresses>(names ?? new FakeNames("127.0.0.1"));
+            },
+            startJobs
+        );
 
     private static IJobHandler Handler(RegistryHost host) =>
         host.Database.Services.GetServices<IJobHandler>().Single(handler => handler.Kind == DeliverWebhook.JobKind);

@@ -444,6 +444,23 @@ namespace Governance.Gateway.Database.Migrations
                     b.ToTable("platform_blob", (string)null);
                 });
 
+            modelBuilder.Entity("Governance.Platform.Database.LeaseRow", b =>
+                {
+                    b.Property<string>("Name")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Holder")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("Until")
+                        .HasColumnType("INTEGER");
+
+                    b.HasKey("Name");
+
+                    b.ToTable("platform_lease", (string)null);
+                });
+
             modelBuilder.Entity("Governance.Platform.Jobs.JobRow", b =>
                 {
                     b.Property<Guid>("Id")
@@ -451,6 +468,9 @@ namespace Governance.Gateway.Database.Migrations
                         .HasColumnType("TEXT");
 
                     b.Property<int>("Attempts")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<int>("Crashes")
                         .HasColumnType("INTEGER");
 
                     b.Property<long>("CreatedAt")
@@ -481,9 +501,15 @@ namespace Governance.Gateway.Database.Migrations
 
                     b.HasKey("Id");
 
+                    b.HasIndex("Key");
+
                     b.HasIndex("Kind", "Key");
 
                     b.HasIndex("State", "DueAt");
+
+                    b.HasIndex(new[] { "Kind", "Key" }, "IX_platform_job_running")
+                        .IsUnique()
+                        .HasFilter("\"State\" = 1");
 
                     b.ToTable("platform_job", (string)null);
                 });
@@ -1109,6 +1135,9 @@ namespace Governance.Gateway.Database.Migrations
                         .IsRequired()
                         .HasColumnType("TEXT");
 
+                    b.Property<long>("WrittenMs")
+                        .HasColumnType("INTEGER");
+
                     b.HasKey("Scope", "ObjectId", "Key");
 
                     b.HasIndex("Scope", "Key", "ObjectId");
@@ -1240,6 +1269,9 @@ namespace Governance.Gateway.Database.Migrations
 
                     b.Property<double>("Value")
                         .HasColumnType("REAL");
+
+                    b.Property<long>("WrittenMs")
+                        .HasColumnType("INTEGER");
 
                     b.HasKey("Id");
 

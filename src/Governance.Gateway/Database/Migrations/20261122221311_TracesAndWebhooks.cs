@@ -23,12 +23,13 @@ namespace Governance.Gateway.Database.Migrations
                     ClientRequestId = table.Column<string>(type: "TEXT", nullable: true),
                     RequestPreview = table.Column<string>(type: "TEXT", nullable: true),
                     ResponsePreview = table.Column<string>(type: "TEXT", nullable: true),
-                    CreatedMs = table.Column<long>(type: "INTEGER", nullable: false)
+                    CreatedMs = table.Column<long>(type: "INTEGER", nullable: false),
                 },
                 constraints: table =>
                 {
                     table.PrimaryKey("PK_registry_traces", x => x.TraceId);
-                });
+                }
+            );
 
             migrationBuilder.CreateTable(
                 name: "registry_webhook_deliveries",
@@ -38,12 +39,13 @@ namespace Governance.Gateway.Database.Migrations
                     WebhookId = table.Column<string>(type: "TEXT", nullable: false),
                     EventKey = table.Column<string>(type: "TEXT", nullable: false),
                     Body = table.Column<string>(type: "TEXT", nullable: false),
-                    CreatedMs = table.Column<long>(type: "INTEGER", nullable: false)
+                    CreatedMs = table.Column<long>(type: "INTEGER", nullable: false),
                 },
                 constraints: table =>
                 {
                     table.PrimaryKey("PK_registry_webhook_deliveries", x => x.Id);
-                });
+                }
+            );
 
             migrationBuilder.CreateTable(
                 name: "registry_webhooks",
@@ -57,40 +59,41 @@ namespace Governance.Gateway.Database.Migrations
                     Events = table.Column<string>(type: "TEXT", nullable: false),
                     WrappedSecret = table.Column<byte[]>(type: "BLOB", nullable: true),
                     CreatedMs = table.Column<long>(type: "INTEGER", nullable: false),
-                    UpdatedMs = table.Column<long>(type: "INTEGER", nullable: false)
+                    UpdatedMs = table.Column<long>(type: "INTEGER", nullable: false),
                 },
                 constraints: table =>
                 {
                     table.PrimaryKey("PK_registry_webhooks", x => x.Id);
-                });
+                }
+            );
 
             migrationBuilder.CreateIndex(
                 name: "IX_registry_traces_ExperimentId_CreatedMs",
                 table: "registry_traces",
-                columns: new[] { "ExperimentId", "CreatedMs" });
+                columns: new[] { "ExperimentId", "CreatedMs" }
+            );
 
             migrationBuilder.CreateIndex(
                 name: "IX_registry_traces_ExperimentId_TimestampMs",
                 table: "registry_traces",
-                columns: new[] { "ExperimentId", "TimestampMs" });
+                columns: new[] { "ExperimentId", "TimestampMs" }
+            );
 
             migrationBuilder.CreateIndex(
                 name: "IX_registry_webhook_deliveries_WebhookId",
                 table: "registry_webhook_deliveries",
-                column: "WebhookId");
+                column: "WebhookId"
+            );
         }
 
         /// <inheritdoc />
         protected override void Down(MigrationBuilder migrationBuilder)
         {
-            migrationBuilder.DropTable(
-                name: "registry_traces");
+            migrationBuilder.DropTable(name: "registry_traces");
 
-            migrationBuilder.DropTable(
-                name: "registry_webhook_deliveries");
+            migrationBuilder.DropTable(name: "registry_webhook_deliveries");
 
-            migrationBuilder.DropTable(
-                name: "registry_webhooks");
+            migrationBuilder.DropTable(name: "registry_webhooks");
         }
     }
 }

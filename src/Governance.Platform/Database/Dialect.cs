@@ -1,0 +1,90 @@
+using System.Data;
+using Governance.Platform.Jobs;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Storage;
+
+namespace Governance.Platform.Database;
+
+/// <summary>The few places where SQLite and PostgreSQL need different words.</summary>
+public static class Dialect
+{
+    private static readonly TimeSpan SettleAtMost = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan SettlePoll = TimeSpan.FromMilliseconds(4);
+
+    /// <summary>Whether other gateways and other units may write at the same time.</summary>
+    public static bool IsShared(this GovernanceDb db)
+    {
+        ArgumentNullException.ThrowIfNull(db);
+        return db.Database.IsNpgsql();
+    }
+
+    /// <summary>
+    /// Makes every read of the context see one moment, until disposed. A SQLite database is checked before its one gateway
+    /// writes, and needs none.
+    /// </summary>
+    public static async Task<IDbContextTransaction?> SnapshotAsync(
+        this GovernanceDb db,
+        CancellationToken cancellationToken
+    )
+    {
+        ArgumentNullException.ThrowIfNull(db);
+        return db.IsShared()
+            ? await db.Database.BeginTransactionAsync(IsolationLevel.RepeatableRead, cancellationToken)
+            : null;
+    }
+
+    /// <summary>
+    /// The serial up to which <c>audit_entry</c> is settled: no row with it or a lower one can still appear. Serials are drawn
+    /// before the commit, so that a higher one may be visible while a lower one is not. Whoever drew a serial up to the last
+    /// drawn one holds a lock on the table until the end of its transaction; when those have ended, all are settled.
+    /// </summary>
+    public static async Task<long> SettledEntriesAsync(this GovernanceDb db, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(db);
+        if (!db.IsShared())
+        {
+            return long.MaxValue;
+        }
+
+        var last = await db
+            .Database.SqlQueryRaw<long>(
+                """
+                SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence('audit_entry', 'Serial')::regclass), 0) AS "Value"
+                """
+            )
+            .SingleAsync(cancellationToken);
+        var appending = await AppendingAsync(db, cancellationToken);
+        for (var waited = TimeSpan.Zero; appending.Count > 0; waited += SettlePoll)
+        {
+            if (waited >= SettleAtMost)
+            {
+                return 0;
+            }
+
+            await Task.Delay(SettlePoll, cancellationToken);
+            appending.IntersectWith(await AppendingAsync(db, cancellationToken));
+        }
+
+        return last;
+    }
+
+    /// <summary>The waiting jobs with one of these keys, kept from being claimed before this unit has ended.</summary>
+    internal static IQueryable<JobRow> Waiting(this GovernanceDb db, IReadOnlyCollection<string> keys) =>
+        db.IsShared()
+            ? db.Set<JobRow>()
+                .FromSql(
+                    $"""SELECT * FROM platform_job WHERE "Key" = ANY ({keys.ToArray()}) AND "State" = 0 FOR SHARE"""
+                )
+            : db.Set<JobRow>().Where(job => job.State == JobState.Waiting && keys.Contains(job.Key));
+
+    private static async Task<HashSet<string>> AppendingAsync(GovernanceDb db, CancellationToken cancellationToken) =>
+        await db
+            .Database.SqlQueryRaw<string>(
+                """
+                SELECT virtualtransaction AS "Value" FROM pg_locks
+                WHERE locktype = 'relation' AND mode = 'RowExclusiveLock' AND relation = 'audit_entry'::regclass
+                AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND pid <> pg_backend_pid()
+                """
+            )
+            .ToHashSetAsync(cancellationToken);
+}
