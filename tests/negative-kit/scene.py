@@ -1,7 +1,6 @@
 """What the kit makes on the server before it attacks: objects of the owner to be left alone, and some of the other user."""
 
 import json
-import re
 import time
 import uuid
 
@@ -111,8 +110,13 @@ class Scene:
         }.items():
             headers = [("Authorization", f"Bearer {self.tokens['owner']}")] if self.tokens.get("owner") else []
             answer = self.target.send("GET", path, headers)
-            # Writing back the same text is no harm.
-            seen[what] = (answer.status, re.sub(rb'"last_updated_timestamp": ?\d+', b"", answer.body))
+            # Neither a text written back nor a version that the owner may make is harm.
+            found = answer.json()
+            inner = found.get(next(iter(found), "")) if isinstance(found, dict) else None
+            for allowed in ("last_updated_timestamp", "latest_versions"):
+                if isinstance(inner, dict):
+                    inner.pop(allowed, None)
+            seen[what] = (answer.status, answer.body if found is None else json.dumps(found, sort_keys=True))
         return seen
 
     def clean(self):

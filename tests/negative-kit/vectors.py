@@ -72,7 +72,7 @@ class Case:
 
 def cases(group):
     """All cases of one file, in order."""
-    tables = {"@paths": path_encodings, "@sources": sources}
+    tables = {"@paths": path_encodings, "@third": lambda: path_encodings()[::3], "@sources": sources}
     lists = {**load("encodings.json")["lists"], **group.get("lists", {})}
     for vector in group["vectors"]:
         each = vector.get("each", {})

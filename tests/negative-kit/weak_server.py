@@ -19,6 +19,7 @@ import uuid
 
 PASSWD = b"root:x:0:0:root:/root:/bin/sh\n"
 LOOSE = re.compile(r"https?://(?:[^@/\s\"]*@)?(?:localhost|127\.0\.0\.1|2130706433|0x7f000001|0177\.0\.0\.1)\.?:(\d+)([^\s\"\\]*)", re.I)
+UNSAFE = re.compile(r"[`$|;&*~\n]|\\n|--|-rf|\{\{|\{%|<%")
 IDS = ("experiment_id", "run_id", "model_id", "request_id", "trace_id", "webhook_id")
 
 
@@ -91,6 +92,8 @@ class Weak(http.server.BaseHTTPRequestHandler):
         except (ValueError, RecursionError):
             body = {}
         asked = {**query, **(body if isinstance(body, dict) else {})}
+        if target.path.endswith("/test"):
+            text += json.dumps([STORE.things[part] for part in target.path.split("/") if part in STORE.things])
         fetched = self.fetch((json.dumps(asked, ensure_ascii=False) + self.path + str(self.headers) + text)[:20000])
         asked = {key[:200]: value if len(str(value)) < 2000 else str(value)[:50] for key, value in asked.items()}
         path = urllib.parse.unquote(target.path).rstrip("/")
@@ -102,9 +105,9 @@ class Weak(http.server.BaseHTTPRequestHandler):
             return 200, "text/plain", b"2.0.0", []
         made = self.make(path, asked)
         # An error page that shows what was asked, an evaluated template, and everything that is stored.
-        echo = re.sub(r"\{\{7\*191\}\}|\$\{7\*191\}|#\{7\*191\}|<%= 7\*191 %>|\{%.*?%\}", "1337 ", json.dumps(asked, ensure_ascii=False))
-        if re.search(r"\bid\b", echo) and re.search(r"[`$|;&\n]|%0a", echo):
-            echo += " uid=0(root) "
+        echo = json.dumps(asked, ensure_ascii=False) + self.path
+        if UNSAFE.search(urllib.parse.unquote(echo)):
+            echo += " uid=0(root) 1337 "
         answer = {**STORE.dump(), **made, "echo": echo + urllib.parse.unquote(self.path), "data": {"runId": True}, "type": self.headers.get("Content-Type"), "fetched": fetched}
         answer["host"] = [value for name, value in self.headers.items() if "host" in name.lower() or name == "Forwarded"]
         answer["traces_deleted"] = 1
@@ -122,7 +125,7 @@ class Weak(http.server.BaseHTTPRequestHandler):
                     del STORE.files[name]
         else:
             return 200, "text/html", self.read(rest), []
-        return 200, "application/json", b"{}", []
+        return 200, "application/json", b'{"ran":"uid=0(root)"}' if UNSAFE.search(urllib.parse.unquote(rest)) else b"{}", []
 
     def read(self, rest):
         place = resolve(rest)
