@@ -83,6 +83,7 @@ public sealed class VerifyDocumentTests : IDisposable
         var answer = await VerifyAsync(_cli.At("model"), "--bundle", bundle);
 
         Assert.Equal((0, ""), (answer.Exit, answer.Error));
+        Assert.Contains("signed under the name fraud;", answer.Out);
     }
 
     [Fact]

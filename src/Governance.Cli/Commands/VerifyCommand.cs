@@ -176,6 +176,7 @@ internal static class VerifyCommand
                 + (keyPath is null ? "which the trusted root lists and which is valid now." : "the key given."),
             $"Every signed file is there and unchanged: {manifest.Files.Count} of {manifest.Files.Count}.",
             "No file is there that was not signed.",
+            $"It was signed under the name {SignedName(statement)}; the folder's own name proves nothing.",
         };
         if (ModelFolder.RelativeInside(path, bundlePath) is { } inside)
         {
@@ -188,6 +189,9 @@ internal static class VerifyCommand
             checks
         );
     }
+
+    private static string SignedName(VerifiedStatement statement) =>
+        statement.Payload["subject"]?[0]?["name"]?.ToString() ?? "";
 
     private static Verified VerifyDetached(Invocation run, string path) =>
         Describe(

@@ -31,6 +31,43 @@ internal static class RegisterVersion
     /// <summary>New inputs of a run change all its versions in one unit, and every other writer waits for that unit.</summary>
     public const int MaxVersionsPerRun = 100;
 
+    private static readonly CompiledQuery<Func<GovernanceDb, string, CancellationToken, Task<int>>> VersionsOfRun = new(
+        () =>
+            EF.CompileAsyncQuery(
+                (GovernanceDb db, string run, CancellationToken _) =>
+                    db.Set<VersionRow>().Count(row => row.RunId == run && !row.Deleted)
+            )
+    );
+
+    private static readonly CompiledQuery<Func<GovernanceDb, string, CancellationToken, Task<ModelNameRow>>> NameOf =
+        new(() =>
+            EF.CompileAsyncQuery(
+                (GovernanceDb db, string name, CancellationToken _) =>
+                    db.Set<ModelNameRow>().Single(row => row.Name == name)
+            )
+        );
+
+    private static readonly CompiledQuery<
+        Func<GovernanceDb, string, string, int, IAsyncEnumerable<ArtifactRow>>
+    > FilesBelow = new(() =>
+        EF.CompileAsyncQuery(
+            (GovernanceDb db, string container, string start, int most) =>
+                db.Set<ArtifactRow>()
+                    .AsNoTracking()
+                    .Where(row => row.Container == container && row.Path.StartsWith(start))
+                    .OrderBy(row => row.Path)
+                    .Take(most)
+        )
+    );
+
+    private static readonly CompiledQuery<Func<GovernanceDb, string, CancellationToken, Task<bool>>> HasManifest = new(
+        () =>
+            EF.CompileAsyncQuery(
+                (GovernanceDb db, string digest, CancellationToken _) =>
+                    db.Set<ManifestFileRow>().Any(row => row.ManifestDigest == digest)
+            )
+    );
+
     /// <summary>What a source was resolved to.</summary>
     private sealed record Resolved(
         string Container,
@@ -136,8 +173,7 @@ internal static class RegisterVersion
 
         if (
             origin.Run?.RunId is { } runId
-            && await session.Db.Set<VersionRow>().CountAsync(row => row.RunId == runId && !row.Deleted, call.Token)
-                >= MaxVersionsPerRun
+            && await VersionsOfRun.For(session.Db)(session.Db, runId, call.Token) >= MaxVersionsPerRun
         )
         {
             return Failure.Invalid("registry.too_many", $"A run has at most {MaxVersionsPerRun} versions.");
@@ -149,7 +185,7 @@ internal static class RegisterVersion
         }
 
         var model = found.Value;
-        var names = await session.Db.Set<ModelNameRow>().SingleAsync(row => row.Name == model.Name, call.Token);
+        var names = await NameOf.For(session.Db)(session.Db, model.Name, call.Token);
         var now = session.Now.ToUnixTimeMilliseconds();
         var version = new VersionRow
         {
@@ -353,12 +389,7 @@ internal static class RegisterVersion
     {
         var start = prefix.IsRoot ? "" : $"{prefix.Value}/";
         var most = call.Ports.Options.Value.MaxFilesPerVersion;
-        var rows = await db.Set<ArtifactRow>()
-            .AsNoTracking()
-            .Where(row => row.Container == container && row.Path.StartsWith(start))
-            .OrderBy(row => row.Path)
-            .Take(most + 1)
-            .ToListAsync(call.Token);
+        var rows = await FilesBelow.For(db)(db, container, start, most + 1).ToListAsync(call.Token);
         rows.RemoveAll(row => !row.Path.StartsWith(start, StringComparison.Ordinal));
         var empty = Failure.Invalid("registry.empty_source", "The source holds no files that you may read.");
         if (rows.Count > most)
@@ -386,7 +417,7 @@ internal static class RegisterVersion
     private static async Task StoreManifestAsync(Call call, GovernanceDb db, Manifest manifest)
     {
         var digest = manifest.Digest.Hex;
-        if (!await db.Set<ManifestFileRow>().AnyAsync(row => row.ManifestDigest == digest, call.Token))
+        if (!await HasManifest.For(db)(db, digest, call.Token))
         {
             db.AddRange(
                 manifest.Files.Select(file => new ManifestFileRow

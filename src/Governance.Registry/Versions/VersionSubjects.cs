@@ -13,6 +13,17 @@ namespace Governance.Registry.Versions;
 /// <summary>Evidence subjects of stored versions.</summary>
 internal static class VersionSubjects
 {
+    private sealed record Stated(string Context, string? DatasetSha256, string Name, string MlflowDigest);
+
+    private static readonly CompiledQuery<Func<GovernanceDb, string, IAsyncEnumerable<Stated>>> InputsOf = new(() =>
+        EF.CompileAsyncQuery(
+            (GovernanceDb db, string run) =>
+                db.Set<InputRow>()
+                    .Where(input => input.RunId == run)
+                    .Select(input => new Stated(input.Context, input.DatasetSha256, input.Name, input.MlflowDigest))
+        )
+    );
+
     public static async Task<Digest> ComputeAsync(
         GovernanceDb db,
         VersionRow row,
@@ -68,17 +79,7 @@ internal static class VersionSubjects
         CancellationToken cancellationToken
     )
     {
-        var rows = await db.Set<InputRow>()
-            .AsNoTracking()
-            .Where(input => input.RunId == runId)
-            .Select(input => new
-            {
-                input.Context,
-                input.DatasetSha256,
-                input.Name,
-                input.MlflowDigest,
-            })
-            .ToListAsync(cancellationToken);
+        var rows = await InputsOf.For(db)(db, runId).ToListAsync(cancellationToken);
         return rows.ConvertAll(i => SubjectInput.Declared(i.Context, i.DatasetSha256, i.Name, i.MlflowDigest));
     }
 }
