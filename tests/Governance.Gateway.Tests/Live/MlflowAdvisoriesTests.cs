@@ -73,13 +73,7 @@ public sealed class MlflowAdvisoriesTests(LiveGateway gateway)
     public void Every_advisory_has_a_vector_or_a_reason_and_every_vector_names_advisories()
     {
         var known = File.ReadAllLines(
-                Path.Combine(
-                    Hosting.Paths.Base,
-                    "tests",
-                    "Governance.Gateway.Tests",
-                    "Data",
-                    "mlflow-advisories.txt"
-                )
+                Path.Combine(Hosting.Paths.Base, "tests", "Governance.Gateway.Tests", "Data", "mlflow-advisories.txt")
             )
             .Where(line => line.Length > 0 && line[0] != '#');
         var map = JsonNode.Parse(File.ReadAllText(Path.Combine(Kit, "advisories.json")))!.AsObject();
@@ -125,10 +119,7 @@ public sealed class MlflowAdvisoriesTests(LiveGateway gateway)
     }
 
     private static RoleGrant[] Scientist(string pattern) =>
-        [
-            new("data-scientist", ObjectKind.Model, pattern),
-            new("data-scientist", ObjectKind.Experiment, pattern),
-        ];
+        [new("data-scientist", ObjectKind.Model, pattern), new("data-scientist", ObjectKind.Experiment, pattern)];
 
     private async Task<string> TokenAsync(string name, RoleGrant[] grants)
     {
