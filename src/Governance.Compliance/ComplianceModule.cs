@@ -2,6 +2,7 @@ using Governance.Compliance.Contracts;
 using Governance.Compliance.Reports;
 using Governance.Compliance.Storage;
 using Governance.Kernel;
+using Governance.Platform.Blobs;
 using Governance.Platform.Database;
 using Governance.Platform.Web;
 using Microsoft.AspNetCore.Builder;
@@ -34,6 +35,7 @@ public static class ComplianceModule
         services.TryAddSingleton<ReportReader>();
         services.TryAddSingleton<IReports, ReportService>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IModelContribution, ComplianceModel>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IBlobReferences, ReportReferences>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, CatalogueStartupCheck>());
         return services;
     }

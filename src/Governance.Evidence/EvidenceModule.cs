@@ -20,6 +20,7 @@ public static class EvidenceModule
     public static IServiceCollection AddEvidence(this IServiceCollection services)
     {
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IModelContribution, EvidenceModel>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IBlobReferences, DocumentReferences>());
         services.TryAddSingleton<IEvidence, EvidenceReader>();
         services.TryAddSingleton<IVersionIntake, VersionIntake>();
         services.TryAddSingleton<IInputDatasets, InputDatasets>();

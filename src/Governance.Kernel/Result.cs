@@ -25,6 +25,9 @@ public enum FailureKind
 
     /// <summary>Not served on purpose (HTTP 501).</summary>
     NotServed,
+
+    /// <summary>Something that this rests on does not answer now; the same request may succeed later (HTTP 503).</summary>
+    Unavailable,
 }
 
 /// <summary>An expected outcome that is not success.</summary>

@@ -25,12 +25,21 @@ public static class PlatformModule
         services.TryAddSingleton<PostgresWriter>();
         services.TryAddSingleton(Choose<IDbContextFactory<GovernanceDb>, SqliteContexts, PostgresConnections>);
         services.TryAddSingleton(Choose<IWriter, SqliteWriter, PostgresWriter>);
-        services.TryAddSingleton<IBlobStore, DiskBlobStore>();
+        services.TryAddSingleton<BlobOptions>();
+        services.TryAddSingleton<S3Options>();
+        services.TryAddSingleton<IBlobFiles>(provider =>
+            provider.GetRequiredService<S3Options>() is { Endpoint.Length: > 0 } remote
+                ? new S3BlobFiles(remote)
+                : ActivatorUtilities.CreateInstance<DiskBlobFiles>(provider)
+        );
+        services.TryAddSingleton<IBlobStore, BlobStore>();
         services.TryAddSingleton<IKeyWrap, FileKeyWrap>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IModelContribution, PlatformModel>());
         services.TryAddSingleton<MonthPartitions>();
         services.AddHostedService(provider => provider.GetRequiredService<MonthPartitions>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IJobHandler, BlobCollector>());
         services.AddHostedService<JobWorker>();
+        services.AddHostedService<CollectionSchedule>();
         services.TryAddScoped(provider =>
             provider.GetRequiredService<IDbContextFactory<GovernanceDb>>().CreateDbContext()
         );
@@ -73,6 +82,7 @@ internal sealed class PlatformModel : IModelContribution
         {
             blob.ToTable("platform_blob");
             blob.HasKey(row => row.Digest);
+            blob.HasIndex(row => new { row.State, row.ChangedAt });
         });
     }
 }

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using Governance.Kernel;
+using Governance.Platform.Blobs;
 using Governance.Platform.Database;
 using Governance.Platform.Jobs;
 using Governance.Platform.Web;
@@ -55,6 +56,7 @@ public static class RegistryModule
         services.AddSingleton<IValidateOptions<RegistryOptions>, RegistryOptionsValidator>();
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<IModelContribution, RegistryModel>();
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IBlobReferences, ArtifactReferences>());
         services.TryAddSingleton<IRegistryReader, RegistryReader>();
         services.TryAddSingleton<IVersionStatus, VersionStatusWriter>();
         services.TryAddSingleton<IMover, Mover>();

@@ -19,6 +19,12 @@ try
 {
     var settings = Settings.Parse(args);
     await using var target = await Target.OpenAsync(settings);
+    if (settings.Only.Contains(Settings.Artifact))
+    {
+        await new Artifact(target, settings.ArtifactMegabytes).RunAsync();
+        return 0;
+    }
+
     return await new Session(settings, target).RunAsync();
 }
 catch (FormatException problem)

@@ -17,12 +17,15 @@ internal sealed record Settings
           --connections N     connections kept open (default 8, at most 64)
           --warmup S          seconds before each measured operation (default 20, at most 120)
           --seconds S         seconds measured (default 15, at most 120)
-          --only A,B          operations: health, whoami, get-version, search, lineage, register
+          --only A,B          operations: health, whoami, get-version, search, lineage, register; or artifact, alone
+          --artifact-mb N     size of the artifact (default 1024, at most 100000); it lies on disk while measured
           --url URL           a gateway that already runs, on localhost, 127.0.0.1 or [::1]
           --token TOKEN       its bearer token (a data scientist's); or GOVERN_TOKEN
           --ca FILE           its CA certificate
           --pid N             its process, for CPU figures
         """;
+
+    public const string Artifact = "artifact";
 
     public static readonly string[] Operations = ["health", "whoami", "get-version", "search", "lineage", "register"];
 
@@ -32,6 +35,7 @@ internal sealed record Settings
     public TimeSpan WarmUp { get; init; } = TimeSpan.FromSeconds(20);
     public TimeSpan Measured { get; init; } = TimeSpan.FromSeconds(15);
     public IReadOnlyList<string> Only { get; init; } = Operations;
+    public int ArtifactMegabytes { get; init; } = 1024;
     public Uri? Url { get; init; }
     public string Token { get; init; } = "";
     public string Authority { get; init; } = "";
@@ -51,6 +55,7 @@ internal sealed record Settings
                 "--warmup" => settings with { WarmUp = TimeSpan.FromSeconds(Number(args[i], value, 0, 120)) },
                 "--seconds" => settings with { Measured = TimeSpan.FromSeconds(Number(args[i], value, 1, 120)) },
                 "--only" => settings with { Only = Names(value) },
+                "--artifact-mb" => settings with { ArtifactMegabytes = Number(args[i], value, 1, 100_000) },
                 "--url" => settings with { Url = Loopback(value) },
                 "--token" => settings with { Token = value },
                 "--ca" => settings with { Authority = value },
@@ -74,6 +79,11 @@ internal sealed record Settings
     private static string[] Names(string value)
     {
         var names = value.Split(',');
+        if (names is [Artifact])
+        {
+            return names;
+        }
+
         return names.FirstOrDefault(name => !Operations.Contains(name)) is { } unknown
             ? throw new FormatException($"Unknown operation {unknown}; see --help.")
             : names;

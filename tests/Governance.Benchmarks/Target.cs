@@ -132,16 +132,15 @@ internal sealed class Target : IAsyncDisposable
             );
     }
 
-    /// <summary>Resident memory of the server process in MB; null when it is not known.</summary>
-    public long? Memory()
+    /// <summary>Resident memory of the server process in MB, now or (<c>VmHWM:</c>) at most so far; null when it is not known.</summary>
+    public long? Memory(string field = "VmRSS:")
     {
         if (ProcessId is not { } id)
         {
             return null;
         }
 
-        var line = File.ReadLines($"/proc/{id}/status")
-            .First(text => text.StartsWith("VmRSS:", StringComparison.Ordinal));
+        var line = File.ReadLines($"/proc/{id}/status").First(text => text.StartsWith(field, StringComparison.Ordinal));
         return long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture)
             / 1024;
     }
@@ -201,7 +200,7 @@ internal sealed class Target : IAsyncDisposable
                 },
             },
         };
-        var client = new HttpClient(handler) { BaseAddress = url, Timeout = TimeSpan.FromSeconds(60) };
+        var client = new HttpClient(handler) { BaseAddress = url, Timeout = TimeSpan.FromMinutes(30) };
         if (token.Length > 0)
         {
             client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token);

@@ -76,6 +76,7 @@ internal sealed class GatewayProcess : IDisposable
         start.Environment["Governance__Identity__AccessTokenMinutes"] = "720";
         start.Environment["Governance__Identity__SignInPerMinute"] = "600";
         start.Environment["Governance__Identity__TokensPerMinute"] = "600";
+        start.Environment["Governance__Blobs__Compression"] = "None"; // so that a file on disk is what its name says
         start.Environment["Logging__LogLevel__Governance.Platform.Jobs"] = "Debug"; // tells when a job begins and ends
         start.Environment["DOTNET_TieredPGO"] = "0"; // most of a short life is start-up
         start.Environment["DOTNET_TC_CallCounting"] = "0";

@@ -128,7 +128,10 @@ internal sealed class ReportArchive(ISigner signer, IBlobStore blobs, IWriter wr
             {
                 foreach (var form in forms.DistinctBy(form => form.Digest))
                 {
-                    await blobs.AttachAsync(session, form, token);
+                    if (await blobs.AttachAsync(session, form, token) is { Ok: false } lost)
+                    {
+                        return lost.Failure;
+                    }
                 }
 
                 session

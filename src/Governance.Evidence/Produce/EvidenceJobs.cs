@@ -108,9 +108,9 @@ internal sealed class EvidenceJobHandler(
         var result = await writer.WriteAsync<Unit>(
             async (session, token) =>
             {
-                if (document is not null)
+                if (document is not null && await blobs.AttachAsync(session, document, token) is { Ok: false } lost)
                 {
-                    await blobs.AttachAsync(session, document, token);
+                    return lost.Failure;
                 }
 
                 await AddAsync(session, version, produced, document?.Digest, token);

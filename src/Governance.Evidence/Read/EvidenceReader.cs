@@ -76,7 +76,9 @@ internal sealed class EvidenceReader(
         var opened = await blobs.OpenAsync(digest, cancellationToken);
         if (!opened.Ok)
         {
-            throw new BlobCorruptException(digest);
+            throw opened.Failure.Kind == FailureKind.Unavailable
+                ? new BlobsUnavailableException(opened.Failure.Message)
+                : new BlobCorruptException(digest);
         }
 
         await using var stream = opened.Value;

@@ -57,5 +57,6 @@ internal sealed class EvidenceModel : IModelContribution
                 row.Kind,
             });
             evidence.HasIndex(row => new { row.Subject, row.Kind });
+            evidence.HasIndex(row => row.Document);
         });
 }

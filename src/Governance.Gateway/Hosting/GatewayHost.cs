@@ -10,6 +10,7 @@ using Governance.Gateway.Tls;
 using Governance.Identity;
 using Governance.Lineage;
 using Governance.Platform;
+using Governance.Platform.Blobs;
 using Governance.Platform.Database;
 using Governance.Platform.Jobs;
 using Governance.Platform.Keys;
@@ -155,6 +156,8 @@ public static class GatewayHost
         services.AddSingleton(platform);
         services.AddSingleton(database);
         services.AddSingleton(Read(configuration, "Jobs", new JobOptionsValidator()));
+        services.AddSingleton(Read(configuration, "Blobs", new BlobOptionsValidator()));
+        services.AddSingleton(Read(configuration, "Blobs:S3", new S3OptionsValidator()));
         services.AddSingleton(Read(configuration, "Audit", new AuditOptionsValidator()));
         services.AddSingleton(Read(configuration, "Compliance", new ComplianceOptionsValidator()));
         services.AddSingleton(Read(configuration, "Privacy", new PrivacyOptionsValidator()));
@@ -215,6 +218,13 @@ public static class GatewayHost
         // is older than the first entry that it vouches for.
         _ = app.Services.GetRequiredService<IKeyWrap>();
         _ = app.Services.GetRequiredService<ISigner>();
+        if (await app.Services.GetRequiredService<IBlobStore>().CheckAsync(CancellationToken.None) is { } unusable)
+        {
+            throw new InvalidOperationException(
+                $"{unusable.Message} Check Governance:Blobs:S3 and that the bucket exists and the key may read and write it."
+            );
+        }
+
         await Schema.MigrateAsync(app.Services, CancellationToken.None);
         await app.Services.GetRequiredService<PolicySeed>().RunAsync(CancellationToken.None);
         _ = app.Services.GetRequiredService<IReports>(); // reads the catalogues, or says what is wrong with them

@@ -14,7 +14,12 @@ public sealed class BlobArtifacts(Manifest manifest, IBlobStore blobs) : IArtifa
     public async Task<Stream> OpenAsync(ManifestFile file, CancellationToken cancellationToken)
     {
         var stream = await blobs.OpenAsync(file.Digest, cancellationToken);
-        return stream.Ok ? stream.Value : throw new BlobCorruptException(file.Digest);
+        return stream switch
+        {
+            { Ok: true } => stream.Value,
+            { Failure.Kind: FailureKind.Unavailable } => throw new BlobsUnavailableException(stream.Failure.Message),
+            _ => throw new BlobCorruptException(file.Digest),
+        };
     }
 }
 

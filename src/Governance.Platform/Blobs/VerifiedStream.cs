@@ -4,12 +4,26 @@ using Governance.Kernel;
 
 namespace Governance.Platform.Blobs;
 
-/// <summary>Reads a stored blob; no byte of a chunk is returned before the whole chunk matched its digest. Seekable.</summary>
-internal sealed class VerifiedStream(Stream file, Digest digest, long size, byte[] chunkDigests) : Stream
+/// <summary>
+/// Reads a stored blob; no byte of a chunk is returned before the whole chunk matched its digest. Seekable; read one at a time,
+/// asynchronously only. Who reads on from one chunk into the next has the one after that fetched and verified meanwhile.
+/// </summary>
+internal sealed class VerifiedStream(
+    IStoredBytes stored,
+    FrameTable frames,
+    Digest digest,
+    long size,
+    byte[] chunkDigests
+) : Stream
 {
-    private byte[]? _buffer = ArrayPool<byte>.Shared.Rent(IBlobStore.ChunkSize);
+    private readonly FrameCodec _codec = new(frames.Compression);
+    private readonly CancellationTokenSource _closing = new();
+    private byte[]? _buffer;
+    private byte[]? _spare;
+    private byte[]? _frame;
+    private Task<long>? _ahead;
+    private bool _closed;
     private long _chunk = -1;
-    private int _chunkLength;
     private long _position;
 
     public override bool CanRead => true;
@@ -30,25 +44,18 @@ internal sealed class VerifiedStream(Stream file, Digest digest, long size, byte
         }
     }
 
-    /// <summary>Verifies the file length and the first chunk.</summary>
+    /// <summary>Verifies the chunk at the position.</summary>
     public async Task PrimeAsync(CancellationToken cancellationToken)
     {
-        if (
-            file.Length != size
-            || chunkDigests.Length != (size + IBlobStore.ChunkSize - 1) / IBlobStore.ChunkSize * SHA256.HashSizeInBytes
-        )
+        if (_position < size)
         {
-            throw new BlobCorruptException(digest);
-        }
-
-        if (size > 0)
-        {
-            await LoadAsync(0, cancellationToken);
+            await MoveToAsync(_position / IBlobStore.ChunkSize, cancellationToken);
         }
     }
 
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
+        ObjectDisposedException.ThrowIf(_closed, this);
         if (_position >= size || buffer.IsEmpty)
         {
             return 0;
@@ -57,11 +64,11 @@ internal sealed class VerifiedStream(Stream file, Digest digest, long size, byte
         var chunk = _position / IBlobStore.ChunkSize;
         if (chunk != _chunk)
         {
-            await LoadAsync(chunk, cancellationToken);
+            await MoveToAsync(chunk, cancellationToken);
         }
 
         var offset = (int)(_position % IBlobStore.ChunkSize);
-        var count = Math.Min(buffer.Length, _chunkLength - offset);
+        var count = Math.Min(buffer.Length, FrameTable.LengthOf(chunk, size) - offset);
         _buffer.AsMemory(offset, count).CopyTo(buffer);
         _position += count;
         return count;
@@ -70,31 +77,8 @@ internal sealed class VerifiedStream(Stream file, Digest digest, long size, byte
     public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
         ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
 
-    public override int Read(byte[] buffer, int offset, int count)
-    {
-        if (_position >= size || count == 0)
-        {
-            return 0;
-        }
-
-        var chunk = _position / IBlobStore.ChunkSize;
-        if (chunk != _chunk)
-        {
-            Begin(chunk);
-            _chunkLength = file.ReadAtLeast(
-                _buffer.AsSpan(0, IBlobStore.ChunkSize),
-                IBlobStore.ChunkSize,
-                throwOnEndOfStream: false
-            );
-            Check(chunk);
-        }
-
-        var start = (int)(_position % IBlobStore.ChunkSize);
-        var taken = Math.Min(count, _chunkLength - start);
-        _buffer.AsSpan(start, taken).CopyTo(buffer.AsSpan(offset));
-        _position += taken;
-        return taken;
-    }
+    public override int Read(byte[] buffer, int offset, int count) =>
+        throw new NotSupportedException("Blobs may come over the network: read asynchronously.");
 
     public override long Seek(long offset, SeekOrigin origin) =>
         Position = origin switch
@@ -110,46 +94,121 @@ internal sealed class VerifiedStream(Stream file, Digest digest, long size, byte
 
     public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
+    public override async ValueTask DisposeAsync()
+    {
+        if (!_closed)
+        {
+            await _closing.CancelAsync();
+            if (_ahead is { } ahead)
+            {
+                // What was read ahead is not wanted any more, nor is its failure.
+                await ((Task)ahead).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+
+            foreach (var buffer in new[] { _buffer, _spare, _frame })
+            {
+                if (buffer is not null)
+                {
+                    ArrayPool<byte>.Shared.Return(buffer);
+                }
+            }
+
+            (_buffer, _spare, _frame) = (null, null, null);
+            _codec.Dispose();
+        }
+
+        await base.DisposeAsync();
+    }
+
     protected override void Dispose(bool disposing)
     {
-        if (disposing && _buffer is { } buffer)
+        if (disposing && !_closed)
         {
-            _buffer = null;
-            ArrayPool<byte>.Shared.Return(buffer);
-            file.Dispose();
+            // Closed without waiting, the buffers are left to the collector: something may still be read into them.
+            _closed = true;
+            _closing.Cancel();
+            _closing.Dispose();
+            stored.Dispose();
         }
 
         base.Dispose(disposing);
     }
 
-    private async Task LoadAsync(long chunk, CancellationToken cancellationToken)
+    private async Task MoveToAsync(long chunk, CancellationToken cancellationToken)
     {
-        Begin(chunk);
-        _chunkLength = await file.ReadAtLeastAsync(
-            _buffer.AsMemory(0, IBlobStore.ChunkSize),
-            IBlobStore.ChunkSize,
-            throwOnEndOfStream: false,
-            cancellationToken
-        );
-        Check(chunk);
-    }
-
-    private void Begin(long chunk)
-    {
-        ObjectDisposedException.ThrowIf(_buffer is null, this);
+        var sequential = _chunk >= 0 && chunk == _chunk + 1;
         _chunk = -1;
-        file.Position = chunk * IBlobStore.ChunkSize;
+        if (await TakeAheadAsync(cancellationToken) != chunk)
+        {
+            _spare ??= Rent();
+            await LoadAsync(chunk, _spare, cancellationToken);
+        }
+
+        (_buffer, _spare) = (_spare, _buffer);
+        _chunk = chunk;
+        if (sequential && (chunk + 1) * IBlobStore.ChunkSize < size)
+        {
+            var next = _spare ??= Rent();
+            _ahead = Task.Run(() => LoadAsync(chunk + 1, next, _closing.Token), CancellationToken.None);
+        }
     }
 
-    private void Check(long chunk)
+    // One load at a time: the frame buffer, the codec and the stored bytes are shared.
+    private async Task<long> TakeAheadAsync(CancellationToken cancellationToken)
+    {
+        if (_ahead is not { } ahead)
+        {
+            return -1;
+        }
+
+        var loaded = await ahead.WaitAsync(cancellationToken);
+        _ahead = null;
+        return loaded;
+    }
+
+    private async Task<long> LoadAsync(long chunk, byte[] into, CancellationToken cancellationToken)
+    {
+        var (offset, length) = frames[chunk];
+        var plain = into.AsMemory(0, FrameTable.LengthOf(chunk, size));
+        if (length == plain.Length)
+        {
+            await ReadStoredAsync(offset, plain, cancellationToken);
+        }
+        else
+        {
+            var frame = (_frame ??= Rent()).AsMemory(0, length);
+            await ReadStoredAsync(offset, frame, cancellationToken);
+            if (!_codec.TryDecode(frame.Span, plain.Span))
+            {
+                throw new BlobCorruptException(digest);
+            }
+        }
+
+        Check(chunk, plain.Span);
+        return chunk;
+    }
+
+    private async ValueTask ReadStoredAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await stored.ReadAsync(offset, buffer, cancellationToken);
+        }
+        catch (EndOfStreamException)
+        {
+            throw new BlobCorruptException(digest);
+        }
+    }
+
+    private void Check(long chunk, ReadOnlySpan<byte> plain)
     {
         Span<byte> actual = stackalloc byte[SHA256.HashSizeInBytes];
-        SHA256.HashData(_buffer.AsSpan(0, _chunkLength), actual);
+        SHA256.HashData(plain, actual);
         if (!actual.SequenceEqual(chunkDigests.AsSpan((int)chunk * SHA256.HashSizeInBytes, SHA256.HashSizeInBytes)))
         {
             throw new BlobCorruptException(digest);
         }
-
-        _chunk = chunk;
     }
+
+    private static byte[] Rent() => ArrayPool<byte>.Shared.Rent(IBlobStore.ChunkSize);
 }

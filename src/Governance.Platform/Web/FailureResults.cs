@@ -19,6 +19,7 @@ public static class FailureResults
             FailureKind.Denied => StatusCodes.Status403Forbidden,
             FailureKind.Conflict or FailureKind.Exists => StatusCodes.Status409Conflict,
             FailureKind.TooLarge => StatusCodes.Status413PayloadTooLarge,
+            FailureKind.Unavailable => StatusCodes.Status503ServiceUnavailable,
             _ => StatusCodes.Status501NotImplemented,
         };
 

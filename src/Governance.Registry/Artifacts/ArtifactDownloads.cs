@@ -167,6 +167,6 @@ internal static class ArtifactDownloads
             Size = file.Size,
             Digest = file.Digest,
         };
-        return await ArtifactRoutes.SendAsync(context, call, stored, holder.IsProtected ? holder : null);
+        return await ArtifactSender.SendAsync(context, call, stored, holder.IsProtected ? holder : null);
     }
 }

@@ -13,7 +13,6 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.EntityFrameworkCore;
-using Microsoft.Net.Http.Headers;
 
 namespace Governance.Registry.Artifacts;
 
@@ -67,7 +66,11 @@ internal static class ArtifactRoutes
             .MapGet($"{prefix}/artifacts", context => ServeAsync(context, "list artifacts", ListAsync))
             .RequirePermission(Permissions.ExperimentRead);
         routes
-            .MapGet($"{prefix}/artifacts/{{**path}}", context => ServeAsync(context, "get artifact", GetAsync))
+            .MapMethods(
+                $"{prefix}/artifacts/{{**path}}",
+                [HttpMethods.Get, HttpMethods.Head],
+                context => ServeAsync(context, "get artifact", GetAsync)
+            )
             .RequirePermission(Permissions.ArtifactRead);
         routes
             .MapPut($"{prefix}/artifacts/{{**path}}", context => ServeAsync(context, "put artifact", PutAsync))
@@ -388,7 +391,9 @@ internal static class ArtifactRoutes
     public static async Task<Result<JsonObject?>> ReadAsync(HttpContext context, Call call, ArtifactAddress address)
     {
         var found = await FindAsync(call, address);
-        return found.Ok ? await SendAsync(context, call, found.Value.File, found.Value.Served) : found.Failure;
+        return found.Ok
+            ? await ArtifactSender.SendAsync(context, call, found.Value.File, found.Value.Served)
+            : found.Failure;
     }
 
     /// <summary>The stored file that the caller may read, and the version that serves it if one does.</summary>
@@ -419,57 +424,6 @@ internal static class ArtifactRoutes
 
         return (file, served);
     }
-
-    /// <summary>Sends a stored file, every chunk verified; the read of what a version serves is logged first.</summary>
-    public static async Task<Result<JsonObject?>> SendAsync(
-        HttpContext context,
-        Call call,
-        ArtifactRow file,
-        Holder? served
-    )
-    {
-        var digest = Digest.Parse(file.Digest);
-        var opened = await call.Ports.Blobs.OpenAsync(digest, call.Token);
-        if (!opened.Ok)
-        {
-            // A blob that is gone is as wrong as one that changed.
-            await Corruption.ReportAsync(call.Ports, call.Actor, digest);
-            return Corruption.Mismatch;
-        }
-
-        await using var content = opened.Value;
-        if (served is not null)
-        {
-            await context.BeginSensitiveReadAsync(call.Ports.Writer, ReadEntry(call, served, file));
-        }
-
-        var response = context.Response;
-        response.ContentType = "application/octet-stream";
-        response.ContentLength = file.Size;
-        response.Headers.XContentTypeOptions = "nosniff";
-        response.Headers.ContentSecurityPolicy = "default-src 'none'; sandbox";
-        var disposition = new ContentDispositionHeaderValue("attachment");
-        disposition.SetHttpFileName(file.Path[(file.Path.LastIndexOf('/') + 1)..]);
-        response.Headers.ContentDisposition = disposition.ToString();
-        try
-        {
-            await content.CopyToAsync(response.Body, 1 << 16, call.Token);
-        }
-        catch (BlobCorruptException corrupt)
-        {
-            context.Abort();
-            await Corruption.ReportAsync(call.Ports, call.Actor, corrupt.Digest);
-            return (JsonObject?)null;
-        }
-
-        return (JsonObject?)null;
-    }
-
-    private static LogEntry ReadEntry(Call call, Holder served, ArtifactRow file) =>
-        new("registry.artifact_read", call.Actor, Platform.Graph.Urn.Version(served.Version), LogOutcome.Begun)
-        {
-            Details = new JsonObject { ["sha256"] = file.Digest, ["size"] = file.Size },
-        };
 
     private static async Task<Result<JsonObject?>> PutAsync(HttpContext context, Call call)
     {
@@ -530,7 +484,11 @@ internal static class ArtifactRoutes
             return Failure.Conflict("registry.path_collision", "A file and a directory cannot have the same path.");
         }
 
-        await call.Ports.Blobs.AttachAsync(session, blob, call.Token);
+        if (await call.Ports.Blobs.AttachAsync(session, blob, call.Token) is { Ok: false } lost)
+        {
+            return lost.Failure;
+        }
+
         var row = await session.Db.Set<ArtifactRow>().FindAsync([container, path], call.Token);
         if (row is null)
         {

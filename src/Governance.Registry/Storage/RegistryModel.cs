@@ -88,6 +88,7 @@ internal sealed class RegistryModel : IModelContribution
         model.Entity<ArtifactRow>(e =>
         {
             e.ToTable("registry_artifacts").HasKey(row => new { row.Container, row.Path });
+            e.HasIndex(row => row.Digest);
         });
     }
 

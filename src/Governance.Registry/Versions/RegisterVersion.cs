@@ -179,9 +179,12 @@ internal static class RegisterVersion
             return Failure.Invalid("registry.too_many", $"A run has at most {MaxVersionsPerRun} versions.");
         }
 
-        if (origin.NewBlob is { } blob)
+        if (
+            origin.NewBlob is { } blob
+            && await call.Ports.Blobs.AttachAsync(session, blob, call.Token) is { Ok: false } lost
+        )
         {
-            await call.Ports.Blobs.AttachAsync(session, blob, call.Token);
+            return lost.Failure;
         }
 
         var model = found.Value;

@@ -6,7 +6,7 @@ namespace Governance.Registry.Wire;
 
 /// <summary>
 /// The one place that maps a <see cref="Failure"/> to MLflow's errors. No refusal is 429 or 5xx, which stock clients retry for
-/// minutes; the exception is 501, which makes them fall back to plain uploads.
+/// minutes; the exceptions are 501, which makes them fall back to plain uploads, and a store that does not answer (503).
 /// </summary>
 internal static class MlflowErrors
 {
@@ -19,6 +19,7 @@ internal static class MlflowErrors
             FailureKind.Denied => (StatusCodes.Status403Forbidden, "PERMISSION_DENIED"),
             FailureKind.Conflict => (StatusCodes.Status409Conflict, "RESOURCE_CONFLICT"),
             FailureKind.TooLarge => (StatusCodes.Status413PayloadTooLarge, "INVALID_PARAMETER_VALUE"),
+            FailureKind.Unavailable => (StatusCodes.Status503ServiceUnavailable, "TEMPORARILY_UNAVAILABLE"),
             _ => (StatusCodes.Status501NotImplemented, "NOT_IMPLEMENTED"),
         };
 

@@ -247,6 +247,8 @@ namespace Governance.Gateway.Database.Migrations
 
                     b.HasKey("Id");
 
+                    b.HasIndex("Document");
+
                     b.HasIndex("Subject", "Kind");
 
                     b.HasIndex("ModelId", "Version", "Kind");
@@ -429,6 +431,9 @@ namespace Governance.Gateway.Database.Migrations
                         .HasMaxLength(64)
                         .HasColumnType("TEXT");
 
+                    b.Property<long>("ChangedAt")
+                        .HasColumnType("INTEGER");
+
                     b.Property<byte[]>("ChunkDigests")
                         .IsRequired()
                         .HasColumnType("BLOB");
@@ -439,7 +444,12 @@ namespace Governance.Gateway.Database.Migrations
                     b.Property<long>("Size")
                         .HasColumnType("INTEGER");
 
+                    b.Property<int>("State")
+                        .HasColumnType("INTEGER");
+
                     b.HasKey("Digest");
+
+                    b.HasIndex("State", "ChangedAt");
 
                     b.ToTable("platform_blob", (string)null);
                 });
@@ -1029,6 +1039,8 @@ namespace Governance.Gateway.Database.Migrations
                         .HasColumnType("INTEGER");
 
                     b.HasKey("Container", "Path");
+
+                    b.HasIndex("Digest");
 
                     b.ToTable("registry_artifacts", (string)null);
                 });

@@ -279,6 +279,8 @@ namespace Governance.Gateway.Database.PostgreSql.Migrations
 
                     b.HasKey("Id");
 
+                    b.HasIndex("Document");
+
                     b.HasIndex("Subject", "Kind");
 
                     b.HasIndex("ModelId", "Version", "Kind");
@@ -477,6 +479,9 @@ namespace Governance.Gateway.Database.PostgreSql.Migrations
                         .HasColumnType("character varying(64)")
                         .UseCollation("C");
 
+                    b.Property<long>("ChangedAt")
+                        .HasColumnType("bigint");
+
                     b.Property<byte[]>("ChunkDigests")
                         .IsRequired()
                         .HasColumnType("bytea");
@@ -487,7 +492,12 @@ namespace Governance.Gateway.Database.PostgreSql.Migrations
                     b.Property<long>("Size")
                         .HasColumnType("bigint");
 
+                    b.Property<int>("State")
+                        .HasColumnType("integer");
+
                     b.HasKey("Digest");
+
+                    b.HasIndex("State", "ChangedAt");
 
                     b.ToTable("platform_blob", (string)null);
                 });
@@ -1142,6 +1152,8 @@ namespace Governance.Gateway.Database.PostgreSql.Migrations
                         .HasColumnType("bigint");
 
                     b.HasKey("Container", "Path");
+
+                    b.HasIndex("Digest");
 
                     b.ToTable("registry_artifacts", (string)null);
                 });
