@@ -5,7 +5,8 @@ namespace Governance.Kernel;
 
 /// <summary>
 /// A relative path inside an artifact store, parsed once at the edge. Segments are well-formed text, compared by its bytes,
-/// without control or invisible characters, backslash, <c>.</c> or <c>..</c>; no empty segment, no percent-encoded traversal, at most 1,024 bytes and 32 segments.
+/// without control or invisible characters, backslash, <c>.</c> or <c>..</c>, nor what some system reads as one of these: look-alikes in other widths,
+/// <c>..;x</c>, a drive letter; no empty segment, no percent-encoded traversal, at most 1,024 bytes and 32 segments.
 /// </summary>
 public readonly record struct ArtifactPath
 {
@@ -98,6 +99,9 @@ public readonly record struct ArtifactPath
             char.IsControl(c)
             || c
                 is '\\'
+                    or '\uFF0F'
+                    or '\uFF3C'
+                    or '\uFE68'
                     or '\uFEFF'
                     or '\u2028'
                     or '\u2029'
@@ -106,7 +110,17 @@ public readonly record struct ArtifactPath
                     or (>= '\u2060' and <= '\u2069')
         )
         && !HasEncodedTraversal(segment)
-        && segment[^1] is not (' ' or '.');
+        && EndsPlainly(segment)
+        && !(segment.Length > 1 && char.IsAsciiLetter(segment[0]) && segment[1] == ':');
+
+    // Servers that know path parameters read "..;x" as "..", and compatibility forms of dots become dots on some file systems.
+    private static bool EndsPlainly(string segment)
+    {
+        var parameter = segment.IndexOf(';', StringComparison.Ordinal);
+        var name = parameter < 0 ? segment : segment[..parameter];
+        return name.Length > 0
+            && name[^1] is not (' ' or '.' or '\u2024' or '\u2025' or '\u2026' or '\uFE52' or '\uFF0E');
+    }
 
     // A percent sign that still spells a separator or a dot after one decoding is a double-encoded traversal.
     private static bool HasEncodedTraversal(string segment) =>

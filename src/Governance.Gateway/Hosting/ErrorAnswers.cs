@@ -11,9 +11,7 @@ internal static partial class ErrorAnswers
     public static async Task HandleAsync(HttpContext context)
     {
         var exception = context.Features.Get<IExceptionHandlerFeature>()?.Error;
-        var status = exception is BadHttpRequestException bad
-            ? bad.StatusCode
-            : StatusCodes.Status500InternalServerError;
+        var status = StatusOf(exception);
         if (status == StatusCodes.Status500InternalServerError)
         {
             var logger = context
@@ -50,6 +48,19 @@ internal static partial class ErrorAnswers
         var problem = failure.ToProblem();
         problem.ProblemDetails.Status = status;
         await TypedResults.Problem(problem.ProblemDetails).ExecuteAsync(context);
+    }
+
+    private static int StatusOf(Exception? exception)
+    {
+        if (exception is BadHttpRequestException bad)
+        {
+            return bad.StatusCode;
+        }
+
+        // An overflow is what Kestrel makes of a chunk with an endless length.
+        return exception is IOException && exception.InnerException is OverflowException
+            ? StatusCodes.Status400BadRequest
+            : StatusCodes.Status500InternalServerError;
     }
 
     [LoggerMessage(9000, LogLevel.Error, "Unhandled {ExceptionType} ({InnerType}) {StackTrace}")]

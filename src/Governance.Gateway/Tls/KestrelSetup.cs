@@ -23,6 +23,8 @@ internal sealed class KestrelSetup(ServerCertificates certificates, GatewayOptio
 
     public void Configure(KestrelServerOptions kestrel)
     {
+        // A line ends in CR LF only, so that no proxy before this server sees other lines than it does.
+        AppContext.SetSwitch("Microsoft.AspNetCore.Server.Kestrel.DisableHttp1LineFeedTerminators", true);
         kestrel.AddServerHeader = false;
         kestrel.Limits.MaxRequestBodySize = 1 << 20; // routes that stream artifacts or datasets lift it for themselves
         kestrel.Limits.MaxRequestHeadersTotalSize = 32 << 10;

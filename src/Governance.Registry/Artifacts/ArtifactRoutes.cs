@@ -145,7 +145,7 @@ internal static class ArtifactRoutes
         var query = raw.IndexOf('?', StringComparison.Ordinal);
         var path = query < 0 ? raw : raw[..query];
         var at = path.IndexOf(marker, StringComparison.Ordinal);
-        if (at < 0 || path.Contains('#', StringComparison.Ordinal))
+        if (at < 0 || path.Contains('#', StringComparison.Ordinal) || !IsWellEscaped(path))
         {
             return BadPath;
         }
@@ -162,6 +162,20 @@ internal static class ArtifactRoutes
     /// <summary>A path that was decoded once. What still looks escaped was escaped twice, or its bytes are no UTF-8.</summary>
     public static Result<ArtifactPath> PathOf(string decoded) =>
         ArtifactPath.TryParse(decoded, out var path) && !IsEscaped(decoded) ? path : BadPath;
+
+    // "a%zz" and "a%25zz" would be two spellings of one name.
+    private static bool IsWellEscaped(string path)
+    {
+        for (var at = path.IndexOf('%'); at >= 0; at = path.IndexOf('%', at + 1))
+        {
+            if (!Uri.IsHexEncoding(path, at))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
 
     private static bool IsEscaped(string text)
     {

@@ -104,6 +104,7 @@ internal static class ArtifactSender
         response.ContentType = "application/octet-stream";
         response.ContentLength = range?.Length ?? file.Size;
         response.Headers.XContentTypeOptions = "nosniff";
+        response.Headers.ContentSecurityPolicy = "default-src 'none'; sandbox";
         var disposition = new ContentDispositionHeaderValue("attachment");
         disposition.SetHttpFileName(file.Path[(file.Path.LastIndexOf('/') + 1)..]);
         response.Headers.ContentDisposition = disposition.ToString();

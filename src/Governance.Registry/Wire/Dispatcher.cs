@@ -119,6 +119,15 @@ internal static partial class Dispatcher
             );
             LogBadRequest(ports.Logger, bad.StatusCode);
         }
+        // What Kestrel makes of a chunk whose length overflows.
+        catch (IOException bad) when (bad.InnerException is OverflowException && !context.Response.HasStarted)
+        {
+            await MlflowErrors.WriteAsync(
+                context,
+                Failure.Invalid("registry.bad_request", "The request is malformed.")
+            );
+            LogBadRequest(ports.Logger, StatusCodes.Status400BadRequest);
+        }
         catch (Exception broken) when (!context.Response.HasStarted && !context.RequestAborted.IsCancellationRequested)
         {
             // An exception's text may hold rows, paths or tokens: its type and where it came from are enough.

@@ -10,6 +10,8 @@ public class ArtifactPathTests
     [InlineData("ünïcode dir/a+b (1).txt")]
     [InlineData("a..b/c.d")]
     [InlineData("100% sure.txt")]
+    [InlineData("a;b.txt")]
+    [InlineData("12:30 notes.txt")]
     public void Ordinary_paths_are_accepted(string text)
     {
         Assert.True(ArtifactPath.TryParse(text, out var path));
@@ -32,6 +34,15 @@ public class ArtifactPathTests
     [InlineData("a\u202eb")]
     [InlineData("trailing.")]
     [InlineData("trailing ")]
+    [InlineData("..;/x")]
+    [InlineData("a/..;b=c/x")]
+    [InlineData("a/;b")]
+    [InlineData("C:/Windows/win.ini")]
+    [InlineData("a/c:x")]
+    [InlineData("\uFF0E\uFF0E/x")]
+    [InlineData("\u2025/x")]
+    [InlineData("..\uFF0Fx")]
+    [InlineData("..\uFF3Cx")]
     [InlineData(null)]
     public void Tricks_are_refused(string? text) => Assert.False(ArtifactPath.TryParse(text, out _));
 
