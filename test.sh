@@ -92,6 +92,7 @@ done
 run "Governance.Tests on PostgreSQL" artifacts/bin/Governance.Tests/debug/Governance.Tests -noColor "${modules[@]}"
 run "Governance.Gateway.Tests on PostgreSQL" artifacts/bin/Governance.Gateway.Tests/debug/Governance.Gateway.Tests \
   -noColor -namespace Governance.Gateway.Tests.Live -class- Governance.Gateway.Tests.Live.DemoTests \
+  -class- Governance.Gateway.Tests.Live.MlflowAdvisoriesTests \
   -method- 'Governance.Gateway.Tests.Live.StartTests.A*' -method- 'Governance.Gateway.Tests.Live.StartTests.The_demo*'
 run "Governance.PostgreSql.Tests" artifacts/bin/Governance.PostgreSql.Tests/debug/Governance.PostgreSql.Tests -noColor
 echo "$passed passed, $failed failed"

@@ -13,6 +13,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace Governance.Gateway.GraphQl;
 
@@ -36,6 +37,7 @@ public static class GraphQlModule
                 })
         );
         services.AddSingleton<DocumentCache>();
+        services.TryAddSingleton(_ => new CostBudget(DocumentLimits.CostPerMinute));
         services.AddSingleton<GraphQlExecution>();
         services.AddSingleton<RequestReader>();
         services.AddSingleton<GraphQlEndpoint>();

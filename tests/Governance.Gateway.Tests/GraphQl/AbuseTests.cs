@@ -38,6 +38,27 @@ public sealed class AbuseTests
         Assert.Empty(host.World.Calls);
     }
 
+    [Fact]
+    public async Task What_one_caller_asks_for_in_a_minute_is_bounded_by_its_cost_and_nobody_elses()
+    {
+        await using var host = await TestHost.StartAsync(costPerMinute: 1_000);
+        const string Dear = "{models(first:100){items{name}}}";
+        const string Cheap = "{models(first:1){nextToken}}";
+
+        var asked = new List<Answer>();
+        for (var i = 0; i < 30; i++)
+        {
+            asked.Add(await host.AskAsync(Dear));
+        }
+
+        var refused = asked.Find(answer => answer.Status == 400);
+        Assert.Equal(200, asked[0].Status);
+        Assert.NotNull(refused);
+        Assert.False(refused.HasData);
+        Assert.Equal("cost-per-minute", (string)refused.Errors[0]["extensions"]!["limit"]!);
+        Assert.Equal(200, (await host.AskAsync(Cheap, token: "auditor")).Status);
+    }
+
     [Theory]
     [InlineData(0)]
     [InlineData(201)]

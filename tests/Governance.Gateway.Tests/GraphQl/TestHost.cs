@@ -6,6 +6,7 @@ using Governance.Audit.Contracts;
 using Governance.Compliance.Contracts;
 using Governance.Evidence.Contracts;
 using Governance.Gateway.GraphQl;
+using Governance.Gateway.GraphQl.Guard;
 using Governance.Identity.Contracts;
 using Governance.Kernel;
 using Governance.Lineage.Contracts;
@@ -38,7 +39,7 @@ internal sealed class TestHost : IAsyncDisposable
 
     public IServiceProvider Services => _app.Services;
 
-    public static async Task<TestHost> StartAsync(World? world = null, string? url = null)
+    public static async Task<TestHost> StartAsync(World? world = null, string? url = null, int? costPerMinute = null)
     {
         world ??= new World();
         var builder = WebApplication.CreateSlimBuilder();
@@ -66,6 +67,11 @@ internal sealed class TestHost : IAsyncDisposable
         services.AddSingleton<IReports, FakeReports>();
         services.AddSingleton<IAuditLog, FakeAuditLog>();
         services.AddSingleton<ILineage, FakeLineage>();
+        if (costPerMinute is { } budget)
+        {
+            services.AddSingleton(_ => new CostBudget(budget));
+        }
+
         services.AddGraphQl();
         var app = builder.Build();
         app.Use(

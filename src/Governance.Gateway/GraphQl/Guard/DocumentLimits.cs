@@ -17,6 +17,7 @@ internal static class DocumentLimits
     public const int RootFields = 10;
     public const int Selections = 1_000;
     public const int Cost = 20_000;
+    public const int CostPerMinute = 200_000_000;
     public const int ListItems = 200;
     public const int DefaultFirst = 50;
     public const int Errors = 10;

@@ -2,6 +2,7 @@ using Governance.Gateway.GraphQl.Loading;
 using Governance.Kernel;
 using GraphQL.Validation;
 using GraphQLParser.AST;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Governance.Gateway.GraphQl.Guard;
 
@@ -29,7 +30,10 @@ internal sealed class PermissionRule : ValidationRuleBase
     }
 }
 
-/// <summary>Refuses an operation that costs too much under the variables of this request. Runs on cached documents too.</summary>
+/// <summary>
+/// Refuses an operation that costs too much under the variables of this request, or with what its caller asked for in this
+/// minute. Runs on cached documents too.
+/// </summary>
 internal sealed class CostRule : ValidationRuleBase
 {
     public override ValueTask<INodeVisitor?> GetPreNodeVisitorAsync(ValidationContext context)
@@ -41,6 +45,19 @@ internal sealed class CostRule : ValidationRuleBase
                 new LimitExceeded(
                     "cost",
                     $"The operation costs {Math.Min(cost, 1e12):0}, over the limit of {DocumentLimits.Cost}: ask for fewer items or fields."
+                )
+            );
+        }
+        else if (
+            !context
+                .RequestServices!.GetRequiredService<CostBudget>()
+                .TryTake(Caller.Of(context.RequestServices!).Actor.Id, cost)
+        )
+        {
+            context.ReportError(
+                new LimitExceeded(
+                    "cost-per-minute",
+                    "You have asked for as much as one caller may within a minute: wait, or ask for less."
                 )
             );
         }
