@@ -274,7 +274,7 @@ public sealed class SideDoorTests(LiveGateway gateway)
             .WriteAsync<int>(
                 async (session, token) =>
                     await session.Db.Database.ExecuteSqlAsync(
-                        $"UPDATE promotion_approval SET ExpiresAt = At WHERE RequestId = {id}",
+                        $"""UPDATE promotion_approval SET "ExpiresAt" = "At" WHERE "RequestId" = {id}""",
                         token
                     ),
                 TestContext.Current.CancellationToken
