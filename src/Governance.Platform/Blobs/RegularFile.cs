@@ -1,10 +1,9 @@
-using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 
 namespace Governance.Platform.Blobs;
 
 /// <summary>Tells files from pipes, sockets and devices, which would keep a reader waiting for ever.</summary>
-internal static partial class RegularFile
+internal static class RegularFile
 {
     // Linux: O_RDONLY, O_NONBLOCK (opening a pipe without writer returns at once), O_NOCTTY, O_CLOEXEC.
     private const int Flags = 0x800 | 0x100 | 0x80000;
@@ -17,7 +16,7 @@ internal static partial class RegularFile
             return File.Exists(path);
         }
 
-        using var handle = new SafeFileHandle(Open(path, Flags), ownsHandle: true);
+        using var handle = new SafeFileHandle(DurableFile.Open(path, Flags), ownsHandle: true);
         if (handle.IsInvalid)
         {
             return false;
@@ -26,8 +25,4 @@ internal static partial class RegularFile
         using var stream = new FileStream(handle, FileAccess.Read, bufferSize: 0);
         return stream.CanSeek;
     }
-
-    [LibraryImport("libc", EntryPoint = "open", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
-    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
-    private static partial int Open(string path, int flags);
 }

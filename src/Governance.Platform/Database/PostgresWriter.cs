@@ -14,7 +14,7 @@ namespace Governance.Platform.Database;
 /// exactly as with the one writer of SQLite. A unit that lost against another one runs again; one that keeps losing takes its
 /// turn alone. A unit may therefore run several times, of which only one is kept.
 /// </summary>
-internal sealed partial class PostgresWriter : IWriter, IDisposable
+internal sealed class PostgresWriter : IWriter, IDisposable
 {
     private const int TogetherAttempts = 4;
     private const int MaxAttempts = 10;
@@ -98,7 +98,7 @@ internal sealed partial class PostgresWriter : IWriter, IDisposable
         );
         // Before anything is read: the snapshot of the transaction is taken after the lock is there.
         await db.Database.ExecuteSqlRawAsync(alone ? BeginAlone : BeginTogether, limited.Token);
-        var now = DateTimeOffset.FromUnixTimeMilliseconds(_clock.GetUtcNow().ToUnixTimeMilliseconds());
+        var now = WriteSession.TimeOf(_clock);
         db.StampAdded(() => now);
         var session = new WriteSession(db, now, _log, _graph);
         var result = await work(session, limited.Token);
@@ -116,29 +116,9 @@ internal sealed partial class PostgresWriter : IWriter, IDisposable
         // A server answers COMMIT of a failed transaction with a silent ROLLBACK; any statement before it brings the error out.
         await db.Database.ExecuteSqlRawAsync("SELECT 1", limited.Token);
         await transaction.CommitAsync(CancellationToken.None);
-        foreach (var action in session.AfterCommitActions)
-        {
-            Run(action);
-        }
-
+        session.Committed(_logger);
         return result;
     }
-
-    // The change is durable by now: what goes wrong here must not tell anybody that it failed.
-    private void Run(Action afterCommit)
-    {
-        try
-        {
-            afterCommit();
-        }
-        catch (Exception exception)
-        {
-            AfterCommitFailed(exception.GetType().Name);
-        }
-    }
-
-    [LoggerMessage(1007, LogLevel.Error, "A change was committed, but what follows it failed: {ExceptionType}")]
-    private partial void AfterCommitFailed(string exceptionType);
 
     // Sequential scans would lock whole tables against concurrent units, index scans only what was read.
     private const string BeginTogether = """

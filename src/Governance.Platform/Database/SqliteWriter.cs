@@ -12,7 +12,7 @@ namespace Governance.Platform.Database;
 /// The one writer of a SQLite database: units queue, are run one after another on one connection, and share a durable commit
 /// (group commit). Each unit has a savepoint, so that its failure touches nobody else.
 /// </summary>
-internal sealed partial class SqliteWriter : IWriter, IAsyncDisposable
+internal sealed class SqliteWriter : IWriter, IAsyncDisposable
 {
     private const int MaxBatch = 128;
     private static readonly TimeSpan UnitTimeout = TimeSpan.FromSeconds(30);
@@ -100,22 +100,22 @@ internal sealed partial class SqliteWriter : IWriter, IAsyncDisposable
             _options = _connections.OptionsFor(_connection, owned: false);
         }
 
-        var afterCommit = new List<Action>();
+        var committed = new List<WriteSession>(batch.Count);
         await using (var transaction = _connection.BeginTransaction(deferred: false))
         {
             foreach (var unit in batch)
             {
-                await RunAsync(unit, transaction, afterCommit);
+                await RunAsync(unit, transaction, committed);
             }
 
+            // Before the commit: nothing that can fail may stand between it and the word that the change is durable.
+            await (_db?.Database.UseTransactionAsync(null) ?? Task.CompletedTask);
             await transaction.CommitAsync();
         }
 
-        await (_db?.Database.UseTransactionAsync(null) ?? Task.CompletedTask);
-
-        foreach (var action in afterCommit)
+        foreach (var session in committed)
         {
-            Run(action);
+            session.Committed(_logger);
         }
 
         foreach (var unit in batch)
@@ -124,16 +124,16 @@ internal sealed partial class SqliteWriter : IWriter, IAsyncDisposable
         }
     }
 
-    private async Task RunAsync(IUnit unit, SqliteTransaction transaction, List<Action> afterCommit)
+    private async Task RunAsync(IUnit unit, SqliteTransaction transaction, List<WriteSession> done)
     {
         const string savepoint = "unit";
-        _now = DateTimeOffset.FromUnixTimeMilliseconds(_clock.GetUtcNow().ToUnixTimeMilliseconds());
+        _now = WriteSession.TimeOf(_clock);
         await transaction.SaveAsync(savepoint);
         var db = await ContextAsync(transaction);
         var session = new WriteSession(db, _now, _log, _graph);
         if (await unit.TryRunAsync(session, UnitTimeout))
         {
-            afterCommit.AddRange(session.AfterCommitActions);
+            done.Add(session);
             db.ChangeTracker.Clear();
         }
         else
@@ -171,22 +171,6 @@ internal sealed partial class SqliteWriter : IWriter, IAsyncDisposable
             await db.DisposeAsync();
         }
     }
-
-    // The change is durable by now: what goes wrong here must not tell anybody that it failed.
-    private void Run(Action afterCommit)
-    {
-        try
-        {
-            afterCommit();
-        }
-        catch (Exception exception)
-        {
-            AfterCommitFailed(_logger, exception.GetType().Name);
-        }
-    }
-
-    [LoggerMessage(1006, LogLevel.Error, "A change was committed, but what follows it failed: {ExceptionType}")]
-    private static partial void AfterCommitFailed(ILogger logger, string exceptionType);
 
     private async Task CloseAsync()
     {

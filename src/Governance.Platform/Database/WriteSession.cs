@@ -2,11 +2,12 @@ using Governance.Platform.Graph;
 using Governance.Platform.Jobs;
 using Governance.Platform.Logging;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Logging;
 
 namespace Governance.Platform.Database;
 
 /// <summary>One unit of change: rows, its log entries, its graph edges and its follow-up jobs commit together.</summary>
-public sealed class WriteSession
+public sealed partial class WriteSession
 {
     private const int JobBatch = 500;
     private readonly ILogAppender _log;
@@ -27,9 +28,6 @@ public sealed class WriteSession
 
     /// <summary>The time of this unit, UTC, whole milliseconds.</summary>
     public DateTimeOffset Now { get; }
-
-    /// <summary>Actions to run after the durable commit, such as waking a worker.</summary>
-    internal IReadOnlyList<Action> AfterCommitActions => _afterCommit;
 
     /// <summary>Appends a log entry on the same transaction; returns its id.</summary>
     public Task<Guid> LogAsync(LogEntry entry, CancellationToken cancellationToken) =>
@@ -75,4 +73,27 @@ public sealed class WriteSession
 
     /// <summary>Runs an action once the commit is durable; never for a unit that was rolled back.</summary>
     public void AfterCommit(Action action) => _afterCommit.Add(action);
+
+    /// <summary>The time of a unit that begins now.</summary>
+    internal static DateTimeOffset TimeOf(TimeProvider clock) =>
+        DateTimeOffset.FromUnixTimeMilliseconds(clock.GetUtcNow().ToUnixTimeMilliseconds());
+
+    /// <summary>Runs what waits for the durable commit. What goes wrong here must not tell anybody that the change failed.</summary>
+    internal void Committed(ILogger logger)
+    {
+        foreach (var action in _afterCommit)
+        {
+            try
+            {
+                action();
+            }
+            catch (Exception exception)
+            {
+                AfterCommitFailed(logger, exception.GetType().Name);
+            }
+        }
+    }
+
+    [LoggerMessage(1006, LogLevel.Error, "A change was committed, but what follows it failed: {ExceptionType}")]
+    private static partial void AfterCommitFailed(ILogger logger, string exceptionType);
 }

@@ -95,11 +95,15 @@ internal static class ArtifactDownloads
     private static async Task<Result<JsonObject?>> OfTraceAsync(HttpContext context, Call call)
     {
         var id = call.Args.Required("request_id", 64);
-        await using var db = await call.OpenAsync();
-        var trace = await db.Set<TraceRow>()
-            .Where(row => row.TraceId == id)
-            .Select(row => (long?)row.ExperimentId)
-            .SingleOrDefaultAsync(call.Token);
+        long? trace;
+        await using (var db = await call.OpenAsync())
+        {
+            trace = await db.Set<TraceRow>()
+                .Where(row => row.TraceId == id)
+                .Select(row => (long?)row.ExperimentId)
+                .SingleOrDefaultAsync(call.Token);
+        }
+
         return trace is { } experiment && ArtifactPath.TryParse("traces.json", out var path)
             ? await ArtifactRoutes.ReadAsync(
                 context,
