@@ -11,6 +11,7 @@ using Governance.Registry.Experiments;
 using Governance.Registry.LoggedModels;
 using Governance.Registry.Models;
 using Governance.Registry.Moves;
+using Governance.Registry.Remote;
 using Governance.Registry.Runs;
 using Governance.Registry.Storage;
 using Governance.Registry.Traces;

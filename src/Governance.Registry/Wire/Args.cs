@@ -26,6 +26,8 @@ internal sealed class Args
     /// <summary>Bytes of the body that was read; 0 for a query.</summary>
     public int Bytes { get; private init; }
 
+    public static Args Empty => new([]);
+
     public static Args OfQuery(IQueryCollection query)
     {
         var body = new JsonObject();

@@ -7,6 +7,7 @@ using System.Text.Json.Nodes;
 using Governance.Platform.Jobs;
 using Governance.Registry;
 using Governance.Registry.Engine;
+using Governance.Registry.Remote;
 using Governance.Registry.Storage;
 using Governance.Registry.Webhooks;
 using Microsoft.AspNetCore.Builder;
@@ -486,20 +487,7 @@ internal sealed class Receiver : IAsyncDisposable
 
     public static async Task<Receiver> StartAsync()
     {
-        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var request = new CertificateRequest("CN=receiver", key, HashAlgorithmName.SHA256);
-        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
-        var names = new SubjectAlternativeNameBuilder();
-        names.AddDnsName("localhost");
-        names.AddIpAddress(IPAddress.Loopback);
-        request.CertificateExtensions.Add(names.Build());
-        using var made = request.CreateSelfSigned(
-            DateTimeOffset.FromUnixTimeSeconds(1_600_000_000),
-            DateTimeOffset.FromUnixTimeSeconds(4_000_000_000)
-        );
-        var certificate = X509CertificateLoader.LoadPkcs12(made.Export(X509ContentType.Pkcs12), null);
-        var path = Path.GetTempFileName();
-        await File.WriteAllTextAsync(path, certificate.ExportCertificatePem());
+        var (certificate, path) = await LoopbackCertificate.MakeAsync();
         var receiver = new Receiver(certificate, path);
         await receiver.ListenAsync();
         return receiver;
