@@ -30,6 +30,12 @@ public sealed partial class GatewayOptions : IValidatableObject
     /// <summary>Host names that requests may carry, besides those of the addresses above; comma-separated. Default none.</summary>
     public string AllowedHosts { get; set; } = "";
 
+    /// <summary>
+    /// Proxies in front of the gateway whose <c>X-Forwarded-For</c> is believed: addresses or networks in CIDR form,
+    /// comma-separated. Default none: such headers are ignored.
+    /// </summary>
+    public string Proxies { get; set; } = "";
+
     /// <inheritdoc />
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
     {
@@ -43,6 +49,13 @@ public sealed partial class GatewayOptions : IValidatableObject
         if (PublicUrl.Length > 0 && !IsHttps(PublicUrl))
         {
             yield return new ValidationResult("Governance:PublicUrl must be an https address without a path.");
+        }
+
+        if (Hosting.Proxies.Parse(Proxies).Any(network => network is null))
+        {
+            yield return new ValidationResult(
+                "Governance:Proxies must be addresses or networks such as 10.1.2.3, 10.0.0.0/24, comma-separated."
+            );
         }
     }
 

@@ -43,7 +43,12 @@ try
     Console.WriteLine(
         $"Key-encryption key: {options.KeyFile} (keep a copy apart from the data; without it the keys are lost)"
     );
-    Console.WriteLine($"CA for clients:     {app.Services.GetRequiredService<ServerCertificates>().CertificatePath}");
+    var certificates = app.Services.GetRequiredService<ServerCertificates>();
+    Console.WriteLine(
+        certificates.FromFiles
+            ? $"Certificate:        {certificates.Server.Subject}, valid to {certificates.ValidTo:u}"
+            : $"CA for clients:     {certificates.CertificatePath}"
+    );
     Console.WriteLine($"Address:            {options.PublicUrl}");
     await app.RunAsync();
     return 0;

@@ -73,18 +73,7 @@ public static class IdentityModule
     /// </summary>
     public static IApplicationBuilder UseIdentity(this IApplicationBuilder app)
     {
-        app.Use(
-            (context, next) =>
-            {
-                if (context.RequestServices.GetRequiredService<AttemptLimiter>().Allows(context))
-                {
-                    return next(context);
-                }
-
-                context.Response.Headers.RetryAfter = "60";
-                return Refusal.TooMany.WriteAsync(context);
-            }
-        );
+        app.UseMiddleware<AttemptGate>();
         app.UseAuthentication();
         return app.UseMiddleware<AccessMiddleware>();
     }

@@ -35,6 +35,13 @@ public sealed class IdentityOptions
     public int TokensPerMinute { get; set; } = 120;
 
     /// <summary>
+    /// Requests answered 401 per client address and minute, 10–100000, after which a token that was not valid here within the
+    /// last ten minutes is answered 429 unread. Default 600.
+    /// </summary>
+    [Range(10, 100_000)]
+    public int StrangersPerMinute { get; set; } = 600;
+
+    /// <summary>
     /// Demo accounts exist: no set-up code is offered, and a person's token counts as freshly authenticated. Set by the demo
     /// only, never by configuration.
     /// </summary>

@@ -2,6 +2,8 @@ using Governance.Platform.Blobs;
 using Governance.Platform.Database;
 using Governance.Platform.Jobs;
 using Governance.Platform.Keys;
+using Governance.Platform.Logging;
+using Governance.Platform.Web;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -18,6 +20,9 @@ public static class PlatformModule
         services.TryAddSingleton<JobOptions>();
         services.TryAddSingleton<DatabaseOptions>();
         services.TryAddSingleton<Leases>();
+        services.TryAddSingleton<RefusalFold>();
+        services.TryAddSingleton<AddressNames>();
+        services.AddHostedService<RefusalSummaries>();
         services.TryAddSingleton<SqliteConnections>();
         services.TryAddSingleton<SqliteContexts>();
         services.TryAddSingleton<SqliteWriter>();

@@ -73,7 +73,7 @@ internal sealed partial class DemoAccounts : IDisposable
         ServerCertificates certificates
     )
     {
-        var accounts = new DemoAccounts(Loopback.Trusting(certificates.Authority), options);
+        var accounts = new DemoAccounts(Loopback.To(certificates), options);
         accounts._handler.UseCookies = false;
         var subjects = services.GetRequiredService<ISubjects>();
         foreach (var (name, display, roles) in Persons)
@@ -136,7 +136,7 @@ internal sealed partial class DemoAccounts : IDisposable
 
     private async Task SignInAsync(string name, string role, ServerCertificates certificates)
     {
-        using var handler = Loopback.Trusting(certificates.Authority);
+        using var handler = Loopback.To(certificates);
         using var browser = new HttpClient(handler) { BaseAddress = new Uri(Url) };
         var verifier = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32));
         var challenge = Base64Url(SHA256.HashData(Encoding.ASCII.GetBytes(verifier)));

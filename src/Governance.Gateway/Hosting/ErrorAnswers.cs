@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Governance.Kernel;
 using Governance.Platform.Web;
 using Microsoft.AspNetCore.Diagnostics;
@@ -25,26 +26,35 @@ internal static partial class ErrorAnswers
             );
         }
 
-        context.Response.StatusCode = status;
-        if (MlflowPaths.Contains(context.Request.Path.Value ?? ""))
-        {
-            context.Response.ContentType = "application/json";
-            await context.Response.WriteAsync(
-                status == 500
-                    ? """{"error_code":"INTERNAL_ERROR","message":"The gateway failed to answer; the failure is in its log."}"""
-                    : """{"error_code":"INVALID_PARAMETER_VALUE","message":"The request is malformed or over a limit."}"""
-            );
-            return;
-        }
-
+        AnswerHeaders.Set(context); // the error cleared them
         var failure =
-            status == 500
+            status == StatusCodes.Status500InternalServerError
                 ? new Failure(
                     FailureKind.Invalid,
                     "gateway.internal",
                     "The gateway failed to answer; the failure is in its log."
                 )
                 : Failure.Invalid("gateway.bad_request", "The request is malformed or over a limit.");
+        await WriteAsync(
+            context,
+            failure,
+            status,
+            status == StatusCodes.Status500InternalServerError ? "INTERNAL_ERROR" : "INVALID_PARAMETER_VALUE"
+        );
+    }
+
+    /// <summary>Answers a failure in the dialect of the path.</summary>
+    public static async Task WriteAsync(HttpContext context, Failure failure, int status, string mlflowCode)
+    {
+        context.Response.StatusCode = status;
+        if (MlflowPaths.Contains(context.Request.Path.Value ?? ""))
+        {
+            context.Response.ContentType = "application/json";
+            var body = new JsonObject { ["error_code"] = mlflowCode, ["message"] = failure.Message };
+            await context.Response.WriteAsync(body.ToJsonString(), context.RequestAborted);
+            return;
+        }
+
         var problem = failure.ToProblem();
         problem.ProblemDetails.Status = status;
         await TypedResults.Problem(problem.ProblemDetails).ExecuteAsync(context);

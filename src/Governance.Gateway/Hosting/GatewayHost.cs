@@ -23,7 +23,6 @@ using Governance.Sbom;
 using Governance.Scanning;
 using Governance.Signing;
 using Governance.Signing.Contracts;
-using Microsoft.AspNetCore.HostFiltering;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Options;
 using OpenTelemetry.Metrics;
@@ -161,17 +160,16 @@ public static class GatewayHost
         services.AddSingleton(Read(configuration, "Audit", new AuditOptionsValidator()));
         services.AddSingleton(Read(configuration, "Compliance", new ComplianceOptionsValidator()));
         services.AddSingleton(Read(configuration, "Privacy", new PrivacyOptionsValidator()));
+        services.AddSingleton(Read(configuration, "Tls", new TlsOptionsValidator()));
+        services.AddSingleton(Read(configuration, "Limits", new LimitOptionsValidator()));
         AddModules(services);
         Bind(services, configuration, demo);
         services.AddSingleton<ServerCertificates>();
+        services.AddHostedService<CertificateWatch>();
+        services.AddSingleton<Proxies>();
+        services.AddSingleton<ConnectionCount>();
+        services.AddSingleton<RequestBudget>();
         services.AddSingleton<IConfigureOptions<KestrelServerOptions>, KestrelSetup>();
-        services.Configure<HostFilteringOptions>(filter =>
-        {
-            filter.AllowedHosts = [.. AllowedHosts.Of(platform, options)];
-            filter.AllowEmptyHosts = false;
-            filter.IncludeFailureMessage = false;
-        });
-        services.AddHsts(hsts => hsts.MaxAge = TimeSpan.FromDays(365));
         services.AddProblemDetails();
         services.AddHealthChecks().AddCheck<ReadyCheck>("ready", tags: ["ready"]);
         services
@@ -206,8 +204,7 @@ public static class GatewayHost
                         identity.TokensPerMinute = 600;
                     }
 
-                    identity.Backchannel = () =>
-                        Loopback.Trusting(provider.GetRequiredService<ServerCertificates>().Authority);
+                    identity.Backchannel = () => Loopback.To(provider.GetRequiredService<ServerCertificates>());
                 }
             );
     }
@@ -233,19 +230,11 @@ public static class GatewayHost
     private static void Map(WebApplication app)
     {
         app.UseExceptionHandler(new ExceptionHandlerOptions { ExceptionHandler = ErrorAnswers.HandleAsync });
-        app.UseHsts();
-        app.UseHostFiltering();
-        // Addresses in answers come from the settings, never from the request.
-        var host = HostString.FromUriComponent(new Uri(app.Services.GetRequiredService<PlatformOptions>().PublicUrl));
-        app.Use(
-            (context, next) =>
-            {
-                context.Request.Host = host;
-                return next(context);
-            }
-        );
+        app.Services.GetRequiredService<Proxies>().Use(app);
+        app.UseMiddleware<OriginGate>();
         app.UseRouting();
         app.UseIdentity();
+        app.UseMiddleware<RequestBudget>();
         app.MapIdentity();
         app.MapConsole();
         app.MapRegistry();

@@ -1,117 +1,111 @@
-using System.Net;
-using System.Security.Cryptography;
+using System.Net.Security;
 using System.Security.Cryptography.X509Certificates;
+using Governance.Kernel;
 using Governance.Platform;
-using Governance.Platform.Blobs;
 using Governance.Platform.Keys;
 
 namespace Governance.Gateway.Tls;
 
 /// <summary>
-/// The private CA of an installation (P-384, key wrapped at rest) and the server certificate (P-256), which is made anew at
-/// each start and never stored. Clients trust <c>&lt;data&gt;/tls/ca.pem</c>.
+/// What the server presents: a certificate of the private CA, made at each start and again when a third of its life is left,
+/// or the one in the operator's files. It is swapped as a whole; connections that exist keep theirs.
 /// </summary>
 internal sealed class ServerCertificates : IDisposable
 {
-    private const string Purpose = "tls-ca-key";
-    private readonly X509Certificate2 _authority;
+    private static readonly TimeSpan Renew = TimeSpan.FromDays(30);
+    private readonly IReadOnlyList<string> _hosts;
+    private readonly PrivateAuthority _authority;
+    private readonly CertificateFiles? _files;
+    private readonly TimeProvider _clock;
+    private volatile Served _served;
+    private Digest? _seen;
 
-    public ServerCertificates(PlatformOptions options, GatewayOptions gateway, IKeyWrap keys, TimeProvider clock)
+    private sealed record Served(X509Certificate2 Leaf, SslStreamCertificateContext Context);
+
+    public ServerCertificates(
+        PlatformOptions options,
+        GatewayOptions gateway,
+        TlsOptions tls,
+        IKeyWrap keys,
+        TimeProvider clock
+    )
     {
-        var directory = Path.Combine(options.DataDirectory, "tls");
-        CertificatePath = Path.Combine(directory, "ca.pem");
-        var keyPath = Path.Combine(directory, "ca.key");
-        var now = clock.GetUtcNow();
-        if (!File.Exists(CertificatePath))
+        _clock = clock;
+        _hosts = AllowedHosts.Of(options, gateway);
+        _authority = new PrivateAuthority(options.DataDirectory, keys, clock.GetUtcNow());
+        Trusted = [_authority.Certificate];
+        if (tls.CertificateFile.Length > 0)
         {
-            Create(keyPath, keys, now);
+            _files = new CertificateFiles(tls, _hosts);
+            Trusted.AddRange(_files.Authorities());
+            _seen = _files.Fingerprint();
         }
 
-        using var key = ECDsa.Create();
-        key.ImportPkcs8PrivateKey(keys.Unwrap(ReadAll(keyPath), Purpose), out _);
-        using var bare = X509Certificate2.CreateFromPem(File.ReadAllText(CertificatePath));
-        _authority = bare.CopyWithPrivateKey(key);
-        Server = Issue(now, Names(options, gateway));
+        _served = Load();
     }
 
-    /// <summary>The CA certificate as PEM, for clients.</summary>
-    public string CertificatePath { get; }
+    /// <summary>The certificate of the private CA as PEM, for clients.</summary>
+    public string CertificatePath => _authority.CertificatePath;
 
-    /// <summary>The CA certificate.</summary>
-    public X509Certificate2 Authority => _authority;
+    /// <summary>The certificate of the private CA.</summary>
+    public X509Certificate2 Authority => _authority.Certificate;
+
+    /// <summary>Whom the gateway's own pages trust to be the gateway, besides <see cref="Server"/> itself.</summary>
+    public X509Certificate2Collection Trusted { get; }
+
+    /// <summary>Whether the operator supplies the certificate.</summary>
+    public bool FromFiles => _files is not null;
 
     /// <summary>The server's certificate with its key.</summary>
-    public X509Certificate2 Server { get; }
+    public X509Certificate2 Server => _served.Leaf;
+
+    /// <summary>When it ends, UTC.</summary>
+    public DateTimeOffset ValidTo => new DateTimeOffset(Server.NotAfter).ToUniversalTime();
+
+    /// <summary>The same with its chain, as a handshake needs it.</summary>
+    public SslStreamCertificateContext Context => _served.Context;
+
+    /// <summary>
+    /// Takes what changed since it was last asked; whether there was something. Throws <see cref="InvalidOperationException"/>
+    /// with a sentence when the files changed into something unusable, once for each change: what was served goes on being served.
+    /// </summary>
+    public bool Refresh()
+    {
+        if (_files is null)
+        {
+            if (ValidTo - _clock.GetUtcNow() > Renew)
+            {
+                return false;
+            }
+        }
+        else
+        {
+            var now = _files.Fingerprint();
+            if (now == _seen)
+            {
+                return false;
+            }
+
+            _seen = now;
+        }
+
+        _served = Load(); // the one before is not disposed of: handshakes may be using it
+        return true;
+    }
 
     public void Dispose()
     {
-        Server.Dispose();
+        _served.Leaf.Dispose();
         _authority.Dispose();
     }
 
-    private void Create(string keyPath, IKeyWrap keys, DateTimeOffset now)
+    private Served Load()
     {
-        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP384);
-        var request = new CertificateRequest("CN=Governance private CA", key, HashAlgorithmName.SHA384);
-        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, true, 0, true));
-        request.CertificateExtensions.Add(
-            new X509KeyUsageExtension(X509KeyUsageFlags.KeyCertSign | X509KeyUsageFlags.CrlSign, true)
-        );
-        request.CertificateExtensions.Add(new X509SubjectKeyIdentifierExtension(request.PublicKey, false));
-        using var certificate = request.CreateSelfSigned(now.AddHours(-1), now.AddYears(10));
-        DurableFile.WriteSecret(keyPath, keys.Wrap(key.ExportPkcs8PrivateKey(), Purpose));
-        DurableFile.WriteSecret(
-            CertificatePath,
-            System.Text.Encoding.ASCII.GetBytes(certificate.ExportCertificatePem() + "\n")
-        );
-    }
+        var now = _clock.GetUtcNow();
+        var (leaf, chain) = _files?.Load(now) ?? (_authority.Issue(now, _hosts), []);
 
-    private X509Certificate2 Issue(DateTimeOffset now, SubjectAlternativeNameBuilder names)
-    {
-        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var request = new CertificateRequest("CN=Governance gateway", key, HashAlgorithmName.SHA256);
-        request.CertificateExtensions.Add(names.Build());
-        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(false, false, 0, true));
-        request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, true));
-        request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new Oid("1.3.6.1.5.5.7.3.1")], false));
-        request.CertificateExtensions.Add(new X509SubjectKeyIdentifierExtension(request.PublicKey, false));
-        request.CertificateExtensions.Add(
-            X509AuthorityKeyIdentifierExtension.CreateFromCertificate(_authority, true, false)
-        );
-        var serial = RandomNumberGenerator.GetBytes(16);
-        serial[0] = (byte)((serial[0] & 0x7f) | 1);
-        using var bare = request.Create(_authority, now.AddHours(-1), now.AddDays(90), serial);
-        using var whole = bare.CopyWithPrivateKey(key);
-        return X509CertificateLoader.LoadPkcs12(whole.Export(X509ContentType.Pfx), null);
-    }
-
-    private static SubjectAlternativeNameBuilder Names(PlatformOptions options, GatewayOptions gateway)
-    {
-        var names = new SubjectAlternativeNameBuilder();
-        names.AddDnsName("localhost");
-        names.AddIpAddress(IPAddress.Loopback);
-        names.AddIpAddress(IPAddress.IPv6Loopback);
-        foreach (var host in AllowedHosts.Of(options, gateway).Except(["localhost", "127.0.0.1", "[::1]"]))
-        {
-            if (IPAddress.TryParse(host, out var address))
-            {
-                names.AddIpAddress(address);
-            }
-            else
-            {
-                names.AddDnsName(host);
-            }
-        }
-
-        return names;
-    }
-
-    private static byte[] ReadAll(string path)
-    {
-        using var file = File.OpenRead(path);
-        var bytes = new byte[Math.Min(file.Length, 4096)];
-        file.ReadExactly(bytes);
-        return bytes;
+        // Offline: intermediates and revocation answers come from the files or not at all, never from a download.
+        return new Served(leaf, SslStreamCertificateContext.Create(leaf, chain, offline: true));
     }
 }
 

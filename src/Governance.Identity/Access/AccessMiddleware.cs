@@ -14,11 +14,17 @@ namespace Governance.Identity.Access;
 /// The one gate before every endpoint: no declared permission is 404, no actor is 401, an actor who holds the permission on
 /// nothing at all is 403 and logged. What passes is still to be authorised on its object by the handler.
 /// </summary>
-internal sealed class AccessMiddleware(RequestDelegate next, ActorReader actors, IAccess access, IWriter writer)
+internal sealed class AccessMiddleware(
+    RequestDelegate next,
+    ActorReader actors,
+    IAccess access,
+    IWriter writer,
+    AttemptLimiter limiter,
+    AddressNames addresses
+)
 {
     public async Task InvokeAsync(HttpContext context)
     {
-        SetSecurityHeaders(context);
         var endpoint = context.GetEndpoint();
         if (endpoint?.Metadata.GetMetadata<PermissionMetadata>() is not { } needed)
         {
@@ -37,13 +43,14 @@ internal sealed class AccessMiddleware(RequestDelegate next, ActorReader actors,
         }
         else if (actor is null)
         {
+            await RefuseStrangerAsync(context, endpoint, Refusal.BadToken);
             context.Response.Headers.WWWAuthenticate =
                 "Bearer realm=\"governance\", error=\"invalid_token\", error_description=\"The token is not valid.\"";
             await Refusal.BadToken.WriteAsync(context);
         }
         else if (actor.Kind == ActorKind.Anonymous)
         {
-            await AskToSignInAsync(context, session);
+            await AskToSignInAsync(context, endpoint, session);
         }
         else if (Opens(needed, await access.RightsOfAsync(actor, context.RequestAborted)))
         {
@@ -63,7 +70,7 @@ internal sealed class AccessMiddleware(RequestDelegate next, ActorReader actors,
             ? rights.Allows(needed.Permission, AccessTarget.Global)
             : rights.AllowsSomewhere(needed.Permission);
 
-    private static async Task AskToSignInAsync(HttpContext context, SessionMetadata? session)
+    private async Task AskToSignInAsync(HttpContext context, Endpoint endpoint, SessionMetadata? session)
     {
         if (session is { Page: true } && HttpMethods.IsGet(context.Request.Method))
         {
@@ -71,8 +78,25 @@ internal sealed class AccessMiddleware(RequestDelegate next, ActorReader actors,
             return;
         }
 
+        await RefuseStrangerAsync(context, endpoint, Refusal.NoToken);
         context.Response.Headers.WWWAuthenticate = "Bearer realm=\"governance\"";
         await Refusal.NoToken.WriteAsync(context);
+    }
+
+    private Task RefuseStrangerAsync(HttpContext context, Endpoint endpoint, Refusal refusal)
+    {
+        limiter.CountStranger(context);
+        var entry = new LogEntry("access.unauthenticated", Actor.Anonymous, "", LogOutcome.Refused)
+        {
+            Details = new JsonObject
+            {
+                ["method"] = context.Request.Method,
+                ["route"] = (endpoint as RouteEndpoint)?.RoutePattern.RawText ?? "",
+                ["code"] = refusal.Code,
+                ["address"] = addresses.Of(context),
+            },
+        };
+        return writer.LogAsync(entry, CancellationToken.None);
     }
 
     private static LogEntry Denied(HttpContext context, Endpoint endpoint, Actor actor, Permission permission) =>
@@ -85,20 +109,4 @@ internal sealed class AccessMiddleware(RequestDelegate next, ActorReader actors,
                 ["permission"] = permission.Name,
             },
         };
-
-    private static void SetSecurityHeaders(HttpContext context)
-    {
-        var headers = context.Response.Headers;
-        headers.XContentTypeOptions = "nosniff";
-        headers.XFrameOptions = "DENY";
-        headers["Referrer-Policy"] = "same-origin";
-        headers["Cross-Origin-Opener-Policy"] = "same-origin";
-        headers["Cross-Origin-Resource-Policy"] = "same-origin";
-
-        // Browsers apply it per host name: on localhost it would break every other local service.
-        if (!string.Equals(context.Request.Host.Host, "localhost", StringComparison.OrdinalIgnoreCase))
-        {
-            headers.StrictTransportSecurity = "max-age=31536000";
-        }
-    }
 }

@@ -29,6 +29,7 @@ internal sealed class ActorReader(
 
     // Keyed by hash, so that a memory dump of the cache holds no tokens.
     private readonly ExpiringCache<Digest, Proof> _tokens = new(clock, Life, 10_000);
+    private readonly ExpiringCache<Digest, bool> _familiar = new(clock, TimeSpan.FromMinutes(10), 10_000);
     private readonly string _origin = new Uri(platform.PublicUrl).GetLeftPart(UriPartial.Authority);
 
     private sealed record Proof(string SubjectId, bool Interactive, DateTimeOffset? AuthenticatedAt);
@@ -55,6 +56,13 @@ internal sealed class ActorReader(
             : Actor.Anonymous;
     }
 
+    /// <summary>Whether the request presents a token that was never valid here, or not lately.</summary>
+    public bool IsStranger(HttpContext context)
+    {
+        var header = context.Request.Headers.Authorization;
+        return header.Count > 0 && !(Bearer(header) is { } token && _familiar.TryGet(Digest.Of(token), out _));
+    }
+
     private static string? Bearer(StringValues header) =>
         header is [{ Length: <= MaxToken } value] && value.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase)
             ? value["Bearer ".Length..].Trim()
@@ -78,6 +86,7 @@ internal sealed class ActorReader(
         var expires = result.Principal.GetExpirationDate();
         var left = expires - clock.GetUtcNow() ?? TimeSpan.Zero;
         _tokens.Set(key, proof, generation, left);
+        _familiar.Set(key, true, _familiar.Generation, left);
         return proof;
     }
 

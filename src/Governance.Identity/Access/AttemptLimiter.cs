@@ -1,7 +1,6 @@
-using System.Net;
-using System.Net.Sockets;
 using System.Threading.RateLimiting;
 using Governance.Kernel;
+using Governance.Platform.Web;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Options;
 
@@ -12,6 +11,7 @@ internal sealed class AttemptLimiter(IOptions<IdentityOptions> options) : IDispo
 {
     private readonly PartitionedRateLimiter<string> _signIns = Window(options.Value.SignInPerMinute);
     private readonly PartitionedRateLimiter<string> _names = Window(Math.Max(1, options.Value.SignInPerMinute / 3));
+    private readonly PartitionedRateLimiter<string> _strangers = Window(options.Value.StrangersPerMinute);
     private readonly PartitionedRateLimiter<string> _tokens = Window(options.Value.TokensPerMinute);
 
     /// <summary>Whether one more request to this path is allowed now.</summary>
@@ -30,8 +30,18 @@ internal sealed class AttemptLimiter(IOptions<IdentityOptions> options) : IDispo
             )
                 ? _signIns
             : null;
-        return limiter is null || Take(limiter, AddressOf(context.Connection.RemoteIpAddress));
+        return limiter is null || Take(limiter, AddressOf(context));
     }
+
+    /// <summary>Counts a request that was answered 401.</summary>
+    public void CountStranger(HttpContext context) => Take(_strangers, AddressOf(context));
+
+    /// <summary>
+    /// Whether the address of a request was answered 401 so often within a minute that tokens not seen valid before are no
+    /// longer worth a look.
+    /// </summary>
+    public bool IsExhausted(HttpContext context) =>
+        _strangers.GetStatistics(AddressOf(context)) is { CurrentAvailablePermits: 0 };
 
     /// <summary>Whether one more attempt for this user name is allowed now.</summary>
     public bool AllowsName(string name) => Take(_names, Digest.Of(name).Hex);
@@ -41,7 +51,10 @@ internal sealed class AttemptLimiter(IOptions<IdentityOptions> options) : IDispo
         _signIns.Dispose();
         _names.Dispose();
         _tokens.Dispose();
+        _strangers.Dispose();
     }
+
+    private static string AddressOf(HttpContext context) => ClientAddress.BucketOf(context.Connection.RemoteIpAddress);
 
     private static bool Take(PartitionedRateLimiter<string> limiter, string key)
     {
@@ -56,11 +69,4 @@ internal sealed class AttemptLimiter(IOptions<IdentityOptions> options) : IDispo
                 _ => new FixedWindowRateLimiterOptions { PermitLimit = permits, Window = TimeSpan.FromMinutes(1) }
             )
         );
-
-    // An IPv6 client owns at least a /64, so counting single addresses would count nothing.
-    private static string AddressOf(IPAddress? address) =>
-        address is null ? ""
-        : address.IsIPv4MappedToIPv6 ? address.MapToIPv4().ToString()
-        : address.AddressFamily == AddressFamily.InterNetworkV6 ? Convert.ToHexString(address.GetAddressBytes(), 0, 8)
-        : address.ToString();
 }

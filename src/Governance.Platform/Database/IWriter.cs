@@ -8,6 +8,9 @@ namespace Governance.Platform.Database;
 /// </summary>
 public interface IWriter
 {
+    /// <summary>Folds refusals that are committed by themselves; null where every one is an entry.</summary>
+    Logging.RefusalFold? Refusals => null;
+
     /// <summary>Runs a unit inside a transaction. A unit does no network or artifact I/O: it holds the one write lock.</summary>
     Task<Result<T>> WriteAsync<T>(
         Func<WriteSession, CancellationToken, Task<Result<T>>> work,
@@ -18,9 +21,22 @@ public interface IWriter
 /// <summary>Short forms over <see cref="IWriter"/>.</summary>
 public static class WriterExtensions
 {
-    /// <summary>Commits one log entry in a transaction of its own: refusals and sensitive reads.</summary>
+    /// <summary>
+    /// Commits one log entry in a transaction of its own: refusals and sensitive reads. In a flood, a refusal is counted
+    /// instead (<see cref="Logging.RefusalFold"/>).
+    /// </summary>
     public static async Task LogAsync(this IWriter writer, Logging.LogEntry entry, CancellationToken cancellationToken)
     {
+        if (entry.Outcome == Logging.LogOutcome.Refused && writer.Refusals is { } fold)
+        {
+            if (fold.Admit(entry) is not { } admitted)
+            {
+                return;
+            }
+
+            entry = admitted;
+        }
+
         var result = await writer.WriteAsync<Unit>(
             async (session, token) =>
             {

@@ -33,10 +33,12 @@ internal sealed class PostgresWriter : IWriter, IDisposable
         DatabaseOptions options,
         ILogAppender log,
         IGraphWriter graph,
+        RefusalFold refusals,
         TimeProvider clock,
         ILogger<PostgresWriter> logger
     )
     {
+        Refusals = refusals;
         _options = connections.Options;
         _log = log;
         _graph = graph;
@@ -46,6 +48,8 @@ internal sealed class PostgresWriter : IWriter, IDisposable
         // Readers always find a connection.
         _slots = new SemaphoreSlim(Math.Max(1, options.MaxConnections / 3));
     }
+
+    public RefusalFold Refusals { get; }
 
     public async Task<Result<T>> WriteAsync<T>(
         Func<WriteSession, CancellationToken, Task<Result<T>>> work,

@@ -36,10 +36,12 @@ internal sealed class SqliteWriter : IWriter, IAsyncDisposable
         SqliteConnections connections,
         ILogAppender log,
         IGraphWriter graph,
+        RefusalFold refusals,
         TimeProvider clock,
         ILogger<SqliteWriter> logger
     )
     {
+        Refusals = refusals;
         _connections = connections;
         _log = log;
         _graph = graph;
@@ -47,6 +49,8 @@ internal sealed class SqliteWriter : IWriter, IAsyncDisposable
         _logger = logger;
         _loop = Task.Run(LoopAsync);
     }
+
+    public RefusalFold Refusals { get; }
 
     public async Task<Result<T>> WriteAsync<T>(
         Func<WriteSession, CancellationToken, Task<Result<T>>> work,

@@ -49,6 +49,12 @@ public sealed class LiveGateway : IAsyncLifetime
     /// <summary>The text of promotion.yaml to seed with, instead of the shipped one.</summary>
     public string? PromotionPolicy { get; init; }
 
+    /// <summary>Further settings, or others than those of the tests.</summary>
+    public IReadOnlyDictionary<string, string?> Settings { get; init; } = new Dictionary<string, string?>();
+
+    /// <summary>Whether people and services are enrolled; a test of the edge alone needs none.</summary>
+    public bool Accounts { get; init; } = true;
+
     /// <summary>On PostgreSQL: whether every unit runs twice and is kept once, which finds units that cannot run again.</summary>
     public bool Rehearse { get; init; } = true;
 
@@ -107,17 +113,25 @@ public sealed class LiveGateway : IAsyncLifetime
             ["Governance:Identity:AccessTokenMinutes"] = "120",
             ["Governance:Identity:SignInPerMinute"] = "600",
             ["Governance:Identity:TokensPerMinute"] = "6000",
+            ["Governance:Identity:StrangersPerMinute"] = "100000",
+            ["Governance:Limits:PointsPerMinute"] = "100000000",
+            ["Governance:Limits:AnonymousPointsPerMinute"] = "100000000",
             ["Logging:LogLevel:Default"] = "None",
             ["Logging:LogLevel:Microsoft"] = "None",
             ["Logging:LogLevel:OpenIddict"] = "None",
         };
+        foreach (var (key, value) in Settings)
+        {
+            settings[key] = value;
+        }
+
         var database = await TestServer.OptionsAsync(_root);
         settings["Governance:Database:Provider"] = database.Provider;
         settings["Governance:Database:ConnectionString"] = database.ConnectionString;
         database.Rehearse = Rehearse;
         _app = await GatewayHost.BuildAsync([], demo: false, settings, services => services.AddSingleton(database));
         await _app.StartAsync();
-        if (_first is null)
+        if (_first is null && Accounts)
         {
             _accounts = await DemoAccounts.CreateAsync(
                 Services,
@@ -198,13 +212,32 @@ public sealed class LiveGateway : IAsyncLifetime
     internal async Task<string> RawAsync(string request)
     {
         using var timeout = new CancellationTokenSource(TimeSpan.FromSeconds(10));
-        using var tcp = new TcpClient();
-        await tcp.ConnectAsync(IPAddress.Loopback, new Uri(Url).Port, timeout.Token);
-        await using var tls = new SslStream(tcp.GetStream());
+        await using var tls = await ConnectAsync(SslApplicationProtocol.Http11, timeout.Token);
+        await tls.WriteAsync(Encoding.Latin1.GetBytes(request), timeout.Token);
+        using var answer = new StreamReader(tls, Encoding.Latin1);
+        return await answer.ReadToEndAsync(timeout.Token);
+    }
+
+    /// <summary>A connection of one's own, over TLS.</summary>
+    internal async Task<SslStream> ConnectAsync(
+        SslApplicationProtocol protocol,
+        CancellationToken cancellationToken,
+        int receiveBuffer = 0
+    )
+    {
+        var tcp = new TcpClient { NoDelay = true };
+        if (receiveBuffer > 0)
+        {
+            tcp.ReceiveBufferSize = receiveBuffer;
+        }
+
+        await tcp.ConnectAsync(IPAddress.Loopback, new Uri(Url).Port, cancellationToken);
+        var tls = new SslStream(tcp.GetStream());
         await tls.AuthenticateAsClientAsync(
             new SslClientAuthenticationOptions
             {
                 TargetHost = "localhost",
+                ApplicationProtocols = [protocol],
                 CertificateChainPolicy = new X509ChainPolicy
                 {
                     TrustMode = X509ChainTrustMode.CustomRootTrust,
@@ -212,11 +245,9 @@ public sealed class LiveGateway : IAsyncLifetime
                     RevocationMode = X509RevocationMode.NoCheck,
                 },
             },
-            timeout.Token
+            cancellationToken
         );
-        await tls.WriteAsync(Encoding.Latin1.GetBytes(request), timeout.Token);
-        using var answer = new StreamReader(tls, Encoding.Latin1);
-        return await answer.ReadToEndAsync(timeout.Token);
+        return tls;
     }
 
     private HttpClient Keep(HttpClient client)

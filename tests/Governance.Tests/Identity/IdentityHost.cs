@@ -96,6 +96,7 @@ public sealed partial class IdentityHost : IAsyncDisposable
         {
             options.SignInPerMinute = 1000;
             options.TokensPerMinute = 1000;
+            options.StrangersPerMinute = 100_000;
             options.Backchannel = () => Trusting(certificate);
             configure?.Invoke(options);
         });
