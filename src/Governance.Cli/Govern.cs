@@ -27,6 +27,7 @@ internal static class Govern
             DatasetCommands.Create(surroundings),
             LineageCommand.Create(surroundings),
             ReportCommands.Create(surroundings),
+            ImportCommand.Create(surroundings),
         };
         foreach (var verb in PromotionCommands.Create(surroundings))
         {

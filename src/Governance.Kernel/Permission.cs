@@ -95,6 +95,9 @@ public static class Permissions
     /// <summary>Manage webhooks, which are told of every model.</summary>
     public static readonly Permission WebhookManage = new("webhook:manage");
 
+    /// <summary>Import from the MLflow servers that configuration names; reads no bytes and promotes nothing.</summary>
+    public static readonly Permission ImportManage = new("import:manage");
+
     /// <summary>Read metrics and operate the gateway.</summary>
     public static readonly Permission MetricsRead = new("metrics:read");
 
@@ -129,6 +132,7 @@ public static class Permissions
         PolicyManage,
         PolicyRead,
         WebhookManage,
+        ImportManage,
         MetricsRead,
     ];
 }

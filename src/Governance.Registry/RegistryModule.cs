@@ -8,6 +8,7 @@ using Governance.Platform.Web;
 using Governance.Registry.Artifacts;
 using Governance.Registry.Contracts;
 using Governance.Registry.Experiments;
+using Governance.Registry.Imports;
 using Governance.Registry.LoggedModels;
 using Governance.Registry.Models;
 using Governance.Registry.Moves;
@@ -65,6 +66,8 @@ public static class RegistryModule
         services.TryAddSingleton<IHostAddresses, SystemHostAddresses>();
         services.TryAddSingleton<WebhookSender>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IJobHandler, DeliverWebhook>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IJobHandler, ImportJob>());
+        services.AddSingleton<IValidateOptions<RegistryOptions>, ImportOptionsValidator>();
         services.TryAddSingleton<RegistryPorts>();
         return services;
     }
@@ -98,6 +101,7 @@ public static class RegistryModule
 
         ArtifactDownloads.MapRoot(routes);
         OtlpRoute.Map(routes);
+        ImportEndpoints.Map(routes);
 
         routes
             .MapGet("/version", () => Results.Text(MlflowVersion, "text/plain", Encoding.UTF8))

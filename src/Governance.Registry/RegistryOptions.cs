@@ -41,6 +41,13 @@ public sealed class RegistryOptions
     /// <summary>Seconds that one delivery to a webhook may take, 1–60. Default 10.</summary>
     [Range(1, 60)]
     public int WebhookTimeoutSeconds { get; set; } = 10;
+
+    /// <summary>
+    /// MLflow servers that an import may read, by a name of 1 to 64 letters, digits, <c>-</c>, <c>_</c> and <c>.</c>. A name stands for one server for ever:
+    /// what came from it is remembered under it. Default none.
+    /// </summary>
+    public IDictionary<string, Contracts.RemoteServer> ImportSources { get; } =
+        new Dictionary<string, Contracts.RemoteServer>(StringComparer.Ordinal);
 }
 
 [OptionsValidator]
@@ -56,5 +63,24 @@ internal sealed class WebhookOptionsValidator : IValidateOptions<RegistryOptions
             : options.WebhookAuthorities.Length > 0 && !File.Exists(options.WebhookAuthorities)
                 ? ValidateOptionsResult.Fail("WebhookAuthorities: there is no such file.")
             : ValidateOptionsResult.Success;
+    }
+}
+
+/// <summary>Refuses sources of imports that could not be asked, or asked only in a way that nobody chose.</summary>
+internal sealed class ImportOptionsValidator : IValidateOptions<RegistryOptions>
+{
+    public ValidateOptionsResult Validate(string? name, RegistryOptions options)
+    {
+        var wrong = options
+            .ImportSources.Select(source =>
+                source.Key.Length is 0 or > 64
+                || !source.Key.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.')
+                    ? $"ImportSources: a name has 1 to 64 letters, digits, hyphens, underscores and dots."
+                : source.Value.Wrong() is { } reason ? $"ImportSources:{source.Key}: {reason}"
+                : null
+            )
+            .OfType<string>()
+            .ToList();
+        return wrong.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(wrong);
     }
 }

@@ -266,5 +266,70 @@ public sealed class ServerVerbTests : IAsyncLifetime
     private Task<Answer> RunAsync(params string[] args) =>
         _cli.RunAsync([.. args, "--server", _gateway.Address, "--ca", _cli.At("ca.pem")]);
 
+    [Fact]
+    public async Task An_import_is_started_by_name_and_followed_to_its_end()
+    {
+        var asked = 0;
+        _gateway.Answer = request =>
+            request == "POST /api/v1/imports" ? (202, Encoding.UTF8.GetBytes(Import("running", 0)))
+            : request == "GET /api/v1/imports/i-1"
+                ? (200, Encoding.UTF8.GetBytes(Import(asked++ > 0 ? "done" : "running", 1)))
+            : null;
+
+        var answer = await RunAsync("import", "--source", "old", "--models", "fraud*", "--dry-run", "--follow");
+
+        Assert.Equal((1, ""), (answer.Exit, answer.Error));
+        Assert.Equal("""{"source":"old","dryRun":true,"models":"fraud*"}""", _gateway.Requests[0].Body);
+        Assert.Contains("runs: 2/5 runs (1 failed); 1.5 MB", answer.Out);
+        Assert.Contains("Import i-1 from old (dry run): done", answer.Out);
+        Assert.Contains("What was left out, and why: govern import failures i-1", answer.Out);
+    }
+
+    [Fact]
+    public async Task What_an_import_left_out_is_listed_page_by_page()
+    {
+        _gateway.Answer = request =>
+            request switch
+            {
+                "GET /api/v1/imports/i-1/failures" => (
+                    200,
+                    Encoding.UTF8.GetBytes(
+                        """{"failures":[{"kind":"model","id":"m","code":"registry.import_conflict","message":"Taken."}],"nextToken":"t=="}"""
+                    )
+                ),
+                "GET /api/v1/imports/i-1/failures?pageToken=t%3D%3D" => (
+                    200,
+                    Encoding.UTF8.GetBytes(
+                        """{"failures":[{"kind":"run","id":"r","code":"registry.remote_error","message":"Broken."}],"nextToken":null}"""
+                    )
+                ),
+                _ => null,
+            };
+
+        var answer = await RunAsync("import", "failures", "i-1");
+
+        Assert.Equal((0, ""), (answer.Exit, answer.Error));
+        Assert.Equal(
+            ["model m: registry.import_conflict: Taken.", "run r: registry.remote_error: Broken."],
+            answer.Out.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
+        );
+    }
+
+    [Fact]
+    public async Task An_import_needs_the_name_of_a_source()
+    {
+        var answer = await RunAsync("import");
+
+        Assert.Equal(2, answer.Exit);
+        Assert.StartsWith("cli.usage:", answer.Error);
+        Assert.Empty(_gateway.Requests);
+    }
+
+    private static string Import(string state, int failed) =>
+        $$"""
+            {"id":"i-1","source":"old","state":"{{state}}","phase":"runs","dryRun":true,"files":3,"bytes":1500000,"stop":null,
+            "counts":[{"kind":"run","seen":5,"imported":2,"present":0,"failed":{{failed}}}]}
+            """;
+
     private static (int, byte[]) Utf8(string text) => (200, Encoding.UTF8.GetBytes(text));
 }

@@ -56,6 +56,10 @@ internal sealed class GatewayClient : IDisposable
             Failure.NotFound("server.not_found", "The server knows nothing under that name.")
         );
 
+    /// <summary>A JSON object.</summary>
+    public async Task<JsonObject> ReadAsync(string path, CancellationToken cancellationToken) =>
+        CanonicalJson.TryParse(await GetAsync(path, cancellationToken)) as JsonObject ?? throw NotUnderstood();
+
     /// <summary>Null when there is nothing under that path.</summary>
     public Task<byte[]?> FindAsync(string path, CancellationToken cancellationToken) =>
         SendAsync(HttpMethod.Get, path, null, cancellationToken);

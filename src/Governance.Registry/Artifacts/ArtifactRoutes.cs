@@ -32,7 +32,7 @@ internal static class ArtifactRoutes
 
     private static readonly Failure BadPath = Failure.Invalid("registry.bad_path", "Invalid path");
     public static readonly Failure NoArtifact = Failure.NotFound("registry.artifact_not_found", "No such artifact.");
-    private static readonly Failure Frozen = Failure.Conflict(
+    public static readonly Failure Frozen = Failure.Conflict(
         "registry.frozen",
         "A registered model version holds these artifacts: they are frozen and can be neither overwritten nor deleted."
     );

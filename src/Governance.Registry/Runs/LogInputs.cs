@@ -110,7 +110,7 @@ internal static class LogInputs
 
     public static GraphNode RunNode(RunRow run) => new(Urn.Run(run.RunId), GraphNodeKind.Run, run.Name);
 
-    private static GraphNode NodeOf(InputRow input) =>
+    public static GraphNode NodeOf(InputRow input) =>
         input.DatasetSha256 is { } sha256
             ? new(Urn.Dataset(Digest.Parse(sha256)), GraphNodeKind.Dataset, input.Name)
             : new(Urn.MlflowDataset(input.Name, input.MlflowDigest), GraphNodeKind.Dataset, input.Name);
@@ -132,20 +132,46 @@ internal static class LogInputs
             return Failure.NotFound("registry.dataset_not_found", $"Dataset sha256:{sha256} not found.");
         }
 
+        return Row(
+            runId,
+            dataset.Required("name", 500),
+            dataset.Required("digest", 64),
+            dataset.Optional("source_type", 100) ?? "",
+            source,
+            dataset.Optional("schema", 1_000_000),
+            dataset.Optional("profile", 1_000_000),
+            tags,
+            bound.Value?.Hex
+        );
+    }
+
+    /// <summary>An input as a row; the same statement always has the same key.</summary>
+    public static InputRow Row(
+        string runId,
+        string name,
+        string digest,
+        string sourceType,
+        string source,
+        string? schema,
+        string? profile,
+        IReadOnlyList<(string Key, string Value)> tags,
+        string? sha256
+    )
+    {
         var row = new InputRow
         {
             RunId = runId,
-            Name = dataset.Required("name", 500),
-            MlflowDigest = dataset.Required("digest", 64),
-            SourceType = dataset.Optional("source_type", 100) ?? "",
+            Name = name,
+            MlflowDigest = digest,
+            SourceType = sourceType,
             Source = source,
-            Schema = dataset.Optional("schema", 1_000_000),
-            Profile = dataset.Optional("profile", 1_000_000),
+            Schema = schema,
+            Profile = profile,
             Context = tags.FirstOrDefault(tag => tag.Key == "mlflow.data.context").Value ?? "",
             TagsJson = CanonicalJson.SerializeToString(
                 tags.Select(tag => new JsonObject { ["key"] = tag.Key, ["value"] = tag.Value }).ToJsonArray()
             ),
-            DatasetSha256 = bound.Value?.Hex,
+            DatasetSha256 = sha256,
         };
         row.InputKey = Digest
             .Of(

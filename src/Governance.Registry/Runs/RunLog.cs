@@ -144,7 +144,7 @@ internal static class RunLog
         return null;
     }
 
-    private static MetricRow Row(string runId, LoggedMetric metric) =>
+    public static MetricRow Row(string runId, LoggedMetric metric) =>
         new()
         {
             RunId = runId,

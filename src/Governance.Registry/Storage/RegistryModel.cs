@@ -85,11 +85,47 @@ internal sealed class RegistryModel : IModelContribution
             e.HasIndex(row => new { row.ExperimentId, row.TimestampMs });
             e.HasIndex(row => new { row.ExperimentId, row.CreatedMs });
         });
+        ConfigureImports(model);
         model.Entity<ArtifactRow>(e =>
         {
             e.ToTable("registry_artifacts").HasKey(row => new { row.Container, row.Path });
             e.HasIndex(row => row.Digest);
         });
+    }
+
+    private static void ConfigureImports(ModelBuilder model)
+    {
+        model.Entity<ImportRow>(e =>
+        {
+            e.ToTable("registry_imports").HasKey(row => row.Id);
+            e.Property(row => row.State).HasConversion<string>();
+            e.Property(row => row.Phase).HasConversion<string>();
+            e.Property(row => row.StartedByKind).HasConversion<string>();
+        });
+        model.Entity<ImportCountRow>(e =>
+            e.ToTable("registry_import_counts").HasKey(row => new { row.ImportId, row.Kind })
+        );
+        model.Entity<ImportedRow>(e =>
+        {
+            e.ToTable("registry_imported")
+                .HasKey(row => new
+                {
+                    row.Source,
+                    row.Kind,
+                    row.RemoteId,
+                });
+            e.HasIndex(row => new { row.ImportId, row.Kind });
+            e.HasIndex(row => new { row.Kind, row.LocalId });
+        });
+        model.Entity<ImportFailureRow>(e =>
+            e.ToTable("registry_import_failures")
+                .HasKey(row => new
+                {
+                    row.ImportId,
+                    row.Kind,
+                    row.RemoteId,
+                })
+        );
     }
 
     private static void ConfigureModels(ModelBuilder model)

@@ -69,7 +69,7 @@ internal static class RegisterVersion
     );
 
     /// <summary>What a source was resolved to.</summary>
-    private sealed record Resolved(
+    internal sealed record Resolved(
         string Container,
         string Prefix,
         RunRow? Run,
@@ -84,7 +84,7 @@ internal static class RegisterVersion
         public bool MayTag { get; init; }
     }
 
-    private sealed record Request(
+    internal sealed record Request(
         string Model,
         string SourceText,
         ModelSource Source,
@@ -95,6 +95,9 @@ internal static class RegisterVersion
         string RunLink,
         StoredBlob? Prompt
     );
+
+    /// <summary>What an imported version brings along from where it was registered first.</summary>
+    internal sealed record Earlier(int Number, string Owner, long CreatedMs, long UpdatedMs);
 
     public static async Task<Result<JsonObject>> HandleAsync(Call call)
     {
@@ -131,7 +134,7 @@ internal static class RegisterVersion
     }
 
     // A prompt's text is its one file. The tags only choose this source form; they switch no check off.
-    private static async Task<Result<StoredBlob?>> StorePromptAsync(
+    internal static async Task<Result<StoredBlob?>> StorePromptAsync(
         Call call,
         IReadOnlyList<(string Key, string Value)> tags,
         string source
@@ -171,6 +174,23 @@ internal static class RegisterVersion
             return lie;
         }
 
+        var added = await AddAsync(call, session, found.Value, request, origin, null);
+        return added.Map(data => new JsonObject { ["model_version"] = RegistryJson.Version(data) });
+    }
+
+    /// <summary>
+    /// Adds a version of files that the caller of this method has authorised, and starts its evidence. An earlier one keeps its
+    /// number and times; nobody else gets that number.
+    /// </summary>
+    internal static async Task<Result<VersionData>> AddAsync(
+        Call call,
+        WriteSession session,
+        ModelRow model,
+        Request request,
+        Resolved origin,
+        Earlier? earlier
+    )
+    {
         if (
             origin.Run?.RunId is { } runId
             && await VersionsOfRun.For(session.Db)(session.Db, runId, call.Token) >= MaxVersionsPerRun
@@ -187,13 +207,14 @@ internal static class RegisterVersion
             return lost.Failure;
         }
 
-        var model = found.Value;
         var names = await NameOf.For(session.Db)(session.Db, model.Name, call.Token);
         var now = session.Now.ToUnixTimeMilliseconds();
+        var number = earlier?.Number ?? names.NextVersion;
+        names.NextVersion = Math.Max(names.NextVersion, number + 1);
         var version = new VersionRow
         {
             ModelId = model.Id,
-            Number = names.NextVersion++,
+            Number = number,
             Status = VersionStatus.PendingRegistration,
             Source = request.SourceText,
             Container = origin.Container,
@@ -202,14 +223,15 @@ internal static class RegisterVersion
             LoggedModelId = origin.LoggedModel?.ModelId,
             Description = request.Description,
             RunLink = request.RunLink,
-            RegisteredBy = call.Actor.Id,
+            // Whoever answers for an imported version is as little its second pair of eyes as if it had been registered here.
+            RegisteredBy = earlier?.Owner ?? call.Actor.Id,
             ManifestDigest = origin.Manifest.Digest.Hex,
-            CreatedMs = now,
-            UpdatedMs = now,
+            CreatedMs = earlier?.CreatedMs ?? now,
+            UpdatedMs = earlier?.UpdatedMs ?? now,
         };
         version.ObjectId = LabelIds.Version(model.Id, version.Number);
         version.EvidenceSubject = (await VersionSubjects.ComputeAsync(session.Db, version, call.Token)).Hex;
-        model.UpdatedMs = now;
+        model.UpdatedMs = earlier is null ? now : model.UpdatedMs;
         session.Db.Add(version);
         await Labels.SetAsync(session.Db, LabelScope.VersionTag, version.ObjectId, request.Tags, call.Token);
         await StoreManifestAsync(call, session.Db, origin.Manifest);
@@ -240,7 +262,7 @@ internal static class RegisterVersion
             call.Token
         );
         await call.Ports.Intake.OnSubjectChangedAsync(session, [data!.ToView()], call.Token);
-        return new JsonObject { ["model_version"] = RegistryJson.Version(data) };
+        return data;
     }
 
     /// <summary>What the caller says about run and logged model must be what the source itself shows.</summary>
@@ -279,7 +301,7 @@ internal static class RegisterVersion
             _ => throw new InvalidOperationException("Unknown source."),
         };
 
-    private static Result<Resolved> ResolvePrompt(StoredBlob blob) =>
+    internal static Result<Resolved> ResolvePrompt(StoredBlob blob) =>
         Manifest
             .Create([new ManifestFile(PromptFile, blob.Size, blob.Digest)])
             .Map(manifest => new Resolved("", "", null, null, null, manifest) { NewBlob = blob });
@@ -372,6 +394,12 @@ internal static class RegisterVersion
             return VersionErrors.Quarantined;
         }
 
+        return await CopyAsync(call, db, source);
+    }
+
+    /// <summary>A copy of a version: the same frozen files, run and logged model.</summary>
+    internal static async Task<Resolved> CopyAsync(Call call, GovernanceDb db, VersionData source)
+    {
         var run = source.Row.RunId is { } runId
             ? await db.Set<RunRow>().SingleOrDefaultAsync(row => row.RunId == runId, call.Token)
             : null;
@@ -379,7 +407,7 @@ internal static class RegisterVersion
             ? await db.Set<LoggedModelRow>().SingleOrDefaultAsync(row => row.ModelId == modelId, call.Token)
             : null;
         var manifest = await RegistryReader.ManifestAsync(db, source.Row.ManifestDigest, call.Token);
-        return new Resolved(source.Row.Container, source.Row.Prefix, run, logged, reference, manifest);
+        return new Resolved(source.Row.Container, source.Row.Prefix, run, logged, source.Ref, manifest);
     }
 
     private static async Task<Result<Manifest>> FreezeAsync(
@@ -390,32 +418,55 @@ internal static class RegisterVersion
         ArtifactPath prefix
     )
     {
-        var start = prefix.IsRoot ? "" : $"{prefix.Value}/";
-        var most = call.Ports.Options.Value.MaxFilesPerVersion;
-        var rows = await FilesBelow.For(db)(db, container, start, most + 1).ToListAsync(call.Token);
-        rows.RemoveAll(row => !row.Path.StartsWith(start, StringComparison.Ordinal));
-        var empty = Failure.Invalid("registry.empty_source", "The source holds no files that you may read.");
-        if (rows.Count > most)
+        var found = await FilesAsync(call, db, container, prefix);
+        if (!found.Ok)
         {
-            return Failure.Invalid("registry.too_many_files", $"A version has at most {most} files.");
+            return found.Failure;
         }
 
         var holders = await Holders.OfAsync(db, container, call.Token);
-        foreach (var row in rows)
+        foreach (var row in found.Value)
         {
             // Registering makes bytes readable through the new version: who may not read them may not register them.
-            if (Holders.CheckRead(call, experiment, holders, row.Path, empty) is { } refused)
+            if (Holders.CheckRead(call, experiment, holders, row.Path, NoFiles) is { } refused)
             {
                 return refused;
             }
         }
 
-        return rows.Count == 0
-            ? empty
-            : Manifest.Create(
-                rows.Select(row => new ManifestFile(row.Path[start.Length..], row.Size, Digest.Parse(row.Digest)))
-            );
+        return ManifestOf(found.Value, prefix);
     }
+
+    private static readonly Failure NoFiles = Failure.Invalid(
+        "registry.empty_source",
+        "The source holds no files that you may read."
+    );
+
+    /// <summary>The files of a storage root under a path, at least one and at most as many as a version may have.</summary>
+    internal static async Task<Result<List<ArtifactRow>>> FilesAsync(
+        Call call,
+        GovernanceDb db,
+        string container,
+        ArtifactPath prefix
+    )
+    {
+        var start = prefix.IsRoot ? "" : $"{prefix.Value}/";
+        var most = call.Ports.Options.Value.MaxFilesPerVersion;
+        var rows = await FilesBelow.For(db)(db, container, start, most + 1).ToListAsync(call.Token);
+        rows.RemoveAll(row => !row.Path.StartsWith(start, StringComparison.Ordinal));
+        return rows.Count > most ? Failure.Invalid("registry.too_many_files", $"A version has at most {most} files.")
+            : rows.Count == 0 ? NoFiles
+            : rows;
+    }
+
+    internal static Result<Manifest> ManifestOf(List<ArtifactRow> rows, ArtifactPath prefix) =>
+        Manifest.Create(
+            rows.Select(row => new ManifestFile(
+                row.Path[(prefix.IsRoot ? 0 : prefix.Value.Length + 1)..],
+                row.Size,
+                Digest.Parse(row.Digest)
+            ))
+        );
 
     private static async Task StoreManifestAsync(Call call, GovernanceDb db, Manifest manifest)
     {

@@ -36,6 +36,7 @@ public sealed class RoleFileTests
         policy:manage        -      -         -        -       -       -       E
         policy:read          -      -         -        -       -       E       E
         webhook:manage       -      -         -        -       -       -       E
+        import:manage        -      -         -        -       -       -       E
         metrics:read         -      -         -        -       -       -       E
         """;
 

@@ -1,0 +1,460 @@
+using System.Collections.Concurrent;
+using System.Text.Json.Nodes;
+using Governance.Kernel;
+using Governance.Platform.Database;
+using Governance.Platform.Graph;
+using Governance.Registry.Engine;
+using Governance.Registry.Remote;
+using Governance.Registry.Runs;
+using Governance.Registry.Storage;
+using Governance.Registry.Versions;
+using Governance.Registry.Wire;
+using Microsoft.EntityFrameworkCore;
+
+namespace Governance.Registry.Imports;
+
+/// <summary>Brings runs under their own ids: params, tags, every value of every metric, inputs, outputs and artifacts.</summary>
+internal static class ImportRuns
+{
+    private const int PageSize = 100;
+    private const int HistoryPage = 25_000;
+    private const int MaxPoints = 2_000_000;
+    private const int PointsPerUnit = 10_000;
+    private static readonly string[] Ended = ["FINISHED", "FAILED", "KILLED"];
+
+    public static async Task StepAsync(ImportUnits units, CancellationToken cancellationToken)
+    {
+        var import = units.Import;
+        if (await ImportExperiments.CurrentAsync(units, cancellationToken) is not { } experiment)
+        {
+            await units.MoveOnAsync(ImportPhase.LoggedModels, "", null, cancellationToken);
+            return;
+        }
+
+        var page = await ImportJob.PageAsync(
+            token => units.Remote.RunsAsync(experiment.RemoteId, RemoteView.Active, PageSize, token, cancellationToken),
+            import.PageToken
+        );
+        var known = await units.KnownAsync(
+            ImportKinds.Run,
+            page.Items.Select(item => item.Id).ToList(),
+            cancellationToken
+        );
+        // A run that was open when this import saw it is not looked at twice by it.
+        var whole = await units.EachAsync(
+            page.Items.Where(item =>
+                !known.TryGetValue(item.Id, out var row)
+                || row.State == ImportedState.Partial
+                || (row.State == ImportedState.Open && row.ImportId != import.Id)
+            ),
+            async (item, token) =>
+            {
+                var failure =
+                    item.Value.Failure
+                    ?? await BringAsync(units, experiment, item.Value.Value, known.GetValueOrDefault(item.Id), token);
+                await units.SettleAsync(ImportKinds.Run, item.Id, failure, token);
+            },
+            cancellationToken
+        );
+        if (!whole)
+        {
+            return;
+        }
+
+        var next = page.Next is null
+            ? await ImportExperiments.NextAsync(units, experiment.RemoteId, cancellationToken)
+            : experiment;
+        units.Count(
+            ImportKinds.Run,
+            page.Items.Count,
+            known.Values.Count(row => row.ImportId != import.Id && row.State == ImportedState.Whole)
+        );
+        await units.MoveOnAsync(
+            next is null ? ImportPhase.LoggedModels : ImportPhase.Runs,
+            next?.RemoteId ?? "",
+            page.Next,
+            cancellationToken
+        );
+    }
+
+    private static async Task<Failure?> BringAsync(
+        ImportUnits units,
+        ImportedRow experiment,
+        RemoteRun run,
+        ImportedRow? known,
+        CancellationToken cancellationToken
+    )
+    {
+        if (!ArtifactAddress.IsRunId(run.Id) || run.ExperimentId != experiment.RemoteId)
+        {
+            return ImportFailures.BadId;
+        }
+
+        await using (var db = await units.Ports.Databases.CreateDbContextAsync(cancellationToken))
+        {
+            if (known is null && await db.Set<RunRow>().AnyAsync(row => row.RunId == run.Id, cancellationToken))
+            {
+                return ImportFailures.Taken;
+            }
+        }
+
+        var container = ArtifactAddress.OfRun(ImportExperiments.LocalId(experiment), run.Id);
+        var points = await HistoryAsync(units, run, cancellationToken);
+        if (!points.Ok)
+        {
+            return points.Failure;
+        }
+
+        var fetched = await ImportFiles.FetchAsync(
+            units,
+            ImportFiles.PlaceOf(run.ArtifactUri, new RemotePlace.OfRun(run.Id)),
+            container,
+            (call, session) => units.MarkAsync(call, session, ImportKinds.Run, run.Id, ImportedState.Partial),
+            cancellationToken
+        );
+        if (!fetched.Ok)
+        {
+            return fetched.Failure;
+        }
+
+        var staged = false;
+        var left = points.Value;
+        while (left.Count > PointsPerUnit)
+        {
+            var (part, first) = (left[..PointsPerUnit], !staged);
+            var kept = await units.WriteAsync<Unit>(
+                async (call, session) =>
+                {
+                    await units.MarkAsync(call, session, ImportKinds.Run, run.Id, ImportedState.Partial);
+                    if (first)
+                    {
+                        await ForgetMetricsAsync(session.Db, run.Id, call.Token);
+                    }
+
+                    session.Db.AddRange(part.Select(point => Row(run.Id, point)));
+                    return default(Unit);
+                },
+                cancellationToken
+            );
+            if (!kept.Ok)
+            {
+                return kept.Failure;
+            }
+
+            staged = true;
+            left = left[PointsPerUnit..];
+        }
+
+        var written = await units.WriteAsync(
+            (call, session) =>
+                WriteAsync(
+                    units,
+                    call,
+                    session,
+                    experiment,
+                    run,
+                    new(points.Value, left, staged),
+                    fetched.Value,
+                    container
+                ),
+            cancellationToken
+        );
+        return written.Failure;
+    }
+
+    /// <summary>All values, those that are not yet written, and whether earlier ones of this attempt are.</summary>
+    private sealed record Points(List<RemoteMetric> All, List<RemoteMetric> Left, bool Staged);
+
+    private static async Task<Result<List<RemoteMetric>>> HistoryAsync(
+        ImportUnits units,
+        RemoteRun run,
+        CancellationToken cancellationToken
+    )
+    {
+        var points = new ConcurrentDictionary<string, List<RemoteMetric>>(StringComparer.Ordinal);
+        Failure? failure = null;
+        var total = 0;
+        foreach (var keys in run.Metrics.Select(metric => metric.Key).Distinct().Chunk(ImportUnits.Together))
+        {
+            await Task.WhenAll(
+                keys.Select(async key =>
+                {
+                    var values = new List<RemoteMetric>();
+                    var pages = units.Remote.PagesAsync(
+                        token => units.Remote.MetricHistoryAsync(run.Id, key, HistoryPage, token, cancellationToken),
+                        cancellationToken
+                    );
+                    await foreach (var page in pages)
+                    {
+                        if (!page.Ok || Interlocked.Add(ref total, page.Value.Items.Count) > MaxPoints)
+                        {
+                            failure = page.Failure ?? ImportFailures.TooMany;
+                            return;
+                        }
+
+                        foreach (var item in page.Value.Items)
+                        {
+                            failure ??= item.Value.Failure;
+                            if (item.Value.Ok)
+                            {
+                                // The answer is about the key that was asked for.
+                                values.Add(item.Value.Value with { Key = key });
+                            }
+                        }
+                    }
+
+                    points[key] = values;
+                })
+            );
+            if (failure is not null)
+            {
+                return failure;
+            }
+        }
+
+        return points.Keys.Any(key => key.Length > 250 || !RegistryNames.IsPlainText(key))
+            ? ImportFailures.TooLong
+            : points.OrderBy(pair => pair.Key, StringComparer.Ordinal).SelectMany(pair => pair.Value).ToList();
+    }
+
+    private static async Task<Result<Unit>> WriteAsync(
+        ImportUnits units,
+        Call call,
+        WriteSession session,
+        ImportedRow experiment,
+        RemoteRun run,
+        Points points,
+        FetchedFiles files,
+        string container
+    )
+    {
+        var db = session.Db;
+        var (tags, parameters) = (ImportUnits.Labels(run.Tags), ImportUnits.Labels(run.Params));
+        if (!tags.Ok || !parameters.Ok)
+        {
+            return tags.Failure ?? parameters.Failure!;
+        }
+
+        var mark = await db.Set<ImportedRow>().FindAsync([units.Import.Source, ImportKinds.Run, run.Id], call.Token);
+        var row = await db.Set<RunRow>().FindAsync([run.Id], call.Token);
+        if (row is not null && mark is null)
+        {
+            return ImportFailures.Taken;
+        }
+
+        if (await ImportFiles.AttachAsync(call, session, container, files.Waiting) is { } lost)
+        {
+            return lost;
+        }
+
+        if (row is null)
+        {
+            row = new RunRow
+            {
+                RunId = run.Id,
+                ExperimentId = ImportExperiments.LocalId(experiment),
+                OwnerId = units.Import.OwnerId,
+            };
+            db.Add(row);
+        }
+
+        row.Name = run.Name.Length <= 250 ? run.Name : run.Name[..250];
+        row.Status = Ended.Append("RUNNING").Append("SCHEDULED").Contains(run.Status) ? run.Status : "FAILED";
+        row.StartMs = run.StartMs is { } start ? units.Past(start, session.Now) : null;
+        row.EndMs = run.EndMs is { } end ? units.Past(end, session.Now) : null;
+        await Labels.SetAsync(
+            db,
+            LabelScope.RunTag,
+            run.Id,
+            tags.Value.Append((ImportUnits.TagPrefix + "source", units.Import.Source))
+                .Append((ImportUnits.TagPrefix + "user", run.UserId))
+                .Where(tag => tag.Item2.Length > 0 || tag.Item1 != ImportUnits.TagPrefix + "user"),
+            call.Token
+        );
+        await Labels.SetAsync(db, LabelScope.RunParam, run.Id, parameters.Value, call.Token);
+        if (mark is not null && !points.Staged)
+        {
+            await ForgetMetricsAsync(db, run.Id, call.Token);
+        }
+
+        db.AddRange(points.Left.Select(point => Row(run.Id, point)));
+        db.AddRange(
+            points.All.GroupBy(point => point.Key, StringComparer.Ordinal).Select(group => Latest(run.Id, group))
+        );
+        var inputs = await AddInputsAsync(call, db, run);
+        if (!inputs.Ok)
+        {
+            return inputs.Failure;
+        }
+
+        await AddModelsAsync(call, db, run);
+        mark = await units.MarkAsync(
+            call,
+            session,
+            ImportKinds.Run,
+            run.Id,
+            Ended.Contains(run.Status) ? ImportedState.Whole : ImportedState.Open
+        );
+        (mark.LocalId, mark.ArtifactUri) = (run.Id, run.ArtifactUri);
+        (mark.Files, mark.Bytes) = (files.Files, files.Bytes);
+        await db.SaveChangesAsync(call.Token);
+        await LogAndLinkAsync(units, call, session, row, run, points.All.Count, files, inputs.Value);
+        if (inputs.Value.Count > 0)
+        {
+            await VersionSubjects.RecomputeAsync(call, session, run.Id);
+        }
+
+        return default(Unit);
+    }
+
+    private static async Task ForgetMetricsAsync(GovernanceDb db, string runId, CancellationToken cancellationToken)
+    {
+        await db.Set<MetricRow>().Where(metric => metric.RunId == runId).ExecuteDeleteAsync(cancellationToken);
+        await db.Set<LatestMetricRow>().Where(metric => metric.RunId == runId).ExecuteDeleteAsync(cancellationToken);
+    }
+
+    private static async Task<Result<List<InputRow>>> AddInputsAsync(Call call, GovernanceDb db, RemoteRun run)
+    {
+        var known = await db.Set<InputRow>()
+            .Where(input => input.RunId == run.Id)
+            .Select(input => input.InputKey)
+            .ToListAsync(call.Token);
+        var added = new List<InputRow>();
+        foreach (var input in run.Inputs)
+        {
+            // A source that names a dataset here would bind it in the importer's name, who may not read it.
+            var row = LogInputs.Row(
+                run.Id,
+                input.Name,
+                input.Digest,
+                input.SourceType,
+                input.Source,
+                input.Schema,
+                input.Profile,
+                input.Tags,
+                null
+            );
+            if (input.Name.Length > 500 || input.Digest.Length > 64 || input.Source.Length > 65_536)
+            {
+                return ImportFailures.TooLong;
+            }
+
+            if (!known.Contains(row.InputKey) && added.TrueForAll(other => other.InputKey != row.InputKey))
+            {
+                added.Add(row);
+            }
+        }
+
+        if (known.Count + added.Count > 1000)
+        {
+            return ImportFailures.TooMany;
+        }
+
+        db.AddRange(added);
+        return added;
+    }
+
+    private static async Task AddModelsAsync(Call call, GovernanceDb db, RemoteRun run)
+    {
+        var models = run
+            .ModelInputs.Select(id => (Id: id, IsOutput: false, Step: 0L))
+            .Concat(run.ModelOutputs.Select(output => (Id: output.ModelId, IsOutput: true, output.Step)))
+            .Where(model => ArtifactAddress.IsLoggedModelId(model.Id))
+            .DistinctBy(model => (model.Id, model.IsOutput));
+        foreach (var (id, isOutput, step) in models)
+        {
+            if (await db.Set<RunModelRow>().FindAsync([run.Id, id, isOutput], call.Token) is null)
+            {
+                db.Add(
+                    new RunModelRow
+                    {
+                        RunId = run.Id,
+                        ModelId = id,
+                        IsOutput = isOutput,
+                        Step = step,
+                    }
+                );
+            }
+        }
+    }
+
+    private static async Task LogAndLinkAsync(
+        ImportUnits units,
+        Call call,
+        WriteSession session,
+        RunRow row,
+        RemoteRun run,
+        int points,
+        FetchedFiles files,
+        List<InputRow> inputs
+    )
+    {
+        var entry = await call.LogAsync(
+            session,
+            "registry.run_imported",
+            Urn.Run(run.Id),
+            new()
+            {
+                ["import"] = units.Import.Id,
+                ["source"] = units.Import.Source,
+                ["experiment"] = LabelIds.Experiment(row.ExperimentId),
+                ["metrics"] = points,
+                ["params"] = run.Params.Count,
+                ["tags"] = run.Tags.Count,
+                ["files"] = files.Files,
+                ["bytes"] = files.Bytes,
+                ["datasets"] = new JsonArray([
+                    .. inputs.Select(input => JsonValue.Create(LogInputs.NodeOf(input).Urn)),
+                ]),
+            }
+        );
+        var target = LogInputs.RunNode(row);
+        foreach (var input in inputs)
+        {
+            await session.LinkAsync(
+                new(LogInputs.NodeOf(input), target, GraphVerb.Used, GraphGrade.Declared),
+                entry,
+                call.Token
+            );
+        }
+
+        foreach (var id in run.ModelInputs.Where(ArtifactAddress.IsLoggedModelId).Distinct())
+        {
+            var node = new GraphNode(Urn.LoggedModel(id), GraphNodeKind.LoggedModel, id);
+            await session.LinkAsync(new(node, target, GraphVerb.Used, GraphGrade.Declared), entry, call.Token);
+        }
+
+        foreach (var id in run.ModelOutputs.Select(o => o.ModelId).Where(ArtifactAddress.IsLoggedModelId).Distinct())
+        {
+            var node = new GraphNode(Urn.LoggedModel(id), GraphNodeKind.LoggedModel, id);
+            await session.LinkAsync(new(target, node, GraphVerb.Generated, GraphGrade.Declared), entry, call.Token);
+        }
+    }
+
+    private static LatestMetricRow Latest(string runId, IEnumerable<RemoteMetric> values)
+    {
+        var last = values.MaxBy(point => (point.Step, point.TimestampMs, Logged(point).Stored))!;
+        return new LatestMetricRow
+        {
+            RunId = runId,
+            Key = last.Key,
+            Value = Logged(last).Stored,
+            IsNan = double.IsNaN(last.Value),
+            TimestampMs = last.TimestampMs,
+            Step = last.Step,
+        };
+    }
+
+    private static LoggedMetric Logged(RemoteMetric point) =>
+        new(
+            point.Key,
+            point.Value,
+            point.TimestampMs,
+            point.Step,
+            point.ModelId is { } id && ArtifactAddress.IsLoggedModelId(id) ? id : null,
+            point.DatasetName,
+            point.DatasetDigest
+        );
+
+    private static MetricRow Row(string runId, RemoteMetric point) => RunLog.Row(runId, Logged(point));
+}
