@@ -29,7 +29,7 @@ internal static class Govern
             ReportCommands.Create(surroundings),
             ImportCommand.Create(surroundings),
         };
-        foreach (var verb in PromotionCommands.Create(surroundings))
+        foreach (var verb in PromotionCommands.Create(surroundings).Concat(AccessCommands.Create(surroundings)))
         {
             root.Add(verb);
         }

@@ -53,6 +53,9 @@ public static class IdentityModule
         services.TryAddSingleton<IAccess>(provider => provider.GetRequiredService<SubjectReader>());
         services.TryAddSingleton<SubjectStore>();
         services.TryAddSingleton<ISubjects>(provider => provider.GetRequiredService<SubjectStore>());
+        services.TryAddSingleton<GrantStore>();
+        services.TryAddSingleton<IGrants>(provider => provider.GetRequiredService<GrantStore>());
+        services.TryAddSingleton<IGroups, GroupStore>();
         services.TryAddSingleton<ActorReader>();
         services.TryAddSingleton<AttemptLimiter>();
         services.TryAddSingleton<PasswordHashing>();
@@ -86,6 +89,7 @@ public static class IdentityModule
         connect.MapPost("/token", TokenEndpoints.ExchangeAsync);
         SignInPages.Map(routes);
         SubjectEndpoints.Map(routes);
+        GrantEndpoints.Map(routes);
         return routes;
     }
 

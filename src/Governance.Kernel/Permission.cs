@@ -159,6 +159,18 @@ public enum ObjectKind
 /// <param name="OwnerId">Actor id of its owner, or null when it has none.</param>
 public readonly record struct AccessTarget(ObjectKind Kind, string Name, string? OwnerId)
 {
+    private readonly IReadOnlyList<string>? _touches;
+
+    /// <summary>
+    /// What a move touches on the object: <c>stage:Production</c>, <c>alias:champion</c>, <c>delete-version</c>,
+    /// <c>delete-model</c> or <c>rename:name</c>. Empty when nothing moves. A right on it is a right on each of them.
+    /// </summary>
+    public IReadOnlyList<string> Touches
+    {
+        get => _touches ?? [];
+        init => _touches = value;
+    }
+
     /// <summary>No object.</summary>
     public static readonly AccessTarget Global = new(ObjectKind.None, "", null);
 

@@ -25,7 +25,7 @@ internal static class WhoAmICommand
     {
         using var gateway = ServerOptions.Connect(run);
         var data = await gateway.AskAsync(
-            "query WhoAmI { whoAmI { id kind authenticatedAt roles { role on pattern } permissions } }",
+            "query WhoAmI { whoAmI { id kind authenticatedAt roles { role on pattern targets exceptTargets expiresAt group } permissions } }",
             [],
             run.Cancelled
         );
@@ -40,7 +40,18 @@ internal static class WhoAmICommand
         foreach (var role in me["roles"] as JsonArray ?? [])
         {
             var pattern = role?["pattern"]?.ToString();
-            run.Say($"  {role?["role"]}" + (pattern is null or "" ? " on everything" : $" on {role?["on"]} {pattern}"));
+            run.Say(
+                $"  {role?["role"]}"
+                    + (pattern is null or "" ? " on everything" : $" on {role?["on"]} {pattern}")
+                    + (role?["targets"] is JsonArray { Count: > 0 } only ? $" only {string.Join(", ", only)}" : "")
+                    + (
+                        role?["exceptTargets"] is JsonArray { Count: > 0 } not
+                            ? $" except {string.Join(", ", not)}"
+                            : ""
+                    )
+                    + (role?["expiresAt"] is { } end ? $" until {end}" : "")
+                    + (role?["group"] is { } group ? $" through group {group}" : "")
+            );
         }
 
         run.Say($"May: {string.Join(", ", me["permissions"] as JsonArray ?? [])}");

@@ -1,3 +1,4 @@
+using Governance.Gateway.Access;
 using Governance.Gateway.GraphQl.Fields;
 using Governance.Gateway.GraphQl.Guard;
 using Governance.Gateway.GraphQl.Http;
@@ -41,6 +42,7 @@ public static class GraphQlModule
         services.AddSingleton<GraphQlExecution>();
         services.AddSingleton<RequestReader>();
         services.AddSingleton<GraphQlEndpoint>();
+        services.AddSingleton<CanQuestion>();
         services.AddScoped<Caller>();
         services.AddScoped<Loads>();
         services.AddTransient<LineageSight>();

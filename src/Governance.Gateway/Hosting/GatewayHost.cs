@@ -4,6 +4,7 @@ using Governance.Compliance;
 using Governance.Compliance.Contracts;
 using Governance.Console;
 using Governance.Evidence;
+using Governance.Gateway.Access;
 using Governance.Gateway.Database;
 using Governance.Gateway.GraphQl;
 using Governance.Gateway.Tls;
@@ -245,6 +246,7 @@ public static class GatewayHost
         app.MapPromotion();
         app.MapCompliance();
         app.MapGraphQl();
+        CanEndpoint.Map(app);
         Operations.Map(app);
         _ = Inventory.Of(((IEndpointRouteBuilder)app).DataSources);
     }

@@ -1,4 +1,3 @@
-using System.Collections.Frozen;
 using Governance.Identity.Contracts;
 using Governance.Identity.Engine;
 using Governance.Identity.Storage;
@@ -8,24 +7,16 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Governance.Identity.Access;
 
-/// <summary>What the database says about a subject at one moment.</summary>
-internal sealed record SubjectSnapshot(
-    ActorKind Kind,
-    IReadOnlyList<RoleGrant> Grants,
-    FrozenDictionary<string, RoleDefinition> Roles
-);
+/// <summary>What the database says about a subject at one moment; grants that end later are in it and judged when asked.</summary>
+internal sealed record SubjectSnapshot(ActorKind Kind, GrantIndex Grants);
 
 /// <summary>Reads enabled subjects with their grants; absent and disabled look the same.</summary>
 internal sealed class SubjectReader(IDbContextFactory<GovernanceDb> databases, TimeProvider clock) : IAccess
 {
     // Below the promised 5 seconds, with room for the request that filled it.
     private static readonly TimeSpan Life = TimeSpan.FromSeconds(4);
-    private static readonly FrozenDictionary<string, RoleDefinition> NoRoles = FrozenDictionary<
-        string,
-        RoleDefinition
-    >.Empty;
     private readonly ExpiringCache<string, SubjectSnapshot?> _cache = new(clock, Life, 10_000);
-    private volatile ParsedRoles _parsed = new("", NoRoles);
+    private volatile ParsedRoles? _parsed;
 
     public async ValueTask<SubjectSnapshot?> RecentAsync(string id, CancellationToken cancellationToken)
     {
@@ -43,23 +34,7 @@ internal sealed class SubjectReader(IDbContextFactory<GovernanceDb> databases, T
     public async Task<SubjectSnapshot?> NowAsync(string id, CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        var kind = await db.Set<SubjectRow>()
-            .AsNoTracking()
-            .Where(subject => subject.Id == id && subject.Enabled)
-            .Select(subject => (ActorKind?)subject.Kind)
-            .FirstOrDefaultAsync(cancellationToken);
-        if (kind is null)
-        {
-            return null;
-        }
-
-        var grants = await db.Set<GrantRow>()
-            .AsNoTracking()
-            .Where(grant => grant.SubjectId == id)
-            .OrderBy(grant => grant.Id)
-            .Select(grant => new RoleGrant(grant.Role, grant.Kind, grant.Pattern))
-            .ToListAsync(cancellationToken);
-        return new SubjectSnapshot(kind.Value, grants, await RolesAsync(db, cancellationToken));
+        return await NowAsync(db, id, cancellationToken);
     }
 
     /// <summary>Forgets what this process remembers; run after the commit of every change.</summary>
@@ -71,30 +46,69 @@ internal sealed class SubjectReader(IDbContextFactory<GovernanceDb> databases, T
     public async Task<Rights> RightsNowAsync(Actor actor, CancellationToken cancellationToken) =>
         Compose(actor, HasRow(actor) ? await NowAsync(actor.Id, cancellationToken) : null);
 
+    /// <summary>As above within a unit of change.</summary>
+    public async Task<Rights> RightsNowAsync(GovernanceDb db, Actor actor, CancellationToken cancellationToken) =>
+        Compose(actor, HasRow(actor) ? await NowAsync(db, actor.Id, cancellationToken) : null);
+
+    /// <summary>Memberships that count: confirmed, and of an external group only while the token that named it is fresh.</summary>
+    public IQueryable<MemberRow> Members(GovernanceDb db, RolePolicy policy)
+    {
+        var oldest = clock.GetUtcNow() - policy.ExternalMaxAge;
+        return db.Set<MemberRow>()
+            .AsNoTracking()
+            .Where(member => !member.Pending && (member.SeenAt == null || member.SeenAt > oldest));
+    }
+
+    /// <summary>Grants that count now.</summary>
+    public IQueryable<GrantRow> Grants(GovernanceDb db)
+    {
+        var now = clock.GetUtcNow();
+        return db.Set<GrantRow>()
+            .AsNoTracking()
+            .Where(grant => !grant.Pending && (grant.ExpiresAt == null || grant.ExpiresAt > now));
+    }
+
     /// <summary>The role definitions in force.</summary>
-    public async Task<FrozenDictionary<string, RoleDefinition>> RolesAsync(
-        GovernanceDb db,
-        CancellationToken cancellationToken
-    )
+    public async Task<RolePolicy> RolesAsync(GovernanceDb db, CancellationToken cancellationToken)
     {
         var rows = db.Set<RoleTextRow>().AsNoTracking().OrderByDescending(row => row.Id);
         var digest = await rows.Select(row => row.Digest).FirstAsync(cancellationToken);
-        var parsed = _parsed;
-        if (parsed.Digest == digest)
+        if (_parsed is { } parsed && parsed.Digest == digest)
         {
-            return parsed.Roles;
+            return parsed.Policy;
         }
 
         var text = await rows.Where(row => row.Digest == digest).Select(row => row.Text).FirstAsync(cancellationToken);
-        var roles = RoleFile.Parse(text).Value;
-        _parsed = new ParsedRoles(digest, roles);
-        return roles;
+        var policy = RoleFile.Parse(text).Value;
+        _parsed = new ParsedRoles(digest, policy);
+        return policy;
     }
 
-    private sealed record ParsedRoles(string Digest, FrozenDictionary<string, RoleDefinition> Roles);
+    private async Task<SubjectSnapshot?> NowAsync(GovernanceDb db, string id, CancellationToken cancellationToken)
+    {
+        var kind = await db.Set<SubjectRow>()
+            .AsNoTracking()
+            .Where(subject => subject.Id == id && subject.Enabled)
+            .Select(subject => (ActorKind?)subject.Kind)
+            .FirstOrDefaultAsync(cancellationToken);
+        if (kind is null)
+        {
+            return null;
+        }
+
+        var policy = await RolesAsync(db, cancellationToken);
+        var groups = Members(db, policy).Where(member => member.SubjectId == id).Select(member => member.GroupId);
+        var grants = await Grants(db)
+            .Where(grant => grant.SubjectId == id || groups.Contains(grant.GroupId!))
+            .OrderBy(grant => grant.Id)
+            .ToListAsync(cancellationToken);
+        return new SubjectSnapshot(kind.Value, new GrantIndex(grants.Select(grant => grant.ToGrant()), policy.Roles));
+    }
+
+    private sealed record ParsedRoles(string Digest, RolePolicy Policy);
 
     private static bool HasRow(Actor actor) => actor.Kind is ActorKind.Person or ActorKind.Service;
 
-    private static Rights Compose(Actor actor, SubjectSnapshot? snapshot) =>
-        new(actor, snapshot?.Grants ?? [], snapshot?.Roles ?? NoRoles);
+    private Rights Compose(Actor actor, SubjectSnapshot? snapshot) =>
+        new(actor, snapshot?.Grants ?? GrantIndex.Empty, clock.GetUtcNow());
 }

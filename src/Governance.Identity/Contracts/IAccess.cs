@@ -16,67 +16,26 @@ public interface IAccess
 /// <param name="Role">Role name of design §4.</param>
 /// <param name="Kind">Kind of object the pattern is about; <see cref="ObjectKind.None"/> for a global grant.</param>
 /// <param name="Pattern">Name pattern with <c>*</c>; empty for a global grant.</param>
-public sealed record RoleGrant(string Role, ObjectKind Kind, string Pattern);
+public sealed record RoleGrant(string Role, ObjectKind Kind, string Pattern)
+{
+    /// <summary>Which stages and aliases it reaches; all of them unless it says otherwise.</summary>
+    public TargetScope Targets { get; init; } = TargetScope.All;
+
+    /// <summary>When it ends, UTC; null for never.</summary>
+    public DateTimeOffset? ExpiresAt { get; init; }
+
+    /// <summary>Id of the grant, for revoking it; null before it is stored.</summary>
+    public Guid? Id { get; init; }
+
+    /// <summary>The group through which it is held; null for a grant to the subject itself.</summary>
+    public string? Group { get; init; }
+}
 
 /// <summary>What a role may do: permissions, each either on everything in reach or on own and granted objects only.</summary>
 /// <param name="Name">Role name.</param>
 /// <param name="Everywhere">Permissions on every object in reach of the grant.</param>
 /// <param name="Own">Permissions only on objects that the actor owns or that a grant names by pattern.</param>
 public sealed record RoleDefinition(string Name, IReadOnlySet<string> Everywhere, IReadOnlySet<string> Own);
-
-/// <summary>The rights of one actor at one moment. Immutable; nothing is implied that is not granted.</summary>
-public sealed class Rights
-{
-    private readonly IReadOnlyList<(RoleGrant Grant, RoleDefinition Role)> _grants;
-
-    /// <summary>Composes rights; unknown roles grant nothing.</summary>
-    public Rights(Actor actor, IEnumerable<RoleGrant> grants, IReadOnlyDictionary<string, RoleDefinition> roles)
-    {
-        Actor = actor;
-        _grants = [.. grants.Where(grant => roles.ContainsKey(grant.Role)).Select(grant => (grant, roles[grant.Role]))];
-    }
-
-    /// <summary>Whose rights.</summary>
-    public Actor Actor { get; }
-
-    /// <summary>The grants behind the rights.</summary>
-    public IEnumerable<RoleGrant> Grants => _grants.Select(pair => pair.Grant);
-
-    /// <summary>Whether the actor may do this on this object.</summary>
-    public bool Allows(Permission permission, AccessTarget target) =>
-        permission == Permissions.Public
-        || (permission == Permissions.Self && Actor.Kind != ActorKind.Anonymous)
-        || Actor.Kind == ActorKind.System
-        || _grants.Any(pair => Covers(pair.Grant, pair.Role, permission, target));
-
-    /// <summary>Whether the actor holds the permission on anything at all: the check of a route before its handler.</summary>
-    public bool AllowsSomewhere(Permission permission) =>
-        permission == Permissions.Public
-        || (permission == Permissions.Self && Actor.Kind != ActorKind.Anonymous)
-        || Actor.Kind == ActorKind.System
-        || _grants.Any(pair =>
-            pair.Role.Everywhere.Contains(permission.Name) || pair.Role.Own.Contains(permission.Name)
-        );
-
-    /// <summary>Whether a role is granted globally or on a pattern that matches the object.</summary>
-    public bool HasRole(string role, AccessTarget target) =>
-        _grants.Any(pair => pair.Role.Name == role && Reaches(pair.Grant, target));
-
-    private bool Covers(RoleGrant grant, RoleDefinition role, Permission permission, AccessTarget target)
-    {
-        if (!Reaches(grant, target))
-        {
-            return false;
-        }
-
-        var named = grant.Kind != ObjectKind.None && target.Kind == grant.Kind;
-        var own = target.OwnerId is not null && target.OwnerId == Actor.Id;
-        return role.Everywhere.Contains(permission.Name) || (role.Own.Contains(permission.Name) && (named || own));
-    }
-
-    private static bool Reaches(RoleGrant grant, AccessTarget target) =>
-        grant.Kind == ObjectKind.None || (grant.Kind == target.Kind && NamePattern.Matches(grant.Pattern, target.Name));
-}
 
 /// <summary>Name patterns of grants: <c>*</c> stands for any run of characters, everything else for itself, case-sensitive.</summary>
 public static class NamePattern
@@ -113,6 +72,12 @@ public static class NamePattern
 
         return pattern[p..].IndexOfAnyExcept('*') < 0;
     }
+
+    /// <summary>
+    /// Whether every name that <paramref name="inner"/> matches is matched by <paramref name="outer"/>: a star of the inner
+    /// pattern is a character that only a star of the outer one can take.
+    /// </summary>
+    public static bool Covers(ReadOnlySpan<char> outer, ReadOnlySpan<char> inner) => Matches(outer, inner);
 }
 
 /// <summary>A person or service as others may see it.</summary>

@@ -1,17 +1,15 @@
 using System.Buffers;
 using System.Collections.Frozen;
-using Governance.Identity.Contracts;
 using Governance.Kernel;
 
 namespace Governance.Identity.Engine;
 
-/// <summary>What names, passwords, secrets and grants must look like. Length and a list of common passwords, no composition rules (NIST SP 800-63B §3.1.1.2).</summary>
+/// <summary>What names, passwords and secrets must look like. Length and a list of common passwords, no composition rules (NIST SP 800-63B §3.1.1.2).</summary>
 internal static class AccountRules
 {
     public const int MinPassword = 15;
     public const int MaxPassword = 256;
     private const int MinSecret = 32;
-    private const int MaxPattern = 256;
     private static readonly SearchValues<char> NameCharacters = SearchValues.Create(
         "abcdefghijklmnopqrstuvwxyz0123456789._@-"
     );
@@ -50,20 +48,6 @@ internal static class AccountRules
         secret.Reveal().Length is >= MinSecret and <= MaxPassword
             ? null
             : Failure.Invalid("identity.weak_secret", "A client secret has 32 to 256 characters.");
-
-    public static Failure? CheckGrant(RoleGrant grant) =>
-        !RoleFile.RoleNames.Contains(grant.Role)
-            ? Failure.Invalid("identity.unknown_role", "There is no role of that name.")
-        : grant.Kind == ObjectKind.None && grant.Pattern.Length == 0 ? null
-        : Enum.IsDefined(grant.Kind)
-        && grant.Kind != ObjectKind.None
-        && grant.Pattern.Length is > 0 and <= MaxPattern
-        && !grant.Pattern.Any(char.IsControl)
-            ? null
-        : Failure.Invalid(
-            "identity.bad_pattern",
-            "A grant is global, or names a kind (experiment, model, dataset) and a pattern of 1 to 256 characters."
-        );
 
     // One letter repeated, or a short common word repeated, is as guessable as the word.
     private static bool IsCommon(string password)

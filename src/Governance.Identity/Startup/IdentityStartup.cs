@@ -60,7 +60,8 @@ internal sealed partial class IdentityStartup(
     {
         var path = Path.Combine(platform.PoliciesDirectory, "roles.yaml");
         var text = File.Exists(path) ? await File.ReadAllTextAsync(path, cancellationToken) : null;
-        if (text is not null && RoleFile.Parse(text) is { Ok: false } broken)
+        var parsed = text is null ? (Result<RolePolicy>?)null : RoleFile.Parse(text);
+        if (parsed is { Ok: false } broken)
         {
             throw new InvalidOperationException(broken.Failure.Message);
         }
@@ -110,11 +111,31 @@ internal sealed partial class IdentityStartup(
                     },
                     token
                 );
+                foreach (var group in parsed!.Value.Value.Groups)
+                {
+                    await SeedGroupAsync(session, group, token);
+                }
+
                 return default(Unit);
             },
             cancellationToken
         );
         _ = seeded.Value;
+    }
+
+    private static async Task SeedGroupAsync(
+        WriteSession session,
+        GroupDefinition group,
+        CancellationToken cancellationToken
+    )
+    {
+        var added = (
+            await GroupStore.AddAsync(session, Actor.System, group.Name, group.External, cancellationToken)
+        ).Value;
+        foreach (var grant in group.Grants)
+        {
+            await GrantStore.AddAsync(session, Actor.System, null, added.Id, grant, cancellationToken);
+        }
     }
 
     [LoggerMessage(

@@ -26,17 +26,6 @@ internal sealed class SubjectRow
     public DateTimeOffset CreatedAt { get; set; }
 }
 
-/// <summary>A role granted to a subject.</summary>
-internal sealed class GrantRow
-{
-    public Guid Id { get; set; }
-    public string SubjectId { get; set; } = "";
-    public string Role { get; set; } = "";
-    public ObjectKind Kind { get; set; }
-    public string Pattern { get; set; } = "";
-    public DateTimeOffset CreatedAt { get; set; }
-}
-
 /// <summary>The role definitions in force: the newest row.</summary>
 internal sealed class RoleTextRow
 {
@@ -69,6 +58,7 @@ internal sealed class IdentityModel : IModelContribution
             grant.Property(row => row.Id).ValueGeneratedNever();
             grant.Property(row => row.Role).HasMaxLength(32);
             grant.Property(row => row.Pattern).HasMaxLength(256);
+            grant.Property(row => row.GrantedBy).HasMaxLength(32);
             grant
                 .HasIndex(row => new
                 {
@@ -78,8 +68,50 @@ internal sealed class IdentityModel : IModelContribution
                     row.Pattern,
                 })
                 .IsUnique();
+            grant
+                .HasIndex(row => new
+                {
+                    row.GroupId,
+                    row.Role,
+                    row.Kind,
+                    row.Pattern,
+                })
+                .IsUnique();
             grant.HasIndex(row => row.Role);
             grant.HasOne<SubjectRow>().WithMany().HasForeignKey(row => row.SubjectId).OnDelete(DeleteBehavior.Restrict);
+            grant.HasOne<GroupRow>().WithMany().HasForeignKey(row => row.GroupId).OnDelete(DeleteBehavior.Restrict);
+        });
+        model.Entity<GroupRow>(group =>
+        {
+            group.ToTable("identity_groups");
+            group.HasKey(row => row.Id);
+            group.Property(row => row.Id).HasMaxLength(32);
+            group.Property(row => row.Name).HasMaxLength(64);
+            group.Property(row => row.Issuer).HasMaxLength(256);
+            group.Property(row => row.Claim).HasMaxLength(64);
+            group.Property(row => row.Value).HasMaxLength(256);
+            group.HasIndex(row => row.Name).IsUnique();
+            group
+                .HasIndex(row => new
+                {
+                    row.Issuer,
+                    row.Claim,
+                    row.Value,
+                })
+                .IsUnique();
+        });
+        model.Entity<MemberRow>(member =>
+        {
+            member.ToTable("identity_group_members");
+            member.HasKey(row => new { row.SubjectId, row.GroupId });
+            member.Property(row => row.AddedBy).HasMaxLength(32);
+            member.HasIndex(row => row.GroupId);
+            member
+                .HasOne<SubjectRow>()
+                .WithMany()
+                .HasForeignKey(row => row.SubjectId)
+                .OnDelete(DeleteBehavior.Restrict);
+            member.HasOne<GroupRow>().WithMany().HasForeignKey(row => row.GroupId).OnDelete(DeleteBehavior.Restrict);
         });
         model.Entity<RoleTextRow>(roles =>
         {

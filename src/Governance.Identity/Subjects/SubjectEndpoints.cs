@@ -12,7 +12,14 @@ using Microsoft.AspNetCore.Routing;
 namespace Governance.Identity.Subjects;
 
 /// <summary>A role to grant. Kind is <c>experiment</c>, <c>model</c> or <c>dataset</c> with a pattern; neither for a global grant.</summary>
-internal sealed record GrantInput(string Role, string? Kind = null, string? Pattern = null);
+internal sealed record GrantInput(
+    string Role,
+    string? Kind = null,
+    string? Pattern = null,
+    IReadOnlyList<string>? Targets = null,
+    IReadOnlyList<string>? ExceptTargets = null,
+    DateTimeOffset? ExpiresAt = null
+);
 
 internal sealed record PersonInput(
     string UserName,
@@ -23,11 +30,18 @@ internal sealed record PersonInput(
 
 internal sealed record ServiceInput(string ClientId, IReadOnlyList<GrantInput> Grants);
 
-internal sealed record NewGrantInput(string Subject, string Role, string? Kind = null, string? Pattern = null);
-
 internal sealed record EnabledInput(bool Enabled);
 
-internal sealed record GrantOutput(Guid? Id, string Role, string? Kind, string? Pattern);
+internal sealed record GrantOutput(
+    Guid? Id,
+    string Role,
+    string? Kind,
+    string? Pattern,
+    IReadOnlyList<string> Targets,
+    IReadOnlyList<string> ExceptTargets,
+    DateTimeOffset? ExpiresAt,
+    string? Group
+);
 
 internal sealed record SubjectOutput(string Id, string Kind, string DisplayName, IReadOnlyList<GrantOutput> Grants);
 
@@ -54,7 +68,6 @@ internal sealed record WhoAmI(
 )]
 [JsonSerializable(typeof(PersonInput))]
 [JsonSerializable(typeof(ServiceInput))]
-[JsonSerializable(typeof(NewGrantInput))]
 [JsonSerializable(typeof(EnabledInput))]
 [JsonSerializable(typeof(SubjectPage))]
 [JsonSerializable(typeof(ServiceOutput))]
@@ -66,7 +79,7 @@ internal sealed partial class IdentityJson : JsonSerializerContext;
 internal static class SubjectEndpoints
 {
     private const int MaxBody = 64 * 1024;
-    private static readonly Failure BadJson = Failure.Invalid(
+    internal static readonly Failure BadJson = Failure.Invalid(
         "identity.bad_json",
         "The body is not the JSON object that this address takes: check names, types and repetitions."
     );
@@ -84,8 +97,6 @@ internal static class SubjectEndpoints
         manage.MapPost("/persons", AddPersonAsync);
         manage.MapPost("/services", AddServiceAsync);
         manage.MapPost("/subjects/{id}/enabled", SetEnabledAsync);
-        manage.MapPost("/grants", GrantAsync);
-        manage.MapDelete("/grants/{id:guid}", RevokeAsync);
     }
 
     private static async Task<IResult> WhoAmIAsync(
@@ -99,7 +110,7 @@ internal static class SubjectEndpoints
             new WhoAmI(
                 rights.Actor.Id,
                 KindText(rights.Actor.Kind),
-                [.. rights.Grants.Select(grant => Output(null, grant))],
+                [.. rights.Grants.Select(Output)],
                 [
                     .. Permissions
                         .All.Where(permission => permission != Permissions.Public && rights.AllowsSomewhere(permission))
@@ -130,7 +141,6 @@ internal static class SubjectEndpoints
         }
 
         var page = await store.ListAsync(first ?? 50, after, cancellationToken);
-        var grants = await store.GrantsOfAsync([.. page.Items.Select(view => view.Id)], cancellationToken);
         return Results.Json(
             new SubjectPage(
                 [
@@ -138,7 +148,7 @@ internal static class SubjectEndpoints
                         view.Id,
                         KindText(view.Kind),
                         view.DisplayName,
-                        [.. grants[view.Id].Select(pair => Output(pair.Id, pair.Grant))]
+                        [.. view.Grants.Select(Output)]
                     )),
                 ],
                 page.NextToken
@@ -232,47 +242,6 @@ internal static class SubjectEndpoints
         return done.Ok ? Results.NoContent() : done.Failure.ToProblem();
     }
 
-    private static async Task<IResult> GrantAsync(
-        HttpContext context,
-        IAccess access,
-        SubjectStore store,
-        CancellationToken cancellationToken
-    )
-    {
-        if (await RefusedAsync(context, access, cancellationToken) is { } refused)
-        {
-            return refused;
-        }
-
-        var input = await ReadAsync(context, IdentityJson.Default.NewGrantInput, cancellationToken);
-        if (
-            !input.Ok || Grant(new GrantInput(input.Value.Role, input.Value.Kind, input.Value.Pattern)) is not { } grant
-        )
-        {
-            return (input.Failure ?? BadJson).ToProblem();
-        }
-
-        var added = await store.GrantAsync(context.GetActor(), input.Value.Subject, grant, cancellationToken);
-        return added.Ok ? Created(new IdOutput(added.Value.ToString())) : added.Failure.ToProblem();
-    }
-
-    private static async Task<IResult> RevokeAsync(
-        HttpContext context,
-        Guid id,
-        IAccess access,
-        SubjectStore store,
-        CancellationToken cancellationToken
-    )
-    {
-        if (await RefusedAsync(context, access, cancellationToken) is { } refused)
-        {
-            return refused;
-        }
-
-        var done = await store.RevokeAsync(context.GetActor(), id, cancellationToken);
-        return done.Ok ? Results.NoContent() : done.Failure.ToProblem();
-    }
-
     // The gate asked already, but from a cache; who administers is read now.
     private static async Task<IResult?> RefusedAsync(
         HttpContext context,
@@ -286,7 +255,7 @@ internal static class SubjectEndpoints
             ? null
             : NotAdmin.ToProblem();
 
-    private static async Task<Result<T>> ReadAsync<T>(
+    internal static async Task<Result<T>> ReadAsync<T>(
         HttpContext context,
         System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type,
         CancellationToken cancellationToken
@@ -320,21 +289,38 @@ internal static class SubjectEndpoints
         return grants.Count == inputs.Count ? grants : null;
     }
 
-    private static RoleGrant? Grant(GrantInput? input) =>
-        input switch
+    internal static RoleGrant? Grant(GrantInput? input) =>
+        (input?.Kind, input?.Pattern) switch
         {
-            null => null,
-            { Kind: null, Pattern: null } => new RoleGrant(input.Role, ObjectKind.None, ""),
-            { Kind: "experiment", Pattern: { } pattern } => new RoleGrant(input.Role, ObjectKind.Experiment, pattern),
-            { Kind: "model", Pattern: { } pattern } => new RoleGrant(input.Role, ObjectKind.Model, pattern),
-            { Kind: "dataset", Pattern: { } pattern } => new RoleGrant(input.Role, ObjectKind.Dataset, pattern),
+            (null, null) when input is not null => Grant(input, ObjectKind.None, ""),
+            ("experiment", { } pattern) => Grant(input, ObjectKind.Experiment, pattern),
+            ("model", { } pattern) => Grant(input, ObjectKind.Model, pattern),
+            ("dataset", { } pattern) => Grant(input, ObjectKind.Dataset, pattern),
             _ => null,
         };
 
-    private static GrantOutput Output(Guid? id, RoleGrant grant) =>
-        grant.Kind == ObjectKind.None
-            ? new GrantOutput(id, grant.Role, null, null)
-            : new GrantOutput(id, grant.Role, grant.Kind.ToString().ToLowerInvariant(), grant.Pattern);
+    internal static GrantOutput Output(RoleGrant grant) =>
+        new(
+            grant.Id,
+            grant.Role,
+            grant.Kind == ObjectKind.None ? null : grant.Kind.ToString().ToLowerInvariant(),
+            grant.Kind == ObjectKind.None ? null : grant.Pattern,
+            grant.Targets.Only,
+            grant.Targets.Except,
+            grant.ExpiresAt,
+            grant.Group
+        );
+
+    private static RoleGrant? Grant(GrantInput input, ObjectKind kind, string pattern) =>
+        input.Targets?.Contains(null!) == true || input.ExceptTargets?.Contains(null!) == true
+            ? null
+            : new RoleGrant(input.Role, kind, pattern)
+            {
+                Targets = input is { Targets: null or [], ExceptTargets: null or [] }
+                    ? TargetScope.All
+                    : new TargetScope(input.Targets ?? [], input.ExceptTargets ?? []),
+                ExpiresAt = input.ExpiresAt,
+            };
 
     private static string KindText(ActorKind kind) => kind == ActorKind.Person ? "person" : "service";
 

@@ -52,30 +52,36 @@ internal sealed class SubjectStore(
     )
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        var granted = await db.Set<GrantRow>()
-            .AsNoTracking()
-            .Where(grant => grant.Role == role)
-            .Join(
-                db.Set<SubjectRow>().Where(subject => subject.Enabled && subject.Kind == ActorKind.Person),
-                grant => grant.SubjectId,
-                subject => subject.Id,
-                (grant, _) => grant
+        var policy = await reader.RolesAsync(db, cancellationToken);
+        var grants = reader.Grants(db).Where(grant => grant.Role == role);
+        var held = await grants
+            .Where(grant => grant.SubjectId != null)
+            .Select(grant => new { Subject = grant.SubjectId!, Grant = grant })
+            .Concat(
+                grants.Join(
+                    reader.Members(db, policy),
+                    grant => grant.GroupId,
+                    member => member.GroupId,
+                    (grant, member) => new { Subject = member.SubjectId, Grant = grant }
+                )
             )
-            .OrderBy(grant => grant.SubjectId)
+            .Where(pair =>
+                db.Set<SubjectRow>()
+                    .Any(subject => subject.Id == pair.Subject && subject.Enabled && subject.Kind == ActorKind.Person)
+            )
             .ToListAsync(cancellationToken);
-        var roles = await reader.RolesAsync(db, cancellationToken);
         return
         [
-            .. granted
-                .Where(grant =>
+            .. held.GroupBy(pair => pair.Subject, StringComparer.Ordinal)
+                .Where(person =>
                     new Rights(
-                        new Actor(ActorKind.Person, grant.SubjectId),
-                        [new RoleGrant(grant.Role, grant.Kind, grant.Pattern)],
-                        roles
+                        new Actor(ActorKind.Person, person.Key),
+                        person.Select(pair => pair.Grant.ToGrant()),
+                        policy.Roles
                     ).HasRole(role, target)
                 )
-                .Select(grant => grant.SubjectId)
-                .Distinct(StringComparer.Ordinal),
+                .Select(person => person.Key)
+                .Order(StringComparer.Ordinal),
         ];
     }
 
@@ -132,96 +138,6 @@ internal sealed class SubjectStore(
         return await db.Set<SubjectRow>().AnyAsync(cancellationToken);
     }
 
-    public async Task<Result<Guid>> GrantAsync(
-        Actor by,
-        string subjectId,
-        RoleGrant grant,
-        CancellationToken cancellationToken
-    )
-    {
-        if (AccountRules.CheckGrant(grant) is { } broken)
-        {
-            return broken;
-        }
-
-        if (by.Id == subjectId)
-        {
-            var refused = Failure.Denied("identity.self_grant", "Nobody grants a role to themselves.");
-            await writer.LogAsync(
-                new LogEntry("identity.grant_refused", by, $"subject:{subjectId}", LogOutcome.Refused)
-                {
-                    Details = new JsonObject { ["code"] = refused.Code, ["role"] = grant.Role },
-                },
-                cancellationToken
-            );
-            return refused;
-        }
-
-        return await writer.WriteAsync<Guid>(
-            async (session, token) =>
-            {
-                var grants = session.Db.Set<GrantRow>();
-                if (!await session.Db.Set<SubjectRow>().AnyAsync(row => row.Id == subjectId, token))
-                {
-                    return NoSubject;
-                }
-
-                if (
-                    await grants.AnyAsync(
-                        row =>
-                            row.SubjectId == subjectId
-                            && row.Role == grant.Role
-                            && row.Kind == grant.Kind
-                            && row.Pattern == grant.Pattern,
-                        token
-                    )
-                )
-                {
-                    return new Failure(FailureKind.Exists, "identity.grant_exists", "That role is granted already.");
-                }
-
-                var added = NewGrant(subjectId, grant, session.Now);
-                grants.Add(added);
-                await session.Db.SaveChangesAsync(token);
-                await session.LogAsync(
-                    new LogEntry("identity.granted", by, $"subject:{subjectId}", LogOutcome.Done)
-                    {
-                        Details = Describe(grant),
-                    },
-                    token
-                );
-                session.AfterCommit(reader.Forget);
-                return added.Id;
-            },
-            cancellationToken
-        );
-    }
-
-    public Task<Result<Unit>> RevokeAsync(Actor by, Guid grantId, CancellationToken cancellationToken) =>
-        writer.WriteAsync<Unit>(
-            async (session, token) =>
-            {
-                var row = await session.Db.Set<GrantRow>().FirstOrDefaultAsync(grant => grant.Id == grantId, token);
-                if (row is null)
-                {
-                    return Failure.NotFound("identity.no_grant", "There is no such grant.");
-                }
-
-                session.Db.Remove(row);
-                await session.Db.SaveChangesAsync(token);
-                await session.LogAsync(
-                    new LogEntry("identity.grant_revoked", by, $"subject:{row.SubjectId}", LogOutcome.Done)
-                    {
-                        Details = Describe(new RoleGrant(row.Role, row.Kind, row.Pattern)),
-                    },
-                    token
-                );
-                session.AfterCommit(reader.Forget);
-                return default(Unit);
-            },
-            cancellationToken
-        );
-
     /// <summary>Lets a subject in or keeps it out; its tokens and sessions stop counting at once.</summary>
     public Task<Result<Unit>> SetEnabledAsync(
         Actor by,
@@ -247,21 +163,6 @@ internal sealed class SubjectStore(
             },
             cancellationToken
         );
-
-    /// <summary>Grants of one subject with their ids, for revoking.</summary>
-    public async Task<ILookup<string, (Guid Id, RoleGrant Grant)>> GrantsOfAsync(
-        IReadOnlyCollection<string> subjects,
-        CancellationToken cancellationToken
-    )
-    {
-        await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        var rows = await db.Set<GrantRow>()
-            .AsNoTracking()
-            .Where(row => subjects.Contains(row.SubjectId))
-            .OrderBy(row => row.Id)
-            .ToListAsync(cancellationToken);
-        return rows.ToLookup(row => row.SubjectId, row => (row.Id, new RoleGrant(row.Role, row.Kind, row.Pattern)));
-    }
 
     private async Task<Result<SubjectView>> EnrolPersonAsync(
         Actor by,
@@ -308,7 +209,7 @@ internal sealed class SubjectStore(
 
                 row.CreatedAt = session.Now;
                 subjects.Add(row);
-                session.Db.AddRange(grants.Select(grant => NewGrant(row.Id, grant, session.Now)));
+                session.Db.AddRange(grants.Select(grant => NewGrant(row.Id, grant, by, session.Now)));
                 await session.Db.SaveChangesAsync(token);
                 await also(session, token);
                 await session.LogAsync(
@@ -316,7 +217,9 @@ internal sealed class SubjectStore(
                     {
                         Details = new JsonObject
                         {
-                            ["grants"] = new JsonArray([.. grants.Select(grant => (JsonNode)Describe(grant))]),
+                            ["grants"] = new JsonArray([
+                                .. grants.Select(grant => (JsonNode)GrantStore.Describe(grant)),
+                            ]),
                         },
                     },
                     token
@@ -336,11 +239,12 @@ internal sealed class SubjectStore(
                 : null
         )
         ?? (
-            grants.Count > 64 || grants.Distinct().Count() != grants.Count
+            grants.Count > 64
+            || grants.DistinctBy(grant => (grant.Role, grant.Kind, grant.Pattern)).Count() != grants.Count
                 ? Failure.Invalid("identity.bad_grants", "At most 64 grants, each once.")
                 : null
         )
-        ?? grants.Select(AccountRules.CheckGrant).FirstOrDefault(broken => broken is not null);
+        ?? grants.Select(GrantRules.CheckGrant).FirstOrDefault(broken => broken is not null);
 
     private static SubjectRow NewRow(ActorKind kind, string name, string displayName) =>
         new()
@@ -352,24 +256,12 @@ internal sealed class SubjectStore(
             Enabled = true,
         };
 
-    private static GrantRow NewGrant(string subjectId, RoleGrant grant, DateTimeOffset now) =>
-        new()
-        {
-            Id = Guid.CreateVersion7(now),
-            SubjectId = subjectId,
-            Role = grant.Role,
-            Kind = grant.Kind,
-            Pattern = grant.Pattern,
-            CreatedAt = now,
-        };
-
-    private static JsonObject Describe(RoleGrant grant) =>
-        new()
-        {
-            ["role"] = grant.Role,
-            ["kind"] = grant.Kind.ToString(),
-            ["pattern"] = grant.Pattern,
-        };
+    private static GrantRow NewGrant(string subjectId, RoleGrant grant, Actor by, DateTimeOffset now)
+    {
+        var row = GrantRow.Of(grant, by, now);
+        row.SubjectId = subjectId;
+        return row;
+    }
 
     private static async Task<List<SubjectView>> ViewsAsync(
         GovernanceDb db,
@@ -392,10 +284,10 @@ internal sealed class SubjectStore(
         var grants = (
             await db.Set<GrantRow>()
                 .AsNoTracking()
-                .Where(grant => ids.Contains(grant.SubjectId))
+                .Where(grant => !grant.Pending && ids.Contains(grant.SubjectId!))
                 .OrderBy(grant => grant.Id)
                 .ToListAsync(cancellationToken)
-        ).ToLookup(grant => grant.SubjectId, grant => new RoleGrant(grant.Role, grant.Kind, grant.Pattern));
+        ).ToLookup(grant => grant.SubjectId, grant => grant.ToGrant());
         return subjects.ConvertAll(row => new SubjectView(row.Id, row.Kind, row.DisplayName, [.. grants[row.Id]]));
     }
 }

@@ -35,14 +35,45 @@ internal sealed record MoveContext
     /// <summary>What an approval is about; for a whole model its state, so that an approval does not outlive a change of any version.</summary>
     public Digest EvidenceDigest => Version is null ? StateOf(Model) : Evidence!.Digest;
 
-    public AccessTarget Target => Model.Target;
+    /// <summary>The model, with what the move touches: rights on it are rights to do this move.</summary>
+    public AccessTarget Target => Model.Target with { Touches = Touched };
 
     /// <summary>Changes with every added version, stage, alias and tag of a model.</summary>
     public static Digest StateOf(ModelView model) => Digest.Of($"{model.Id:N} {model.Revision}");
 
     /// <summary>What the caller needs the right on: a new name may lie in reach of other grants, so it counts like the old one.</summary>
     public IReadOnlyList<AccessTarget> Named =>
-        Move.Kind == MoveKind.RenameModel ? [Target, AccessTarget.Model(Move.Target, Model.OwnerId)] : [Target];
+        Move.Kind == MoveKind.RenameModel
+            ? [Target, AccessTarget.Model(Move.Target, Model.OwnerId) with { Touches = Touched }]
+            : [Target];
+
+    /// <summary>
+    /// Where the version goes and what it leaves: whoever may promote to Staging only takes nothing out of Production either.
+    /// Removing an alias is doing something to that alias.
+    /// </summary>
+    private IReadOnlyList<string> Touched =>
+        Move.Kind switch
+        {
+            MoveKind.SetStage =>
+            [
+                .. new[] { Move.TargetText }.Concat(StagesOf([Version!])).Distinct(StringComparer.Ordinal),
+            ],
+            MoveKind.SetAlias or MoveKind.DeleteAlias => [$"alias:{Move.Target}"],
+            MoveKind.DeleteVersion =>
+            [
+                Move.TargetText,
+                .. StagesOf([Version!]),
+                .. Version!.Aliases.Select(alias => $"alias:{alias}"),
+            ],
+            _ => [Move.TargetText, .. StagesOf(StageHolders), .. Model.Aliases.Keys.Select(alias => $"alias:{alias}")],
+        };
+
+    private static IEnumerable<string> StagesOf(IEnumerable<VersionView> versions) =>
+        versions
+            .Select(version => version.Stage)
+            .Where(stage => stage is not ("None" or "Archived"))
+            .Select(stage => $"stage:{stage}")
+            .Distinct(StringComparer.Ordinal);
 
     /// <summary>The state the mover compares with.</summary>
     public MoveExpectation Expectation =>

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Governance.Identity.Contracts;
 using Governance.Kernel;
 using Governance.Platform.Database;
 using Governance.Platform.Graph;
@@ -37,10 +38,15 @@ internal sealed class MoveGate(
         }
 
         var context = gathered.Value;
-        if (!MayAsk(context))
+        if (!MayAsk(context.Rights, context.Target))
         {
             // Nothing is decided for somebody who could not act on any answer: one entry, no facts.
-            var refusal = Failure.Denied("promotion.refused", $"You may not move versions of {move.Version.Model}.");
+            var refusal = MayAsk(context.Rights, context.Model.Target)
+                ? Failure.Denied(
+                    "promotion.target_not_granted",
+                    $"Your grants on {move.Version.Model} do not reach all of: {string.Join(", ", context.Target.Touches)}."
+                )
+                : Failure.Denied("promotion.refused", $"You may not move versions of {move.Version.Model}.");
             await LogRefusalAsync(actor, move, refusal, cancellationToken);
             return refusal;
         }
@@ -229,9 +235,9 @@ internal sealed class MoveGate(
         };
     }
 
-    private static bool MayAsk(MoveContext context) =>
+    private static bool MayAsk(Rights rights, AccessTarget target) =>
         new[] { Permissions.ModelWrite, Permissions.PromotionRequest, Permissions.PromotionCarryOut }.Any(permission =>
-            context.Rights.Allows(permission, context.Target)
+            rights.Allows(permission, target)
         );
 
     private static bool MaySeeFindings(MoveContext context) =>

@@ -184,6 +184,9 @@ public interface IRegistryReader
     /// <summary>The model, or null.</summary>
     Task<ModelView?> FindModelAsync(string name, CancellationToken cancellationToken);
 
+    /// <summary>Actor id of the experiment's owner; null when it has none or is not there.</summary>
+    Task<string?> ExperimentOwnerAsync(string name, CancellationToken cancellationToken);
+
     /// <summary>Models by name order, keyset-paged; <paramref name="first"/> ≤ 200. The scope filters what the caller may see.</summary>
     Task<Page<ModelView>> ListModelsAsync(
         Func<AccessTarget, bool> visible,

@@ -22,6 +22,16 @@ internal sealed class RegistryReader(IDbContextFactory<GovernanceDb> databases, 
         return row is null ? null : (await ViewsAsync(db, [row], cancellationToken))[0];
     }
 
+    public async Task<string?> ExperimentOwnerAsync(string name, CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        return await db.Set<ExperimentRow>()
+            .AsNoTracking()
+            .Where(experiment => experiment.Name == name && !experiment.Deleted)
+            .Select(experiment => experiment.OwnerId)
+            .SingleOrDefaultAsync(cancellationToken);
+    }
+
     public async Task<Page<ModelView>> ListModelsAsync(
         Func<AccessTarget, bool> visible,
         string? nameContains,

@@ -274,6 +274,9 @@ internal sealed class FakeRegistry(World world) : IRegistryReader, IMoveGate
         return Task.FromResult(world.Models.Find(model => model.Name == name));
     }
 
+    public Task<string?> ExperimentOwnerAsync(string name, CancellationToken cancellationToken) =>
+        Task.FromResult<string?>(null);
+
     public async Task<Page<ModelView>> ListModelsAsync(
         Func<AccessTarget, bool> visible,
         string? nameContains,

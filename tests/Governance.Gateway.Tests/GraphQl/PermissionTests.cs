@@ -191,12 +191,15 @@ public sealed class PermissionTests
         await using var host = await TestHost.StartAsync(Two());
 
         var answer = await host.AskAsync(
-            "{a:can(permission:\"model:read\",object:\"model:mine\") b:can(permission:\"model:read\",object:\"model:theirs\") c:can(permission:\"model:read\")}",
+            "{a:can(permission:\"model:read\",object:\"model:mine\"){allowed grant{role pattern}} b:can(permission:\"model:read\",object:\"model:theirs\"){allowed reason} c:can(permission:\"model:read\"){allowed}}",
             "viewer@model=mine"
         );
-        var unknown = await host.AskAsync("{can(permission:\"model:fly\")}");
+        var unknown = await host.AskAsync("{can(permission:\"model:fly\"){allowed}}");
 
-        Assert.Equal("""{"data":{"a":true,"b":false,"c":false}}""", answer.Text);
+        Assert.Equal(
+            """{"data":{"a":{"allowed":true,"grant":{"role":"viewer","pattern":"mine"}},"b":{"allowed":false,"reason":"No grant gives model:read there. It takes one of these roles, on the object: auditor, manager, officer, viewer."},"c":{"allowed":false}}}""",
+            answer.Text
+        );
         Assert.Equal(["graphql.unknown_permission"], unknown.Codes);
     }
 

@@ -177,6 +177,9 @@ internal sealed class FakeWorld(VersionFacts facts)
     Task<Digest> IPolicies.PromotionDigestAsync(WriteSession session, CancellationToken cancellationToken) =>
         throw Unused();
 
+    Task<string?> IRegistryReader.ExperimentOwnerAsync(string name, CancellationToken cancellationToken) =>
+        throw Unused();
+
     Task<ModelView?> IRegistryReader.FindModelAsync(string name, CancellationToken cancellationToken) => throw Unused();
 
     Task<Page<ModelView>> IRegistryReader.ListModelsAsync(

@@ -110,5 +110,38 @@ public sealed class RightsTests
         ObjectKind kind,
         string pattern,
         string? code
-    ) => Assert.Equal(code, AccountRules.CheckGrant(new RoleGrant(role, kind, pattern))?.Code);
+    ) => Assert.Equal(code, GrantRules.CheckGrant(new RoleGrant(role, kind, pattern))?.Code);
+
+    [Theory]
+    [InlineData("release-manager", ObjectKind.Model, "stage:Staging", "", null)]
+    [InlineData("data-scientist", ObjectKind.None, "alias:*", "alias:champion", null)]
+    [InlineData("reviewer", ObjectKind.None, "delete-version", "delete-model", null)]
+    [InlineData("release-manager", ObjectKind.None, "rename:x*", "", null)]
+    [InlineData("release-manager", ObjectKind.None, "stage:*", "", null)]
+    [InlineData("release-manager", ObjectKind.None, "stage:production", "", "identity.bad_targets")]
+    [InlineData("release-manager", ObjectKind.None, "champion", "", "identity.bad_targets")]
+    [InlineData("release-manager", ObjectKind.None, "alias:", "", "identity.bad_targets")]
+    [InlineData("release-manager", ObjectKind.None, "*", "", "identity.bad_targets")]
+    [InlineData("release-manager", ObjectKind.None, "", "alias:a\nb", "identity.bad_targets")]
+    [InlineData("release-manager", ObjectKind.Dataset, "stage:Staging", "", "identity.bad_targets")]
+    [InlineData("viewer", ObjectKind.None, "stage:Staging", "", "identity.bad_targets")]
+    [InlineData("admin", ObjectKind.None, "", "alias:champion", "identity.bad_targets")]
+    public void Targets_are_words_of_a_closed_vocabulary_for_roles_that_move(
+        string role,
+        ObjectKind kind,
+        string only,
+        string except,
+        string? code
+    ) =>
+        Assert.Equal(
+            code,
+            GrantRules
+                .CheckGrant(
+                    new RoleGrant(role, kind, kind == ObjectKind.None ? "" : "x")
+                    {
+                        Targets = new TargetScope(only.Length == 0 ? [] : [only], except.Length == 0 ? [] : [except]),
+                    }
+                )
+                ?.Code
+        );
 }

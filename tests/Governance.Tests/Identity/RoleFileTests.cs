@@ -54,7 +54,7 @@ public sealed class RoleFileTests
     [Fact]
     public void The_shipped_roles_are_exactly_the_table()
     {
-        var roles = RoleFile.Parse(Shipped()).Value;
+        var roles = RoleFile.Parse(Shipped()).Value.Roles;
         var rows = Expected.Split('\n').Skip(1).Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries));
         var seen = new HashSet<string>();
 
@@ -119,6 +119,58 @@ public sealed class RoleFileTests
 
         Assert.Contains("line 3, column 30", RoleFile.Parse(text).Failure!.Message, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public void Groups_and_their_grants_are_read()
+    {
+        var policy = RoleFile.Parse(Shipped() + Groups).Value;
+
+        Assert.Equal(TimeSpan.FromMinutes(30), policy.ExternalMaxAge);
+        Assert.Equal(["risk-reviewers", "entra-release"], policy.Groups.Select(group => group.Name));
+        Assert.Equal(new ExternalClaim("https://login.example/v2.0", "groups", "0f1e2d3c"), policy.Groups[1].External);
+        var grant = Assert.Single(policy.Groups[0].Grants);
+        Assert.Equal(("reviewer", ObjectKind.Model, "fraud-*"), (grant.Role, grant.Kind, grant.Pattern));
+        Assert.Equal(["stage:Staging"], grant.Targets.Only);
+        Assert.Equal(["alias:champion"], grant.Targets.Except);
+    }
+
+    [Theory]
+    [InlineData("name: risk-reviewers", "name: entra-release", "appears twice")]
+    [InlineData("name: risk-reviewers", "name: Risk Reviewers", "1 to 64 characters")]
+    [InlineData("role: reviewer", "role: revewer", "no role of that name")]
+    [InlineData("model: \"fraud-*\"", "modle: x", "unexpected 'modle'")]
+    [InlineData("model: \"fraud-*\"", "model: x, dataset: y", "unexpected 'dataset'")]
+    [InlineData("\"stage:Staging\"", "\"stage:staging\"", "Targets are")]
+    [InlineData("claim: groups", "claim: email", "cannot change")]
+    [InlineData("issuer: \"https", "issuer: \"http", "https issuer")]
+    [InlineData("claim: groups", "klaim: groups", "unknown key 'klaim'")]
+    [InlineData("minutes: 30", "minutes: 0", "1 to 1440")]
+    [InlineData("minutes: 30", "minutes: 1e3", "1 to 1440")]
+    [InlineData("    external:", "    externally:", "unknown key 'externally'")]
+    [InlineData("- { role: viewer }", "- { role: viewer }\n      - { role: viewer }", "granted the same twice")]
+    public void A_wrong_group_is_refused_with_its_place(string from, string to, string reason)
+    {
+        Assert.Contains(from, Groups, StringComparison.Ordinal);
+
+        var result = RoleFile.Parse(Shipped() + Groups.Replace(from, to, StringComparison.Ordinal));
+
+        Assert.Equal("identity.roles_invalid", result.Failure?.Code);
+        Assert.Contains(reason, result.Failure!.Message, StringComparison.Ordinal);
+        Assert.Matches("line [0-9]+, column [0-9]+", result.Failure.Message);
+    }
+
+    private const string Groups = """
+
+        external_groups_max_age_minutes: 30
+        groups:
+          - name: risk-reviewers
+            grants:
+              - { role: reviewer, model: "fraud-*", targets: ["stage:Staging"], except: ["alias:champion"] }
+          - name: entra-release
+            external: { issuer: "https://login.example/v2.0", claim: groups, value: 0f1e2d3c }
+            grants:
+              - { role: viewer }
+        """;
 
     [Fact]
     public async Task The_gateway_does_not_start_on_an_unknown_permission()

@@ -264,6 +264,21 @@ namespace Governance.Gateway.Database.Migrations
                     b.Property<long>("CreatedAt")
                         .HasColumnType("INTEGER");
 
+                    b.Property<string>("ExceptTargets")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<long?>("ExpiresAt")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("GrantedBy")
+                        .IsRequired()
+                        .HasMaxLength(32)
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("GroupId")
+                        .HasColumnType("TEXT");
+
                     b.Property<int>("Kind")
                         .HasColumnType("INTEGER");
 
@@ -272,12 +287,18 @@ namespace Governance.Gateway.Database.Migrations
                         .HasMaxLength(256)
                         .HasColumnType("TEXT");
 
+                    b.Property<bool>("Pending")
+                        .HasColumnType("INTEGER");
+
                     b.Property<string>("Role")
                         .IsRequired()
                         .HasMaxLength(32)
                         .HasColumnType("TEXT");
 
                     b.Property<string>("SubjectId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Targets")
                         .IsRequired()
                         .HasColumnType("TEXT");
 
@@ -285,10 +306,79 @@ namespace Governance.Gateway.Database.Migrations
 
                     b.HasIndex("Role");
 
+                    b.HasIndex("GroupId", "Role", "Kind", "Pattern")
+                        .IsUnique();
+
                     b.HasIndex("SubjectId", "Role", "Kind", "Pattern")
                         .IsUnique();
 
                     b.ToTable("identity_grants", (string)null);
+                });
+
+            modelBuilder.Entity("Governance.Identity.Storage.GroupRow", b =>
+                {
+                    b.Property<string>("Id")
+                        .HasMaxLength(32)
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Claim")
+                        .HasMaxLength(64)
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("CreatedAt")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("Issuer")
+                        .HasMaxLength(256)
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Name")
+                        .IsRequired()
+                        .HasMaxLength(64)
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Value")
+                        .HasMaxLength(256)
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex("Name")
+                        .IsUnique();
+
+                    b.HasIndex("Issuer", "Claim", "Value")
+                        .IsUnique();
+
+                    b.ToTable("identity_groups", (string)null);
+                });
+
+            modelBuilder.Entity("Governance.Identity.Storage.MemberRow", b =>
+                {
+                    b.Property<string>("SubjectId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("GroupId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("AddedAt")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("AddedBy")
+                        .IsRequired()
+                        .HasMaxLength(32)
+                        .HasColumnType("TEXT");
+
+                    b.Property<bool>("Pending")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<long?>("SeenAt")
+                        .HasColumnType("INTEGER");
+
+                    b.HasKey("SubjectId", "GroupId");
+
+                    b.HasIndex("GroupId");
+
+                    b.ToTable("identity_group_members", (string)null);
                 });
 
             modelBuilder.Entity("Governance.Identity.Storage.RoleTextRow", b =>
@@ -1969,6 +2059,25 @@ namespace Governance.Gateway.Database.Migrations
 
             modelBuilder.Entity("Governance.Identity.Storage.GrantRow", b =>
                 {
+                    b.HasOne("Governance.Identity.Storage.GroupRow", null)
+                        .WithMany()
+                        .HasForeignKey("GroupId")
+                        .OnDelete(DeleteBehavior.Restrict);
+
+                    b.HasOne("Governance.Identity.Storage.SubjectRow", null)
+                        .WithMany()
+                        .HasForeignKey("SubjectId")
+                        .OnDelete(DeleteBehavior.Restrict);
+                });
+
+            modelBuilder.Entity("Governance.Identity.Storage.MemberRow", b =>
+                {
+                    b.HasOne("Governance.Identity.Storage.GroupRow", null)
+                        .WithMany()
+                        .HasForeignKey("GroupId")
+                        .OnDelete(DeleteBehavior.Restrict)
+                        .IsRequired();
+
                     b.HasOne("Governance.Identity.Storage.SubjectRow", null)
                         .WithMany()
                         .HasForeignKey("SubjectId")

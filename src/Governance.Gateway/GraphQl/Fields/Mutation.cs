@@ -1,6 +1,7 @@
 using Governance.Compliance.Contracts;
 using Governance.Gateway.GraphQl.Guard;
 using Governance.Gateway.GraphQl.Loading;
+using Governance.Identity.Contracts;
 using Governance.Kernel;
 using Governance.Privacy.Contracts;
 using Governance.Promotion.Contracts;
@@ -85,6 +86,62 @@ internal sealed class Mutation
             outcome.ReceiptId
         );
     }
+
+    /// <summary>
+    /// Grants a role to a subject or a group, as far as you administer everything that it reaches; never to yourself or to a
+    /// group that you are in.
+    /// </summary>
+    [Needs("identity:manage")]
+    public static async Task<HeldGrantFields> GrantRole(
+        [FromServices] Caller caller,
+        [FromServices] IGrants grants,
+        CancellationToken cancellationToken,
+        GrantHolder to,
+        GrantInput grant
+    ) => new((await grants.GrantAsync(caller.Actor, to.Subject, to.Group, grant.ToGrant(), cancellationToken)).Value());
+
+    /// <summary>Takes a grant away, at once.</summary>
+    [Needs("identity:manage")]
+    public static async Task<bool> RevokeGrant(
+        [FromServices] Caller caller,
+        [FromServices] IGrants grants,
+        CancellationToken cancellationToken,
+        [Id] string id
+    )
+    {
+        (await grants.RevokeAsync(caller.Actor, Arguments.Id(id), cancellationToken)).Value();
+        return true;
+    }
+
+    /// <summary>Makes a group; for global administrators.</summary>
+    [Needs("identity:manage")]
+    public static async Task<GroupFields> CreateGroup(
+        [FromServices] Caller caller,
+        [FromServices] IGroups groups,
+        CancellationToken cancellationToken,
+        string name,
+        ExternalClaimInput? external = null
+    ) => new((await groups.CreateAsync(caller.Actor, name, external?.ToClaim(), cancellationToken)).Value());
+
+    /// <summary>Puts a subject into a group, as far as you administer all that the group is granted; never yourself.</summary>
+    [Needs("identity:manage")]
+    public static async Task<GroupFields> AddToGroup(
+        [FromServices] Caller caller,
+        [FromServices] IGroups groups,
+        CancellationToken cancellationToken,
+        [Id] string group,
+        [Id] string member
+    ) => new((await groups.AddMemberAsync(caller.Actor, group, member, cancellationToken)).Value());
+
+    /// <summary>Takes a subject out of a group, at once.</summary>
+    [Needs("identity:manage")]
+    public static async Task<GroupFields> RemoveFromGroup(
+        [FromServices] Caller caller,
+        [FromServices] IGroups groups,
+        CancellationToken cancellationToken,
+        [Id] string group,
+        [Id] string member
+    ) => new((await groups.RemoveMemberAsync(caller.Actor, group, member, cancellationToken)).Value());
 
     /// <summary>Records that a dataset was made from others, graded as declared.</summary>
     [Needs("dataset:write")]

@@ -1,8 +1,10 @@
 using System.Text.Json.Nodes;
 using Governance.Audit.Contracts;
 using Governance.Compliance.Contracts;
+using Governance.Gateway.Access;
 using Governance.Gateway.GraphQl.Guard;
 using Governance.Gateway.GraphQl.Loading;
+using Governance.Identity.Contracts;
 using Governance.Kernel;
 using Governance.Lineage.Contracts;
 using Governance.Platform.Graph;
@@ -29,28 +31,12 @@ internal sealed class MeFields(Caller caller)
     /// <summary>When you last proved who you are, UTC; null for services.</summary>
     public DateTimeOffset? AuthenticatedAt => caller.Actor.AuthenticatedAt;
 
-    /// <summary>Your roles.</summary>
-    public IEnumerable<GrantFields> Roles =>
-        caller.Rights.Grants.Select(g => new GrantFields(g.Role, g.Kind, g.Pattern));
+    /// <summary>What you are granted, directly or through a group.</summary>
+    public IEnumerable<GrantFields> Roles => caller.Rights.Grants.Select(grant => new GrantFields(grant));
 
     /// <summary>Permissions that you hold on something.</summary>
     public IEnumerable<string> Permissions =>
         Kernel.Permissions.All.Where(caller.Rights.AllowsSomewhere).Select(permission => permission.Name);
-}
-
-/// <summary>A role, granted on everything or on names that match a pattern.</summary>
-[Name("Grant")]
-[Needs("self:read")]
-internal sealed class GrantFields(string role, ObjectKind kind, string pattern)
-{
-    /// <summary>Role.</summary>
-    public string Role => role;
-
-    /// <summary>Kind of object that it is granted on; NONE for everything.</summary>
-    public ObjectKind On => kind;
-
-    /// <summary>Pattern of names, with * for any run of characters; empty for everything.</summary>
-    public string Pattern => pattern;
 }
 
 /// <summary>Questions. What does not exist and what you may not see are answered alike: null.</summary>
@@ -62,51 +48,57 @@ internal sealed class Query
     public static MeFields WhoAmI([FromServices] Caller caller) => new(caller);
 
     /// <summary>
-    /// Whether you hold a permission, such as model:read, on an object written model:NAME, experiment:NAME or dataset:SHA256;
-    /// without an object, on everything.
+    /// Whether you hold a permission, such as model:read, on an object, and why; without an object, on everything. With a
+    /// target, whether the grant reaches that stage or alias. An administrator may ask for another subject. What you may not
+    /// see is answered like what is not there.
     /// </summary>
     [Needs("self:read")]
-    public static async Task<bool> Can(
+    [Cost(Own = 10)]
+    public static async Task<CanFields> Can(
         [FromServices] Caller caller,
-        [FromServices] IRegistryReader registry,
-        [FromServices] IDatasets datasets,
+        [FromServices] CanQuestion question,
         CancellationToken cancellationToken,
         string permission,
-        string? @object = null
-    )
-    {
-        if (!Permissions.All.Any(known => known.Name == permission))
-        {
-            throw new FieldFailure(Failure.Invalid("graphql.unknown_permission", "There is no such permission."));
-        }
+        string? @object = null,
+        string? touching = null,
+        string? of = null
+    ) =>
+        new(
+            permission,
+            (await question.AskAsync(caller.Rights, permission, @object, touching, of, cancellationToken)).Value()
+        );
 
-        var target = AccessTarget.Global;
-        if (@object is not null)
-        {
-            var (kind, name) = @object.Split(':', 2) is [var before, var after] ? (before, after) : ("", "");
-            target = kind switch
-            {
-                "model" => AccessTarget.Model(name, (await registry.FindModelAsync(name, cancellationToken))?.OwnerId),
-                "experiment" => AccessTarget.Experiment(name, ownerId: null),
-                "dataset" => (
-                    await datasets.FindVisibleAsync(
-                        Arguments.Sha256(name),
-                        found => caller.May(new Permission(permission), found),
-                        cancellationToken
-                    )
-                )?.Target
-                    ?? AccessTarget.Dataset("", ownerId: null),
-                _ => throw new FieldFailure(
-                    Failure.Invalid(
-                        "graphql.bad_object",
-                        "An object is written model:NAME, experiment:NAME or dataset:SHA256."
-                    )
-                ),
-            };
-        }
+    /// <summary>Grants that you manage, of one subject or group if named.</summary>
+    [Needs("identity:manage")]
+    public static async Task<HeldGrantPage> Grants(
+        [FromServices] Caller caller,
+        [FromServices] IGrants grants,
+        CancellationToken cancellationToken,
+        string? holder = null,
+        int first = DocumentLimits.DefaultFirst,
+        string? after = null
+    ) =>
+        new(
+            (
+                await grants.ListAsync(
+                    caller.Actor,
+                    holder,
+                    Arguments.First(first),
+                    after is null ? null : Arguments.Id(after),
+                    cancellationToken
+                )
+            ).Value()
+        );
 
-        return caller.May(new Permission(permission), target);
-    }
+    /// <summary>Groups with their members; for global administrators.</summary>
+    [Needs("identity:manage")]
+    public static async Task<GroupPage> Groups(
+        [FromServices] Caller caller,
+        [FromServices] IGroups groups,
+        CancellationToken cancellationToken,
+        int first = DocumentLimits.DefaultFirst,
+        string? after = null
+    ) => new((await groups.ListAsync(caller.Actor, Arguments.First(first), after, cancellationToken)).Value());
 
     /// <summary>Models by name, as far as you may see them.</summary>
     [Needs("model:read")]

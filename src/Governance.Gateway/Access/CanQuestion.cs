@@ -1,0 +1,128 @@
+using Governance.Identity.Contracts;
+using Governance.Kernel;
+using Governance.Platform.Database;
+using Governance.Platform.Logging;
+using Governance.Privacy.Contracts;
+using Governance.Registry.Contracts;
+
+namespace Governance.Gateway.Access;
+
+/// <summary>What somebody may do on an object, and why. What the asker may not see is answered like what is not there.</summary>
+internal sealed class CanQuestion(IAccess access, IRegistryReader registry, IDatasets datasets, IWriter writer)
+{
+    private static readonly Failure NotAdmin = Failure.Denied(
+        "identity.denied",
+        "Only a global administrator may ask what somebody else may do."
+    );
+
+    /// <summary>
+    /// Explains for the asker, or for another subject to an administrator. An object is <c>model:NAME</c>,
+    /// <c>experiment:NAME</c> or <c>dataset:SHA256</c>; touched is what a move would touch, such as <c>alias:champion</c>.
+    /// </summary>
+    public async Task<Result<Explanation>> AskAsync(
+        Rights asker,
+        string permission,
+        string? named,
+        string? touched,
+        string? subject,
+        CancellationToken cancellationToken
+    )
+    {
+        var known = Permissions.All.FirstOrDefault(each => each.Name == permission);
+        if (known == default)
+        {
+            return Failure.Invalid("graphql.unknown_permission", "There is no such permission.");
+        }
+
+        var about = asker;
+        if (subject is not null && subject != asker.Actor.Id)
+        {
+            if (!asker.Allows(Permissions.IdentityManage, AccessTarget.Global))
+            {
+                await writer.LogAsync(
+                    new LogEntry("access.denied", asker.Actor, "", LogOutcome.Refused)
+                    {
+                        Details = new() { ["permission"] = Permissions.IdentityManage.Name },
+                    },
+                    cancellationToken
+                );
+                return NotAdmin;
+            }
+
+            about = await access.RightsNowAsync(new Actor(ActorKind.Person, subject), cancellationToken);
+        }
+
+        var found = await TargetAsync(asker, about, known, named, cancellationToken);
+        return found.Map(target =>
+            about.Explain(known, touched is null ? target : target with { Touches = [touched] })
+        );
+    }
+
+    private async Task<Result<AccessTarget>> TargetAsync(
+        Rights asker,
+        Rights about,
+        Permission permission,
+        string? named,
+        CancellationToken cancellationToken
+    )
+    {
+        var (kind, name) = named?.Split(':', 2) switch
+        {
+            null => ("", ""),
+            [var before, var after] => (before, after),
+            _ => ("?", ""),
+        };
+        return kind switch
+        {
+            "" when named is null => AccessTarget.Global,
+            "model" => Seen(
+                asker,
+                Permissions.ModelRead,
+                AccessTarget.Model(name, (await registry.FindModelAsync(name, cancellationToken))?.OwnerId)
+            ),
+            "experiment" => Seen(
+                asker,
+                Permissions.ExperimentRead,
+                AccessTarget.Experiment(name, await registry.ExperimentOwnerAsync(name, cancellationToken))
+            ),
+            "dataset" when Digest.TryParse(name, out var sha256) => await DatasetAsync(
+                asker,
+                about,
+                permission,
+                sha256,
+                cancellationToken
+            ),
+            "dataset" => Failure.Invalid("graphql.bad_digest", "A SHA-256 digest is 64 lower-case hex characters."),
+            _ => Failure.Invalid(
+                "graphql.bad_object",
+                "An object is written model:NAME, experiment:NAME or dataset:SHA256."
+            ),
+        };
+    }
+
+    private async Task<AccessTarget> DatasetAsync(
+        Rights asker,
+        Rights about,
+        Permission permission,
+        Digest sha256,
+        CancellationToken cancellationToken
+    )
+    {
+        var view = await datasets.FindVisibleAsync(
+            sha256,
+            target =>
+                about.Allows(permission, target) && (about == asker || asker.Allows(Permissions.DatasetRead, target)),
+            cancellationToken
+        );
+        return view?.Target ?? AccessTarget.Dataset("", ownerId: null);
+    }
+
+    // Who owns what the asker can't see would tell that it is there.
+    private static AccessTarget Seen(Rights asker, Permission read, AccessTarget target) =>
+        target.OwnerId is null || target.OwnerId == asker.Actor.Id || asker.Allows(read, target)
+            ? target
+            : target with
+            {
+                OwnerId = null,
+            };
+}

@@ -1,0 +1,290 @@
+using System.Text.Json.Nodes;
+using Governance.Identity.Access;
+using Governance.Identity.Contracts;
+using Governance.Identity.Engine;
+using Governance.Identity.Storage;
+using Governance.Kernel;
+using Governance.Platform.Database;
+using Governance.Platform.Logging;
+using Microsoft.EntityFrameworkCore;
+
+namespace Governance.Identity.Subjects;
+
+/// <summary>Grants at run time. Who may is decided inside the unit that changes them, on the rights of that moment.</summary>
+internal sealed class GrantStore(IDbContextFactory<GovernanceDb> databases, IWriter writer, SubjectReader reader)
+    : IGrants
+{
+    public static readonly Failure SelfGrant = Failure.Denied(
+        "identity.self_grant",
+        "Nobody widens their own rights, directly or through a group; ask another administrator."
+    );
+    private const int Batch = 500;
+    private static readonly Failure NoGrant = Failure.NotFound("identity.no_grant", "There is no such grant.");
+    private static readonly Failure NoHolder = Failure.NotFound("identity.no_subject", "There is no such subject.");
+
+    public async Task<Result<GrantView>> GrantAsync(
+        Actor by,
+        string? subject,
+        string? group,
+        RoleGrant grant,
+        CancellationToken cancellationToken
+    )
+    {
+        if (GrantRules.CheckGrant(grant) is { } broken)
+        {
+            return broken;
+        }
+
+        if (subject is null == group is null)
+        {
+            return Failure.Invalid("identity.bad_holder", "A grant names a subject or a group, not both.");
+        }
+
+        return await ChangeAsync(
+            by,
+            group is null ? $"subject:{subject}" : $"group:{group}",
+            grant.Role,
+            async (session, token) =>
+            {
+                var known = group is null
+                    ? await session.Db.Set<SubjectRow>().AnyAsync(row => row.Id == subject, token)
+                    : await session.Db.Set<GroupRow>().AnyAsync(row => row.Id == group, token);
+                if (await ObjectionAsync(session, by, subject, group, grant, token) is { } objection)
+                {
+                    return objection;
+                }
+
+                return known ? await AddAsync(session, by, subject, group, grant, token) : NoHolder;
+            },
+            cancellationToken
+        );
+    }
+
+    public Task<Result<Unit>> RevokeAsync(Actor by, Guid id, CancellationToken cancellationToken) =>
+        ChangeAsync<Unit>(
+            by,
+            $"grant:{id}",
+            "",
+            async (session, token) =>
+            {
+                var row = await session.Db.Set<GrantRow>().FirstOrDefaultAsync(grant => grant.Id == id, token);
+                var rights = await reader.RightsNowAsync(session.Db, by, token);
+                if (row is null || !rights.AllowsWithin(Permissions.IdentityManage, row.ToGrant()))
+                {
+                    return NoGrant;
+                }
+
+                session.Db.Remove(row);
+                await session.Db.SaveChangesAsync(token);
+                await LogAsync(session, "identity.grant_revoked", by, row, old: row.ToGrant(), added: null, token);
+                return default(Unit);
+            },
+            cancellationToken
+        );
+
+    public async Task<Result<Page<GrantView>>> ListAsync(
+        Actor by,
+        string? holder,
+        int first,
+        Guid? after,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        var rights = await reader.RightsNowAsync(db, by, cancellationToken);
+        var rows = db.Set<GrantRow>().AsNoTracking();
+        if (holder is not null)
+        {
+            rows = rows.Where(row => row.SubjectId == holder || row.GroupId == holder);
+        }
+
+        var found = new List<GrantView>();
+        var cursor = after ?? Guid.Empty;
+        while (true)
+        {
+            var from = cursor;
+            var batch = await rows.Where(row => row.Id > from)
+                .OrderBy(row => row.Id)
+                .Take(Batch)
+                .ToListAsync(cancellationToken);
+            foreach (var row in batch)
+            {
+                if (!rights.AllowsWithin(Permissions.IdentityManage, row.ToGrant()))
+                {
+                    continue;
+                }
+
+                if (found.Count == first)
+                {
+                    return new Page<GrantView>(found, found[^1].Grant.Id.ToString());
+                }
+
+                found.Add(View(row));
+            }
+
+            if (batch.Count < Batch)
+            {
+                return new Page<GrantView>(found, null);
+            }
+
+            cursor = batch[^1].Id;
+        }
+    }
+
+    public static JsonObject Describe(RoleGrant grant)
+    {
+        var json = new JsonObject
+        {
+            ["role"] = grant.Role,
+            ["kind"] = grant.Kind.ToString(),
+            ["pattern"] = grant.Pattern,
+        };
+        if (!grant.Targets.IsAll)
+        {
+            json["targets"] = new JsonArray([.. grant.Targets.Only.Select(target => (JsonNode)target)]);
+            json["except"] = new JsonArray([.. grant.Targets.Except.Select(target => (JsonNode)target)]);
+        }
+
+        if (grant.ExpiresAt is { } end)
+        {
+            json["expires"] = end.ToUnixTimeMilliseconds();
+        }
+
+        return json;
+    }
+
+    /// <summary>Runs a change; what it refuses is on record before anybody learns of it.</summary>
+    public async Task<Result<T>> ChangeAsync<T>(
+        Actor by,
+        string subject,
+        string role,
+        Func<WriteSession, CancellationToken, Task<Result<T>>> change,
+        CancellationToken cancellationToken
+    )
+    {
+        var done = await writer.WriteAsync<T>(
+            async (session, token) =>
+            {
+                var result = await change(session, token);
+                session.AfterCommit(reader.Forget);
+                return result;
+            },
+            cancellationToken
+        );
+        if (!done.Ok)
+        {
+            await writer.LogAsync(
+                new LogEntry("identity.grant_refused", by, subject, LogOutcome.Refused)
+                {
+                    Details = new JsonObject { ["code"] = done.Failure.Code, ["role"] = role },
+                },
+                CancellationToken.None
+            );
+        }
+
+        return done;
+    }
+
+    private async Task<Failure?> ObjectionAsync(
+        WriteSession session,
+        Actor by,
+        string? subject,
+        string? group,
+        RoleGrant grant,
+        CancellationToken cancellationToken
+    )
+    {
+        var rights = await reader.RightsNowAsync(session.Db, by, cancellationToken);
+        if (!rights.AllowsWithin(Permissions.IdentityManage, grant))
+        {
+            return Failure.Denied(
+                "identity.denied",
+                "Only an administrator of all that the grant reaches may do this."
+            );
+        }
+
+        var gains =
+            subject == by.Id
+            || await session
+                .Db.Set<MemberRow>()
+                .AnyAsync(member => member.GroupId == group && member.SubjectId == by.Id, cancellationToken);
+        return gains ? SelfGrant
+            : grant.ExpiresAt <= session.Now
+                ? Failure.Invalid("identity.bad_expiry", "A grant ends in the future, or never.")
+            : null;
+    }
+
+    /// <summary>Adds a grant with its log entry; used by the seed too.</summary>
+    public static async Task<Result<GrantView>> AddAsync(
+        WriteSession session,
+        Actor by,
+        string? subject,
+        string? group,
+        RoleGrant grant,
+        CancellationToken cancellationToken
+    )
+    {
+        var same = await session
+            .Db.Set<GrantRow>()
+            .FirstOrDefaultAsync(
+                row =>
+                    row.SubjectId == subject
+                    && row.GroupId == group
+                    && row.Role == grant.Role
+                    && row.Kind == grant.Kind
+                    && row.Pattern == grant.Pattern,
+                cancellationToken
+            );
+        if (same is not null)
+        {
+            if (same.ExpiresAt is null || same.ExpiresAt > session.Now)
+            {
+                return new Failure(
+                    FailureKind.Exists,
+                    "identity.grant_exists",
+                    "That role is granted there already; revoke it to grant it otherwise."
+                );
+            }
+
+            session.Db.Remove(same);
+            await session.Db.SaveChangesAsync(cancellationToken);
+        }
+
+        var row = GrantRow.Of(grant, by, session.Now);
+        (row.SubjectId, row.GroupId) = (subject, group);
+        session.Db.Add(row);
+        await session.Db.SaveChangesAsync(cancellationToken);
+        await LogAsync(session, "identity.granted", by, row, same?.ToGrant(), row.ToGrant(), cancellationToken);
+        return View(row);
+    }
+
+    private static GrantView View(GrantRow row) =>
+        new(row.ToGrant(), row.SubjectId, row.GroupId, row.Pending, row.GrantedBy, row.CreatedAt);
+
+    private static Task<Guid> LogAsync(
+        WriteSession session,
+        string kind,
+        Actor by,
+        GrantRow row,
+        RoleGrant? old,
+        RoleGrant? added,
+        CancellationToken cancellationToken
+    ) =>
+        session.LogAsync(
+            new LogEntry(
+                kind,
+                by,
+                row.GroupId is null ? $"subject:{row.SubjectId}" : $"group:{row.GroupId}",
+                LogOutcome.Done
+            )
+            {
+                Details = new JsonObject
+                {
+                    ["grant"] = row.Id.ToString(),
+                    ["old"] = old is null ? null : Describe(old),
+                    ["new"] = added is null ? null : Describe(added),
+                },
+            },
+            cancellationToken
+        );
+}
