@@ -1,5 +1,6 @@
 using Governance.Identity.Access;
 using Governance.Identity.Contracts;
+using Governance.Identity.Federation;
 using Governance.Identity.Server;
 using Governance.Identity.SignIn;
 using Governance.Identity.Startup;
@@ -10,6 +11,7 @@ using Governance.Platform;
 using Governance.Platform.Database;
 using Governance.Platform.Keys;
 using Governance.Platform.Web;
+using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Authentication.Cookies;
 using Microsoft.AspNetCore.Authentication.OpenIdConnect;
 using Microsoft.AspNetCore.Builder;
@@ -58,6 +60,13 @@ public static class IdentityModule
         services.TryAddSingleton<IGroups, GroupStore>();
         services.TryAddSingleton<ActorReader>();
         services.TryAddSingleton<AttemptLimiter>();
+        services.TryAddSingleton<LoginNames>();
+        services.TryAddSingleton<ExternalTokens>();
+        services.TryAddSingleton<ExternalSubjects>();
+        services.TryAddSingleton<ExternalSignIn>();
+        services.AddSingleton<IConfigureOptions<OpenIdConnectOptions>>(provider =>
+            provider.GetRequiredService<ExternalSignIn>()
+        );
         services.TryAddSingleton<PasswordHashing>();
         services.TryAddSingleton<PasswordSignIn>();
         services.TryAddSingleton<SetupCode>();
@@ -76,6 +85,8 @@ public static class IdentityModule
     /// </summary>
     public static IApplicationBuilder UseIdentity(this IApplicationBuilder app)
     {
+        app.ApplicationServices.GetRequiredService<ExternalSignIn>()
+            .Register(app.ApplicationServices.GetRequiredService<IAuthenticationSchemeProvider>());
         app.UseMiddleware<AttemptGate>();
         app.UseAuthentication();
         return app.UseMiddleware<AccessMiddleware>();

@@ -1,10 +1,11 @@
 using System.ComponentModel.DataAnnotations;
+using Governance.Identity.Contracts;
 using Microsoft.Extensions.Options;
 
 namespace Governance.Identity;
 
 /// <summary>Settings of identity. Bound from the section <c>Governance:Identity</c>.</summary>
-public sealed class IdentityOptions
+public sealed class IdentityOptions : IValidatableObject
 {
     /// <summary>Life of an access token in minutes, 1–720. Default 10; the demo asks for 720.</summary>
     [Range(1, 720)]
@@ -41,6 +42,11 @@ public sealed class IdentityOptions
     [Range(10, 100_000)]
     public int StrangersPerMinute { get; set; } = 600;
 
+    /// <summary>Providers whose logins and tokens count here besides the embedded issuer's, at most 32. Default none.</summary>
+    [MaxLength(32)]
+    [ValidateEnumeratedItems]
+    public List<ExternalIssuer> Issuers { get; set; } = [];
+
     /// <summary>
     /// Demo accounts exist: no set-up code is offered, and a person's token counts as freshly authenticated. Set by the demo
     /// only, never by configuration.
@@ -49,6 +55,18 @@ public sealed class IdentityOptions
 
     /// <summary>Makes the handler through which the pages reach the issuer; the host supplies one that trusts its own CA.</summary>
     public Func<HttpMessageHandler>? Backchannel { get; set; }
+
+    /// <inheritdoc />
+    public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
+    {
+        if (
+            Issuers.DistinctBy(issuer => issuer.Name).Count() != Issuers.Count
+            || Issuers.DistinctBy(issuer => issuer.Authority).Count() != Issuers.Count
+        )
+        {
+            yield return new ValidationResult("Governance:Identity:Issuers must differ in Name and in Authority.");
+        }
+    }
 }
 
 /// <summary>Checks the settings at start.</summary>

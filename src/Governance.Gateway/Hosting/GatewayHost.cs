@@ -205,6 +205,12 @@ public static class GatewayHost
                         identity.TokensPerMinute = 600;
                     }
 
+                    foreach (var issuer in identity.Issuers)
+                    {
+                        issuer.AuthorityFile = Paths.Absolute(issuer.AuthorityFile);
+                        issuer.ClientSecretFile = Paths.Absolute(issuer.ClientSecretFile);
+                    }
+
                     identity.Backchannel = () => Loopback.To(provider.GetRequiredService<ServerCertificates>());
                 }
             );

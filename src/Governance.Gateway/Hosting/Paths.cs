@@ -34,6 +34,9 @@ public static class Paths
         };
     }
 
+    /// <summary>A configured path made absolute; empty stays empty.</summary>
+    public static string Absolute(string path) => path.Length == 0 ? "" : Path.GetFullPath(path, Base);
+
     private static string DefaultKeyFile(string data)
     {
         var name = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(data)))[..16];

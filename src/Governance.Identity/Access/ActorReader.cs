@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Security.Claims;
 using Governance.Identity.Contracts;
+using Governance.Identity.Federation;
 using Governance.Kernel;
 using Governance.Platform;
 using Microsoft.AspNetCore.Authentication;
@@ -16,6 +17,7 @@ namespace Governance.Identity.Access;
 /// <summary>Who a request comes from: a bearer token, or the page session where the route takes one.</summary>
 internal sealed class ActorReader(
     SubjectReader subjects,
+    ExternalSubjects external,
     TimeProvider clock,
     IOptions<IdentityOptions> options,
     PlatformOptions platform
@@ -77,6 +79,16 @@ internal sealed class ActorReader(
         }
 
         var generation = _tokens.Generation;
+        if (external.Owns(token))
+        {
+            if (await external.ReadAsync(token, context.RequestAborted) is not { } login)
+            {
+                return null;
+            }
+
+            return Remember(key, new Proof(login.Id, false, null), generation, login.Expires - clock.GetUtcNow());
+        }
+
         var result = await context.AuthenticateAsync(OpenIddictValidationAspNetCoreDefaults.AuthenticationScheme);
         if (!result.Succeeded || ProofOf(result.Principal) is not { } proof)
         {
@@ -84,7 +96,11 @@ internal sealed class ActorReader(
         }
 
         var expires = result.Principal.GetExpirationDate();
-        var left = expires - clock.GetUtcNow() ?? TimeSpan.Zero;
+        return Remember(key, proof, generation, expires - clock.GetUtcNow() ?? TimeSpan.Zero);
+    }
+
+    private Proof Remember(Digest key, Proof proof, long generation, TimeSpan left)
+    {
         _tokens.Set(key, proof, generation, left);
         _familiar.Set(key, true, _familiar.Generation, left);
         return proof;

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Security.Claims;
 using Governance.Identity.Access;
 using Governance.Identity.Engine;
+using Governance.Identity.Federation;
 using Governance.Identity.Subjects;
 using Governance.Kernel;
 using Governance.Platform.Web;
@@ -31,6 +32,7 @@ internal static class SignInPages
         var pages = routes.MapGroup("").RequirePermission(Permissions.Public).ExcludeFromDescription();
         pages.MapGet("/signin", (HttpContext context, IAntiforgery forgery) => SignIn(context, forgery));
         pages.MapPost("/signin", SignInAsync);
+        pages.MapGet("/signin/external/{name}", ExternalPages.Begin);
         pages.MapGet("/signout", (HttpContext context, IAntiforgery forgery) => SignOut(context, forgery));
         pages.MapPost("/signout", SignOutAsync);
         pages.MapGet(
@@ -69,6 +71,7 @@ internal static class SignInPages
             <input id="password" name="password" type="password" autocomplete="current-password" maxlength="256" required>
             <button type="submit">Sign in</button>
             </form>
+            {ExternalPages.Links(context)}
             """;
         return new HtmlPage("Sign in", body)
         {

@@ -52,6 +52,9 @@ public sealed class LiveGateway : IAsyncLifetime
     /// <summary>Further settings, or others than those of the tests.</summary>
     public IReadOnlyDictionary<string, string?> Settings { get; init; } = new Dictionary<string, string?>();
 
+    /// <summary>The port to listen on; a free one unless somebody else has to know it before.</summary>
+    public int Port { get; init; } = FreePort();
+
     /// <summary>Whether people and services are enrolled; a test of the edge alone needs none.</summary>
     public bool Accounts { get; init; } = true;
 
@@ -102,7 +105,7 @@ public sealed class LiveGateway : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        Url = $"https://localhost:{FreePort()}";
+        Url = $"https://localhost:{Port}";
         var settings = new Dictionary<string, string?>
         {
             ["Governance:Urls"] = Url,
