@@ -16,6 +16,7 @@ using Governance.Registry.Remote;
 using Governance.Registry.Runs;
 using Governance.Registry.Storage;
 using Governance.Registry.Traces;
+using Governance.Registry.Upstream;
 using Governance.Registry.Versions;
 using Governance.Registry.Webhooks;
 using Governance.Registry.Wire;
@@ -24,6 +25,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
 
 namespace Governance.Registry;
@@ -68,6 +70,20 @@ public static class RegistryModule
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IJobHandler, DeliverWebhook>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IJobHandler, ImportJob>());
         services.AddSingleton<IValidateOptions<RegistryOptions>, ImportOptionsValidator>();
+        services.AddHttpForwarder();
+        services.TryAddSingleton<UpstreamClient>();
+        services.TryAddSingleton<LaneLocks>();
+        services.TryAddSingleton<ModelLane>();
+        services.TryAddSingleton<LaneWork>();
+        services.TryAddSingleton<UpstreamObjects>();
+        services.TryAddSingleton<UpstreamFiles>();
+        services.TryAddSingleton<Mirror>();
+        services.TryAddSingleton<TrackingAdoption>();
+        services.TryAddSingleton<ModelAdoption>();
+        services.TryAddSingleton<DriftDetector>();
+        services.TryAddSingleton<FileCheck>();
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, MirrorPump>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, UpstreamSweeps>());
         services.TryAddSingleton<RegistryPorts>();
         return services;
     }
@@ -102,6 +118,7 @@ public static class RegistryModule
         ArtifactDownloads.MapRoot(routes);
         OtlpRoute.Map(routes);
         ImportEndpoints.Map(routes);
+        DriftRoutes.Map(routes);
 
         routes
             .MapGet("/version", () => Results.Text(MlflowVersion, "text/plain", Encoding.UTF8))

@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Governance.Registry.Contracts;
 using Microsoft.Extensions.Options;
 
 namespace Governance.Registry;
@@ -48,6 +49,10 @@ public sealed class RegistryOptions
     /// </summary>
     public IDictionary<string, Contracts.RemoteServer> ImportSources { get; } =
         new Dictionary<string, Contracts.RemoteServer>(StringComparer.Ordinal);
+
+    /// <summary>An MLflow server behind the gateway. Default none.</summary>
+    [ValidateObjectMembers]
+    public UpstreamOptions Upstream { get; } = new();
 }
 
 [OptionsValidator]
@@ -62,6 +67,8 @@ internal sealed class WebhookOptionsValidator : IValidateOptions<RegistryOptions
         return wrong is not null ? ValidateOptionsResult.Fail($"WebhookNetworks: '{wrong}' is no network in CIDR form.")
             : options.WebhookAuthorities.Length > 0 && !File.Exists(options.WebhookAuthorities)
                 ? ValidateOptionsResult.Fail("WebhookAuthorities: there is no such file.")
+            : options.Upstream.IsOn && options.Upstream.Server.Wrong() is { } why
+                ? ValidateOptionsResult.Fail($"Upstream:Server:{why}")
             : ValidateOptionsResult.Success;
     }
 }
@@ -81,6 +88,11 @@ internal sealed class ImportOptionsValidator : IValidateOptions<RegistryOptions>
             )
             .OfType<string>()
             .ToList();
+        if (options.Upstream.IsOn && options.ImportSources.Count > 0)
+        {
+            wrong.Add("ImportSources: with an upstream, what it has is taken over; nothing else is imported.");
+        }
+
         return wrong.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(wrong);
     }
 }

@@ -7,6 +7,7 @@ using Governance.Platform.Web;
 using Governance.Registry.Engine;
 using Governance.Registry.Experiments;
 using Governance.Registry.Storage;
+using Governance.Registry.Upstream;
 using Governance.Registry.Wire;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -317,8 +318,15 @@ internal static class ArtifactRoutes
             .OrderBy(row => row.Path)
             .Take(call.Ports.Options.Value.MaxRowsPerSearch)
             .ToListAsync(call.Token);
+        var theirs =
+            call.Ports.Mirror.IsOn && place.Readable && await UpstreamFiles.IsAdoptedAsync(db, container, call.Token)
+                ? await call.Ports.Mirror.Files.ListAsync(address, call.Token)
+                : [];
         return rows.Where(row => row.Path.StartsWith(start, StringComparison.Ordinal))
-            .Select(row => (Name: row.Path[start.Length..], row.Size))
+            .Select(row => (row.Path, row.Size))
+            .Concat(theirs.Where(file => file.Path.StartsWith(start, StringComparison.Ordinal)))
+            .DistinctBy(file => file.Path, StringComparer.Ordinal)
+            .Select(file => (Name: file.Path[start.Length..], file.Size))
             .GroupBy(file => file.Name.Split('/')[0], StringComparer.Ordinal)
             .OrderBy(group => group.Key, StringComparer.Ordinal)
             .Select(group =>
@@ -391,9 +399,35 @@ internal static class ArtifactRoutes
     public static async Task<Result<JsonObject?>> ReadAsync(HttpContext context, Call call, ArtifactAddress address)
     {
         var found = await FindAsync(call, address);
-        return found.Ok
-            ? await ArtifactSender.SendAsync(context, call, found.Value.File, found.Value.Served)
+        return found.Ok ? await ArtifactSender.SendAsync(context, call, found.Value.File, found.Value.Served)
+            : found.Failure == NoArtifact && call.Ports.Mirror.IsOn ? await PassAsync(context, call, address)
             : found.Failure;
+    }
+
+    /// <summary>Streams what only upstream has. What a version holds is served from here or not at all.</summary>
+    private static async Task<Result<JsonObject?>> PassAsync(HttpContext context, Call call, ArtifactAddress address)
+    {
+        await using (var db = await call.OpenAsync())
+        {
+            var place = await PlaceAsync(call, db, address);
+            if (place is null || !await UpstreamFiles.IsAdoptedAsync(db, address.Container, call.Token))
+            {
+                return NoArtifact;
+            }
+
+            var holders = await Holders.OfAsync(db, address.Container, call.Token);
+            if (
+                holders.Exists(holder => holder.Covers(address.Path.Value))
+                || !call.May(Permissions.ArtifactRead, place.Target)
+            )
+            {
+                return NoArtifact;
+            }
+        }
+
+        return await call.Ports.Mirror.Files.PassAsync(context, address, call.Token) is { } failure
+            ? failure
+            : (JsonObject?)null;
     }
 
     /// <summary>The stored file that the caller may read, and the version that serves it if one does.</summary>

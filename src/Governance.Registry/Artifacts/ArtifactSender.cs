@@ -101,18 +101,24 @@ internal static class ArtifactSender
 
     private static void Describe(HttpResponse response, ArtifactRow file, ByteRange? range)
     {
-        response.ContentType = "application/octet-stream";
-        response.ContentLength = range?.Length ?? file.Size;
-        response.Headers.XContentTypeOptions = "nosniff";
-        response.Headers.ContentSecurityPolicy = "default-src 'none'; sandbox";
-        var disposition = new ContentDispositionHeaderValue("attachment");
-        disposition.SetHttpFileName(file.Path[(file.Path.LastIndexOf('/') + 1)..]);
-        response.Headers.ContentDisposition = disposition.ToString();
+        Describe(response, file.Path[(file.Path.LastIndexOf('/') + 1)..], range?.Length ?? file.Size);
         if (range is { } part)
         {
             response.StatusCode = StatusCodes.Status206PartialContent;
             response.Headers.ContentRange = part.Of(file.Size);
         }
+    }
+
+    /// <summary>A download, whatever its bytes are: no browser shows or runs it.</summary>
+    public static void Describe(HttpResponse response, string name, long? length)
+    {
+        response.ContentType = "application/octet-stream";
+        response.ContentLength = length;
+        response.Headers.XContentTypeOptions = "nosniff";
+        response.Headers.ContentSecurityPolicy = "default-src 'none'; sandbox";
+        var disposition = new ContentDispositionHeaderValue("attachment");
+        disposition.SetHttpFileName(name);
+        response.Headers.ContentDisposition = disposition.ToString();
     }
 
     private static async Task CopyAsync(HttpContext context, Call call, Stream content, long length)

@@ -3,6 +3,7 @@ using Governance.Kernel;
 using Governance.Platform.Database;
 using Governance.Platform.Logging;
 using Governance.Registry.Storage;
+using Governance.Registry.Upstream;
 using Governance.Registry.Versions;
 using Governance.Registry.Wire;
 using Microsoft.EntityFrameworkCore;
@@ -28,7 +29,7 @@ internal static class Corruption
                     from version in session.Db.Set<VersionRow>()
                     join model in session.Db.Set<ModelRow>() on version.ModelId equals model.Id
                     where
-                        !version.Quarantined
+                        (!version.Quarantined || version.StatusMessage.StartsWith(Drift.Reason))
                         && session
                             .Db.Set<ManifestFileRow>()
                             .Any(f => f.Digest == hex && f.ManifestDigest == version.ManifestDigest)

@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Governance.Kernel;
 using Governance.Registry.Engine;
 using Governance.Registry.Storage;
+using Governance.Registry.Upstream;
 using Governance.Registry.Wire;
 using Microsoft.EntityFrameworkCore;
 
@@ -52,7 +53,7 @@ internal static class ExperimentRoutes
         }
 
         var tags = call.Args.Labels("tags", 100, 5000);
-        return await call.WriteAsync(async session =>
+        return await call.CreateAsync(async session =>
         {
             var experiments = session.Db.Set<ExperimentRow>();
             var existing = await experiments.SingleOrDefaultAsync(e => e.Name == name, call.Token);
@@ -67,10 +68,17 @@ internal static class ExperimentRoutes
                 return denied;
             }
 
+            if (await call.IntendAsync(session, Intents.Experiment, Intents.ExperimentBody(name, tags)) is { } intended)
+            {
+                return intended;
+            }
+
             var now = session.Now.ToUnixTimeMilliseconds();
             var row = new ExperimentRow
             {
-                Id = await experiments.MaxAsync(e => e.Id, call.Token) + 1,
+                Id = call.Assigned is { } given
+                    ? long.Parse(given, CultureInfo.InvariantCulture)
+                    : await experiments.MaxAsync(e => e.Id, call.Token) + 1,
                 Name = name,
                 OwnerId = call.Actor.Id,
                 CreatedMs = now,

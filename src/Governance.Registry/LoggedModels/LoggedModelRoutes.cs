@@ -6,6 +6,7 @@ using Governance.Registry.Engine;
 using Governance.Registry.Experiments;
 using Governance.Registry.Runs;
 using Governance.Registry.Storage;
+using Governance.Registry.Upstream;
 using Governance.Registry.Wire;
 using Microsoft.EntityFrameworkCore;
 
@@ -58,7 +59,7 @@ internal static class LoggedModelRoutes
         var type = call.Args.Optional("model_type", 250) ?? "";
         var parameters = call.Args.Labels("params", 100, RunLog.MaxParamValue);
         var tags = call.Args.Labels("tags", 100, RunLog.MaxTagValue);
-        return call.WriteAsync(async session =>
+        return call.CreateAsync(async session =>
         {
             var experiment = await TrackingAccess.MakeInAsync(call, session.Db, experimentId);
             if (!experiment.Ok)
@@ -79,7 +80,13 @@ internal static class LoggedModelRoutes
                 source = found.Value.Run;
             }
 
-            var id = $"m-{Guid.CreateVersion7(session.Now):N}";
+            var body = Intents.LoggedModelBody(experiment.Value.Id, name, type, sourceRun, parameters, tags);
+            if (await call.IntendAsync(session, Intents.LoggedModel, body) is { } intended)
+            {
+                return intended;
+            }
+
+            var id = call.Assigned ?? $"m-{Guid.CreateVersion7(session.Now):N}";
             var row = new LoggedModelRow
             {
                 ModelId = id,

@@ -5,6 +5,7 @@ using Governance.Platform.Graph;
 using Governance.Registry.Contracts;
 using Governance.Registry.Engine;
 using Governance.Registry.Storage;
+using Governance.Registry.Upstream;
 using Governance.Registry.Versions;
 using Governance.Registry.Webhooks;
 using Governance.Registry.Wire;
@@ -76,7 +77,7 @@ internal static class ModelRoutes
 
         var tags = call.Args.Labels("tags", 100, MaxTagValue);
         var description = call.Args.Optional("description", MaxTagValue) ?? "";
-        return call.WriteAsync(async session =>
+        return call.CreateAsync(async session =>
         {
             var denied = Failure.Denied("registry.denied", $"Permission model:create on '{name}' is needed.");
             if (await VersionStore.ModelAsync(session.Db, name, call.Token) is { } existing)
@@ -94,6 +95,12 @@ internal static class ModelRoutes
             if (await VersionStore.HasTwinAsync(session.Db, name, Guid.Empty, call.Token))
             {
                 return VersionErrors.Twin(name);
+            }
+
+            var body = Intents.ModelBody(name, description, tags);
+            if (await call.IntendAsync(session, Intents.Model, body) is { } intended)
+            {
+                return intended;
             }
 
             var now = session.Now.ToUnixTimeMilliseconds();

@@ -6,6 +6,7 @@ using Governance.Platform.Logging;
 using Governance.Registry.Contracts;
 using Governance.Registry.Engine;
 using Governance.Registry.Storage;
+using Governance.Registry.Upstream;
 using Governance.Registry.Versions;
 using Governance.Registry.Webhooks;
 using Microsoft.EntityFrameworkCore;
@@ -16,7 +17,7 @@ namespace Governance.Registry.Moves;
 /// The only code that changes stages, aliases, names and deletions. It trusts nothing but a decision that the ledger still has
 /// unused for exactly this move, and a state that is still the one the decision was made on.
 /// </summary>
-internal sealed class Mover(IDecisionLedger ledger) : IMover
+internal sealed class Mover(IDecisionLedger ledger, Mirror mirror) : IMover
 {
     private static readonly Failure Changed = Failure.Conflict(
         "registry.changed",
@@ -446,7 +447,7 @@ internal sealed class Mover(IDecisionLedger ledger) : IMover
         step.Edges.Add(MoveGraph.Serves(to, newBy, ends: false));
     }
 
-    private static async Task LogAndLinkAsync(Step step, string subject, Guid modelId)
+    private async Task LogAndLinkAsync(Step step, string subject, Guid modelId)
     {
         var entry = await step.Session.LogAsync(
             new LogEntry("registry.moved", step.Actor, subject, LogOutcome.Done) { Details = step.Details },
@@ -456,6 +457,8 @@ internal sealed class Mover(IDecisionLedger ledger) : IMover
         {
             await step.Session.LinkAsync(edge, entry, step.Token);
         }
+
+        mirror.Touch(step.Session, modelId, step.Move);
 
         foreach (var (happened, data) in step.Events)
         {

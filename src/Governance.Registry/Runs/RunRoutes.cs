@@ -6,6 +6,7 @@ using Governance.Platform.Graph;
 using Governance.Registry.Engine;
 using Governance.Registry.Experiments;
 using Governance.Registry.Storage;
+using Governance.Registry.Upstream;
 using Governance.Registry.Wire;
 using Microsoft.EntityFrameworkCore;
 
@@ -48,7 +49,8 @@ internal static class RunRoutes
         var named = tags.FirstOrDefault(tag => tag.Key == "mlflow.runName").Value;
         var name = call.Args.Optional("run_name", 250) is { Length: > 0 } given ? given : named;
         var start = call.Args.Int64("start_time");
-        return call.WriteAsync(async session =>
+        name ??= $"run-{RandomNumberGenerator.GetHexString(8, lowercase: true)}";
+        return call.CreateAsync(async session =>
         {
             var experiment = await TrackingAccess.ExperimentAsync(
                 call,
@@ -77,13 +79,19 @@ internal static class RunRoutes
                 );
             }
 
-            var runId = Guid.CreateVersion7(session.Now).ToString("N");
+            var body = Intents.RunBody(experiment.Value.Id, name, call.Actor, start, tags);
+            if (await call.IntendAsync(session, Intents.Run, body) is { } intended)
+            {
+                return intended;
+            }
+
+            var runId = call.Assigned ?? Guid.CreateVersion7(session.Now).ToString("N");
             var run = new RunRow
             {
                 RunId = runId,
                 ExperimentId = experiment.Value.Id,
                 OwnerId = call.Actor.Id,
-                Name = name ?? $"run-{RandomNumberGenerator.GetHexString(8, lowercase: true)}",
+                Name = name,
                 StartMs = start ?? session.Now.ToUnixTimeMilliseconds(),
             };
             session.Db.Add(run);

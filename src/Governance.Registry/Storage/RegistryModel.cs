@@ -73,6 +73,7 @@ internal sealed class RegistryModel : IModelContribution
             e.HasIndex(row => row.ModelId);
         });
         ConfigureModels(model);
+        ConfigureUpstream(model);
         model.Entity<WebhookRow>(e => e.ToTable("registry_webhooks").HasKey(row => row.Id));
         model.Entity<WebhookDeliveryRow>(e =>
         {
@@ -126,6 +127,35 @@ internal sealed class RegistryModel : IModelContribution
                     row.RemoteId,
                 })
         );
+    }
+
+    private static void ConfigureUpstream(ModelBuilder model)
+    {
+        model.Entity<UpstreamWorkRow>(e =>
+        {
+            e.ToTable("registry_upstream_work").HasKey(row => row.Id);
+            e.HasIndex(row => row.Lane);
+            e.HasIndex(row => row.DueMs);
+        });
+        model.Entity<UpstreamIntentRow>(e =>
+        {
+            e.ToTable("registry_upstream_intents").HasKey(row => row.Id);
+            e.HasIndex(row => row.RequestKey);
+        });
+        model.Entity<UpstreamDriftRow>(e =>
+        {
+            e.ToTable("registry_upstream_drift").HasKey(row => row.Id);
+            e.HasIndex(row => new
+                {
+                    row.Model,
+                    row.Version,
+                    row.Kind,
+                    row.Key,
+                })
+                .IsUnique();
+        });
+        model.Entity<UpstreamAdoptedRow>(e => e.ToTable("registry_upstream_adopted").HasKey(row => row.Container));
+        model.Entity<UpstreamProgressRow>(e => e.ToTable("registry_upstream_progress").HasKey(row => row.Name));
     }
 
     private static void ConfigureModels(ModelBuilder model)

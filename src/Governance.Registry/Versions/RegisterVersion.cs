@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using System.Text.Json.Nodes;
 using Governance.Kernel;
@@ -12,6 +13,7 @@ using Governance.Registry.LoggedModels;
 using Governance.Registry.Models;
 using Governance.Registry.Runs;
 using Governance.Registry.Storage;
+using Governance.Registry.Upstream;
 using Governance.Registry.Webhooks;
 using Governance.Registry.Wire;
 using Microsoft.EntityFrameworkCore;
@@ -130,7 +132,12 @@ internal static class RegisterVersion
         }
 
         var request = new Request(name, text, source.Value, runId, modelId, tags, description, runLink, prompt.Value);
-        return await call.WriteAsync(session => WriteAsync(call, session, request));
+        if (await call.Ports.Mirror.FetchAsync(call, source.Value) is { } missing)
+        {
+            return missing;
+        }
+
+        return await call.CreateAsync(session => WriteAsync(call, session, request));
     }
 
     // A prompt's text is its one file. The tags only choose this source form; they switch no check off.
@@ -174,6 +181,20 @@ internal static class RegisterVersion
             return lie;
         }
 
+        var body = Intents.VersionBody(
+            found.Value.Name,
+            request.SourceText,
+            origin.Run?.RunId,
+            origin.LoggedModel?.ModelId,
+            request.Description,
+            request.RunLink,
+            request.Tags
+        );
+        if (await call.IntendAsync(session, Intents.Version, body) is { } intended)
+        {
+            return intended;
+        }
+
         var added = await AddAsync(call, session, found.Value, request, origin, null);
         return added.Map(data => new JsonObject { ["model_version"] = RegistryJson.Version(data) });
     }
@@ -209,7 +230,10 @@ internal static class RegisterVersion
 
         var names = await NameOf.For(session.Db)(session.Db, model.Name, call.Token);
         var now = session.Now.ToUnixTimeMilliseconds();
-        var number = earlier?.Number ?? names.NextVersion;
+        // Upstream numbers its versions itself; a number is never given twice here either.
+        var number = call.Assigned is { } given
+            ? int.Parse(given, CultureInfo.InvariantCulture)
+            : earlier?.Number ?? names.NextVersion;
         names.NextVersion = Math.Max(names.NextVersion, number + 1);
         var version = new VersionRow
         {
@@ -454,7 +478,7 @@ internal static class RegisterVersion
         var most = call.Ports.Options.Value.MaxFilesPerVersion;
         var rows = await FilesBelow.For(db)(db, container, start, most + 1).ToListAsync(call.Token);
         rows.RemoveAll(row => !row.Path.StartsWith(start, StringComparison.Ordinal));
-        return rows.Count > most ? Failure.Invalid("registry.too_many_files", $"A version has at most {most} files.")
+        return rows.Count > most ? TooManyFiles(most)
             : rows.Count == 0 ? NoFiles
             : rows;
     }
@@ -467,6 +491,9 @@ internal static class RegisterVersion
                 Digest.Parse(row.Digest)
             ))
         );
+
+    public static Failure TooManyFiles(int most) =>
+        Failure.Invalid("registry.too_many_files", $"A version has at most {most} files.");
 
     private static async Task StoreManifestAsync(Call call, GovernanceDb db, Manifest manifest)
     {

@@ -5,6 +5,7 @@ using Governance.Platform.Graph;
 using Governance.Platform.Logging;
 using Governance.Registry.Contracts;
 using Governance.Registry.Storage;
+using Governance.Registry.Upstream;
 using Microsoft.EntityFrameworkCore;
 
 namespace Governance.Registry.Versions;
@@ -97,7 +98,8 @@ internal sealed class VersionStatusWriter : IVersionStatus
         CancellationToken cancellationToken
     )
     {
-        if (row.Quarantined)
+        // A reason that can be lifted must not hide one that cannot.
+        if (row.Quarantined && (!IsDrift(row.StatusMessage) || IsDrift(reason)))
         {
             return;
         }
@@ -113,6 +115,33 @@ internal sealed class VersionStatusWriter : IVersionStatus
             cancellationToken
         );
     }
+
+    /// <summary>Ends a quarantine that has this reason and no other.</summary>
+    public static async Task ReleaseAsync(
+        WriteSession session,
+        VersionRow row,
+        string model,
+        string reason,
+        CancellationToken cancellationToken
+    )
+    {
+        if (!row.Quarantined || !row.StatusMessage.StartsWith(reason, StringComparison.Ordinal))
+        {
+            return;
+        }
+
+        (row.Quarantined, row.StatusMessage) = (false, "");
+        row.Touch(session.Now);
+        await LogAsync(
+            session,
+            "registry.version_released",
+            new ModelVersionRef(model, row.Number),
+            new() { ["reason"] = reason },
+            cancellationToken
+        );
+    }
+
+    private static bool IsDrift(string reason) => reason.StartsWith(Drift.Reason, StringComparison.Ordinal);
 
     private static readonly Failure Changed = Failure.Conflict(
         "registry.changed",

@@ -4,6 +4,7 @@ using Governance.Kernel;
 using Governance.Platform.Database;
 using Governance.Platform.Logging;
 using Governance.Registry.Contracts;
+using Governance.Registry.Storage;
 using Microsoft.EntityFrameworkCore;
 
 namespace Governance.Registry.Wire;
@@ -35,14 +36,33 @@ internal sealed class Call(RegistryPorts ports, Rights rights, Args args, Cancel
 
     public async Task<GovernanceDb> OpenAsync() => await Ports.Databases.CreateDbContextAsync(Token);
 
-    public Task<Result<JsonObject>> WriteAsync(Func<WriteSession, Task<Result<JsonObject>>> work) =>
-        Ports.Writer.WriteAsync(
+    /// <summary>
+    /// Commits a unit of change. With an upstream, what it changed is made there before this returns, or it is
+    /// <c>upstream.pending</c>.
+    /// </summary>
+    public async Task<Result<JsonObject>> WriteAsync(Func<WriteSession, Task<Result<JsonObject>>> work)
+    {
+        IReadOnlyCollection<string> lanes = [];
+        var written = await Ports.Writer.WriteAsync(
             async (session, token) =>
             {
                 _unit = token;
+                using var capture = Ports.Mirror.Capture(session);
                 try
                 {
-                    return await work(session);
+                    var result = await work(session);
+                    if (result.Ok && Along is not null)
+                    {
+                        await Along(session);
+                    }
+
+                    if (result.Ok && capture is not null)
+                    {
+                        await capture.WriteAsync(session, Made, token);
+                        lanes = [.. capture.Lanes];
+                    }
+
+                    return result;
                 }
                 finally
                 {
@@ -51,6 +71,42 @@ internal sealed class Call(RegistryPorts ports, Rights rights, Args args, Cancel
             },
             Token
         );
+        // What was made upstream and written here is there: to make somebody ask again would make it twice.
+        return written.Ok && Assigned is null && await Ports.Mirror.SettleAsync(lanes, Token) is { } failure
+            ? failure
+            : written;
+    }
+
+    /// <summary>The id that upstream gave to what this call makes; null without an upstream.</summary>
+    public string? Assigned { get; set; }
+
+    /// <summary>What else commits with the unit.</summary>
+    public Func<WriteSession, Task>? Along { get; init; }
+
+    /// <summary>Lane of what upstream made already.</summary>
+    public string? Made { get; set; }
+
+    /// <summary>
+    /// Commits a unit that makes something which upstream gives its id: first what is to be made (<see cref="IntendAsync"/>
+    /// ends the unit there), then upstream makes it, then the unit runs again with <see cref="Assigned"/>.
+    /// </summary>
+    public Task<Result<JsonObject>> CreateAsync(Func<WriteSession, Task<Result<JsonObject>>> work) =>
+        Ports.Mirror.IsOn && Assigned is null ? Ports.Mirror.CreateAsync(this, work) : WriteAsync(work);
+
+    /// <summary>Inside <see cref="CreateAsync"/>, after every check: null when the rows are to be written now.</summary>
+    public async Task<Result<JsonObject>?> IntendAsync(WriteSession session, string kind, JsonObject body)
+    {
+        if (!Ports.Mirror.IsOn || Assigned is not null)
+        {
+            return null;
+        }
+
+        Intent = await Ports.Mirror.IntendAsync(session, Actor, kind, body, Token);
+        return new JsonObject();
+    }
+
+    /// <summary>What is to be made upstream, and whether it may have been made before.</summary>
+    public (UpstreamIntentRow? Row, bool Again) Intent { get; private set; }
 
     /// <summary>Whether the caller may; remembers a refusal.</summary>
     public bool May(Permission permission, AccessTarget target)
@@ -89,6 +145,8 @@ internal sealed class Call(RegistryPorts ports, Rights rights, Args args, Cancel
     public async Task<Result<JsonObject>> MoveAsync(Move move, Func<MoveOutcome, Task<Result<JsonObject>>> answer)
     {
         var moved = await Ports.Gate.MoveAsync(Actor, move, Token);
-        return moved.Ok ? await answer(moved.Value) : moved.Failure;
+        return !moved.Ok ? moved.Failure
+            : await Ports.Mirror.SettleAsync(move, Token) is { } pending ? pending
+            : await answer(moved.Value);
     }
 }

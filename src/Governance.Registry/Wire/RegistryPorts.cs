@@ -3,6 +3,7 @@ using Governance.Platform.Blobs;
 using Governance.Platform.Database;
 using Governance.Platform.Keys;
 using Governance.Registry.Contracts;
+using Governance.Registry.Upstream;
 using Governance.Registry.Webhooks;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Logging;
@@ -21,6 +22,7 @@ internal sealed record RegistryPorts(
     IInputDatasets Datasets,
     IKeyWrap Keys,
     WebhookSender Webhooks,
+    Mirror Mirror,
     IOptions<RegistryOptions> Options,
     TimeProvider Clock,
     ILogger<RegistryPorts> Logger

@@ -14,6 +14,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
@@ -46,7 +47,11 @@ public sealed class RegistryHost : IAsyncDisposable
 
     public FakeDatasets Datasets => Database.Get<FakeDatasets>();
 
-    public static async Task<RegistryHost> StartAsync(Action<IServiceCollection>? add = null, bool startJobs = false)
+    public static async Task<RegistryHost> StartAsync(
+        Action<IServiceCollection>? add = null,
+        bool startJobs = false,
+        Func<HttpContext, RequestDelegate, Task>? around = null
+    )
     {
         var database = await TestDatabase.StartAsync(
             services =>
@@ -71,6 +76,11 @@ public sealed class RegistryHost : IAsyncDisposable
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         builder.Services.AddSingleton(database.Get<RegistryPorts>());
         var app = builder.Build();
+        if (around is not null)
+        {
+            app.Use((context, next) => around(context, next));
+        }
+
         app.Use(
             (context, next) =>
             {
@@ -226,7 +236,7 @@ public sealed class FakeAccess : IAccess
             Reads.Append("artifact:read").ToHashSet(),
             new HashSet<string> { "model:create", "model:write" }
         ),
-        new("admin", new HashSet<string> { "webhook:manage" }, new HashSet<string>()),
+        new("admin", new HashSet<string> { "webhook:manage", "metrics:read" }, new HashSet<string>()),
         new("reviewer", Reads.Append("artifact:read").ToHashSet(), new HashSet<string>()),
         new(
             "private",

@@ -1691,6 +1691,137 @@ namespace Governance.Gateway.Database.Migrations
                     b.ToTable("registry_traces", (string)null);
                 });
 
+            modelBuilder.Entity("Governance.Registry.Storage.UpstreamAdoptedRow", b =>
+                {
+                    b.Property<string>("Container")
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("Container");
+
+                    b.ToTable("registry_upstream_adopted", (string)null);
+                });
+
+            modelBuilder.Entity("Governance.Registry.Storage.UpstreamDriftRow", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Expected")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Found")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("FoundMs")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("Key")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Kind")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Model")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<int>("Version")
+                        .HasColumnType("INTEGER");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex("Model", "Version", "Kind", "Key")
+                        .IsUnique();
+
+                    b.ToTable("registry_upstream_drift", (string)null);
+                });
+
+            modelBuilder.Entity("Governance.Registry.Storage.UpstreamIntentRow", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("ActorId")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Body")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("CreatedMs")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("Kind")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("RequestKey")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex("RequestKey");
+
+                    b.ToTable("registry_upstream_intents", (string)null);
+                });
+
+            modelBuilder.Entity("Governance.Registry.Storage.UpstreamProgressRow", b =>
+                {
+                    b.Property<string>("Name")
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("UpdatedMs")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("Value")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("Name");
+
+                    b.ToTable("registry_upstream_progress", (string)null);
+                });
+
+            modelBuilder.Entity("Governance.Registry.Storage.UpstreamWorkRow", b =>
+                {
+                    b.Property<long>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("INTEGER");
+
+                    b.Property<int>("Attempts")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<long>("CreatedMs")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<long>("DueMs")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("Lane")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Touched")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex("DueMs");
+
+                    b.HasIndex("Lane");
+
+                    b.ToTable("registry_upstream_work", (string)null);
+                });
+
             modelBuilder.Entity("Governance.Registry.Storage.VersionRow", b =>
                 {
                     b.Property<Guid>("ModelId")

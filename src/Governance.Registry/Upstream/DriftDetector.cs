@@ -1,0 +1,350 @@
+using Governance.Kernel;
+using Governance.Platform.Database;
+using Governance.Registry.Engine;
+using Governance.Registry.Remote;
+using Governance.Registry.Storage;
+using Governance.Registry.Versions;
+using Microsoft.EntityFrameworkCore;
+
+namespace Governance.Registry.Upstream;
+
+/// <summary>
+/// Finds what was changed behind the gateway: two searches give all models and versions of upstream, which are compared with the
+/// rows here. What seems to differ is compared again in the model's turn, so that no change that is on its way counts.
+/// </summary>
+internal sealed class DriftDetector(
+    IDbContextFactory<GovernanceDb> databases,
+    IWriter writer,
+    UpstreamClient client,
+    LaneLocks locks,
+    ModelAdoption adoption
+)
+{
+    // What a decision here can end: a holder is promoted or moved, what is gone upstream is deleted here too.
+    private static readonly string[] Ending =
+    [
+        Drift.Name(DifferenceKind.Stage),
+        Drift.Name(DifferenceKind.Alias),
+        Drift.Name(DifferenceKind.VersionMissing),
+        Drift.Name(DifferenceKind.ModelMissing),
+    ];
+
+    private const string Prompts = $"tags.`{RegisterVersion.IsPrompt}` = 'true'";
+
+    /// <summary>Whether models were ever taken over: what is there before that was made by nobody's way around.</summary>
+    public async Task<bool> IsFirstAsync(CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        return !await db.Set<UpstreamProgressRow>().AnyAsync(row => row.Name == "models", cancellationToken);
+    }
+
+    /// <summary>Says that everything that was there at first was taken over.</summary>
+    public Task FirstIsDoneAsync(CancellationToken cancellationToken) =>
+        writer.WriteAsync<Unit>(
+            async (session, token) =>
+            {
+                if (await session.Db.Set<UpstreamProgressRow>().FindAsync(["models"], token) is null)
+                {
+                    session.Db.Add(
+                        new UpstreamProgressRow
+                        {
+                            Name = "models",
+                            Value = "all",
+                            UpdatedMs = session.Now.ToUnixTimeMilliseconds(),
+                        }
+                    );
+                }
+
+                return default(Unit);
+            },
+            cancellationToken
+        );
+
+    /// <summary>One look at everything; null when upstream said everything.</summary>
+    public async Task<Failure?> SweepAsync(bool first, CancellationToken cancellationToken)
+    {
+        var theirs = await ReadAsync(cancellationToken);
+        if (!theirs.Ok)
+        {
+            return theirs.Failure;
+        }
+
+        Dictionary<string, MirroredModel> ours;
+        ILookup<string, UpstreamDriftRow> open;
+        await using (var db = await databases.CreateDbContextAsync(cancellationToken))
+        {
+            ours = (await MirroredModels.LoadAsync(db, null, cancellationToken)).Values.ToDictionary(model =>
+                model.Name
+            );
+            open = (await db.Set<UpstreamDriftRow>().AsNoTracking().ToListAsync(cancellationToken)).ToLookup(row =>
+                row.Model
+            );
+        }
+
+        foreach (var name in ours.Keys.Union(theirs.Value.Keys).Order(StringComparer.Ordinal))
+        {
+            var (here, there) = (ours.GetValueOrDefault(name), theirs.Value.GetValueOrDefault(name));
+            var found = Differences.Of(here, there);
+            var news = found.Any(difference => !open[name].Any(row => Same(row, difference)));
+            var ended = open[name].Any(row => IsHolding(row) && !found.Any(difference => SamePlace(row, difference)));
+            if ((news || ended) && await ConfirmAsync(name, first, cancellationToken) is { } failure)
+            {
+                return failure;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Compares one model in its turn, takes over what is missing here and opens what differs.</summary>
+    public async Task<Failure?> ConfirmAsync(string name, bool first, CancellationToken cancellationToken)
+    {
+        await using var turn = await locks.TakeAsync(await LaneAsync(name, cancellationToken), cancellationToken);
+        var read = await MirroredModels.ReadAsync(client, name, cancellationToken);
+        if (!read.Ok)
+        {
+            return read.Failure;
+        }
+
+        if (read.Value is { } theirs && await MissesAsync(name, theirs, cancellationToken))
+        {
+            var adopted = await adoption.AdoptAsync(
+                name,
+                theirs,
+                (session, number) =>
+                    first
+                        ? OpenAsync(session, name, theirs, first: true, cancellationToken)
+                        : MadeAsync(session, name, number, theirs, cancellationToken),
+                cancellationToken
+            );
+            if (adopted is not null)
+            {
+                return adopted;
+            }
+        }
+
+        var opened = await writer.WriteAsync<Unit>(
+            async (session, token) =>
+            {
+                await OpenAsync(session, name, read.Value, first, token);
+                return default(Unit);
+            },
+            cancellationToken
+        );
+        return opened.Failure;
+    }
+
+    private async Task<string> LaneAsync(string name, CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        return await VersionStore.ModelAsync(db, name, cancellationToken) is { } model
+            ? Lanes.OfModel(model.Id)
+            : $"name:{name}";
+    }
+
+    // What a person made upstream is a finding; that it is shown here from now on makes it no less one.
+    private static async Task MadeAsync(
+        WriteSession session,
+        string name,
+        int number,
+        MirroredModel theirs,
+        CancellationToken cancellationToken
+    )
+    {
+        var difference =
+            number == 0
+                ? new Difference(DifferenceKind.ModelMade, 0, "", null, "")
+                : new Difference(DifferenceKind.VersionMade, number, "", null, theirs.Versions[number].Source);
+        await Drift.OpenAsync(session, name, difference, cancellationToken);
+        if (number > 0)
+        {
+            await OpenAsync(session, name, theirs, first: false, cancellationToken);
+        }
+    }
+
+    private async Task<bool> MissesAsync(string name, MirroredModel theirs, CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        if (await VersionStore.ModelAsync(db, name, cancellationToken) is not { } model)
+        {
+            return !await IsBusyAsync(db, name, null, cancellationToken);
+        }
+
+        var known = await db.Set<VersionRow>()
+            .Where(version => version.ModelId == model.Id)
+            .Select(version => version.Number)
+            .ToListAsync(cancellationToken);
+        return theirs.Versions.Keys.Except(known).Any() && !await IsBusyAsync(db, name, model.Id, cancellationToken);
+    }
+
+    /// <summary>Whether something of the model is on its way upstream: then what differs says nothing.</summary>
+    private static async Task<bool> IsBusyAsync(
+        GovernanceDb db,
+        string name,
+        Guid? modelId,
+        CancellationToken cancellationToken
+    )
+    {
+        if (modelId is { } id)
+        {
+            var lane = Lanes.OfModel(id);
+            if (await db.Set<UpstreamWorkRow>().AnyAsync(row => row.Lane == lane, cancellationToken))
+            {
+                return true;
+            }
+        }
+
+        var intents = await db.Set<UpstreamIntentRow>()
+            .AsNoTracking()
+            .Where(row => row.Kind == Intents.Model || row.Kind == Intents.Version)
+            .Select(row => row.Body)
+            .ToListAsync(cancellationToken);
+        return intents.Exists(body => (string?)System.Text.Json.Nodes.JsonNode.Parse(body)!["name"] == name);
+    }
+
+    /// <summary>Opens what differs, and closes what was so before the gateway and is governed now.</summary>
+    private static async Task OpenAsync(
+        WriteSession session,
+        string name,
+        MirroredModel? theirs,
+        bool first,
+        CancellationToken cancellationToken
+    )
+    {
+        var db = session.Db;
+        await db.SaveChangesAsync(cancellationToken);
+        var model = await VersionStore.ModelAsync(db, name, cancellationToken);
+        var deleting = await db.Set<ModelRow>()
+            .Where(row => row.Name == name && row.Deleted)
+            .Select(row => row.Id)
+            .ToListAsync(cancellationToken);
+        foreach (var id in deleting.Append(model?.Id ?? Guid.Empty))
+        {
+            if (await IsBusyAsync(db, name, id, cancellationToken))
+            {
+                return;
+            }
+        }
+
+        var ours = model is null
+            ? null
+            : (await MirroredModels.LoadAsync(db, [model.Id], cancellationToken)).GetValueOrDefault(model.Id);
+        if (ours is null && theirs is null)
+        {
+            return;
+        }
+
+        var gone = await db.Set<VersionRow>()
+            .Where(version => model != null && version.ModelId == model.Id && version.Deleted)
+            .Select(version => version.Number)
+            .ToListAsync(cancellationToken);
+        var found = Differences.Of(ours, theirs);
+        // What was made there is a finding when it is taken over, and when it is what was deleted here.
+        foreach (
+            var difference in found.Where(difference =>
+                difference.Kind != DifferenceKind.ModelMade
+                && (difference.Kind != DifferenceKind.VersionMade || gone.Contains(difference.Version))
+            )
+        )
+        {
+            await Drift.OpenAsync(session, name, difference, cancellationToken, quarantine: !first);
+        }
+
+        await db.SaveChangesAsync(cancellationToken);
+        await CloseGovernedAsync(session, name, found, cancellationToken);
+    }
+
+    // A holder from before the gateway that was promoted through it since; other findings wait for an administrator.
+    private static async Task CloseGovernedAsync(
+        WriteSession session,
+        string name,
+        IReadOnlyList<Difference> found,
+        CancellationToken cancellationToken
+    )
+    {
+        var open = await session
+            .Db.Set<UpstreamDriftRow>()
+            .Where(row => row.Model == name)
+            .ToListAsync(cancellationToken);
+        foreach (var row in open.Where(row => IsHolding(row) && !found.Any(difference => SamePlace(row, difference))))
+        {
+            var held = await VersionStore
+                .Active(session.Db)
+                .AnyAsync(
+                    join =>
+                        join.Model.Name == name
+                        && join.Version.Quarantined
+                        && (row.Version == 0 || join.Version.Number == row.Version),
+                    cancellationToken
+                );
+            if (!held)
+            {
+                await Drift.CloseAsync(session, row, Actor.System, "governed", cancellationToken);
+            }
+        }
+    }
+
+    private static bool IsHolding(UpstreamDriftRow row) => Ending.Contains(row.Kind);
+
+    private static bool SamePlace(UpstreamDriftRow row, Difference difference) =>
+        row.Version == difference.Version && row.Key == difference.Key && row.Kind == Drift.Name(difference.Kind);
+
+    private static bool Same(UpstreamDriftRow row, Difference difference) =>
+        SamePlace(row, difference)
+        && row.Found == Drift.Text(difference, difference.Found)
+        && row.Expected == Drift.Text(difference, difference.Expected);
+
+    private async Task<Result<Dictionary<string, MirroredModel>>> ReadAsync(CancellationToken cancellationToken)
+    {
+        var models = new List<RemoteModel>();
+        var versions = new List<RemoteVersion>();
+        foreach (var filter in new[] { "", Prompts })
+        {
+            var (modelPages, versionPages) = (
+                client.Reader.PagesAsync(
+                    token => client.Reader.ModelsAsync(filter, 1000, token, cancellationToken),
+                    cancellationToken
+                ),
+                client.Reader.PagesAsync(
+                    token => client.Reader.VersionsAsync(filter, 10_000, token, cancellationToken),
+                    cancellationToken
+                )
+            );
+            if (
+                (
+                    await AddAsync(modelPages, models, cancellationToken)
+                    ?? await AddAsync(versionPages, versions, cancellationToken)
+                ) is
+                { } failure
+            )
+            {
+                return failure;
+            }
+        }
+
+        var of = versions.ToLookup(version => version.Model);
+        return models
+            .DistinctBy(model => model.Name)
+            .ToDictionary(model => model.Name, model => MirroredModels.Of(model, of[model.Name]));
+    }
+
+    private static async Task<Failure?> AddAsync<T>(
+        IAsyncEnumerable<Result<RemotePage<T>>> pages,
+        List<T> all,
+        CancellationToken cancellationToken
+    )
+    {
+        await foreach (var page in pages.WithCancellation(cancellationToken))
+        {
+            if (!page.Ok)
+            {
+                return page.Failure;
+            }
+
+            // What cannot be read is missing, and what is missing is found.
+            all.AddRange(page.Value.Items.Where(item => item.Value.Ok).Select(item => item.Value.Value));
+        }
+
+        return null;
+    }
+}

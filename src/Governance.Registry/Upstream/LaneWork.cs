@@ -1,0 +1,492 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json.Nodes;
+using Governance.Kernel;
+using Governance.Platform.Blobs;
+using Governance.Platform.Database;
+using Governance.Registry.Engine;
+using Governance.Registry.Remote;
+using Governance.Registry.Storage;
+using Governance.Registry.Wire;
+using Microsoft.EntityFrameworkCore;
+
+namespace Governance.Registry.Upstream;
+
+/// <summary>
+/// Makes upstream what the rows say now of everything that was touched. Each step can be made twice without harm, for a crash
+/// between the step and its mark makes it again.
+/// </summary>
+internal sealed class LaneWork(
+    IDbContextFactory<GovernanceDb> databases,
+    IBlobStore blobs,
+    UpstreamClient client,
+    ModelLane models
+)
+{
+    private const int MetricsPerBatch = 900;
+    private const int LabelsPerBatch = 50;
+    private const string ModelHistory = "mlflow.log-model.history";
+
+    public async Task<Result<Made>> MakeAsync(string lane, Touched touched, CancellationToken cancellationToken)
+    {
+        var id = lane[(lane.IndexOf(':', StringComparison.Ordinal) + 1)..];
+        if (lane.StartsWith(Lanes.Model, StringComparison.Ordinal))
+        {
+            return await models.MakeAsync(Guid.ParseExact(id, "N"), touched, cancellationToken);
+        }
+
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        var steps = new Steps(client, cancellationToken);
+        var failure =
+            lane.StartsWith(Lanes.Run, StringComparison.Ordinal) ? await RunAsync(db, steps, id, touched)
+            : lane.StartsWith(Lanes.Experiment, StringComparison.Ordinal)
+                ? await ExperimentAsync(db, steps, id, touched)
+            : lane.StartsWith(Lanes.LoggedModel, StringComparison.Ordinal)
+                ? await LoggedModelAsync(db, steps, id, touched)
+            : await ArtifactsAsync(db, steps, id, touched);
+        return failure is not null ? failure
+            : touched.Repairs.Count > 0 ? new Made(lane) { Repaired = touched.Repairs }
+            : Made.Quietly;
+    }
+
+    /// <summary>Sends one after another and stops at the first that fails.</summary>
+    private sealed class Steps(UpstreamClient client, CancellationToken cancellationToken)
+    {
+        public CancellationToken Token { get; } = cancellationToken;
+
+        public async Task<Failure?> SendAsync(UpstreamRoute route, JsonObject body)
+        {
+            var sent = await client.SendAsync(route, body, Token);
+            return sent.Failure;
+        }
+
+        /// <summary>Taking away what is not there is no failure.</summary>
+        public async Task<Failure?> RemoveAsync(UpstreamRoute route, JsonObject body)
+        {
+            var failure = await SendAsync(route, body);
+            return failure == UpstreamFailures.Refused ? null : failure;
+        }
+
+        public static async Task<Failure?> AllAsync(IEnumerable<Func<Task<Failure?>>> steps)
+        {
+            foreach (var step in steps)
+            {
+                if (await step() is { } failure)
+                {
+                    return failure;
+                }
+            }
+
+            return null;
+        }
+    }
+
+    private async Task<Failure?> ExperimentAsync(GovernanceDb db, Steps steps, string id, Touched touched)
+    {
+        var number = long.Parse(id, CultureInfo.InvariantCulture);
+        if (
+            await db.Set<ExperimentRow>().AsNoTracking().SingleOrDefaultAsync(row => row.Id == number, steps.Token)
+            is not { } ours
+        )
+        {
+            return null;
+        }
+
+        var theirs = await client.Reader.ExperimentAsync(id, steps.Token);
+        if (!theirs.Ok)
+        {
+            return Failed(theirs.Failure);
+        }
+
+        // A deleted experiment takes no change, so it lives until all others are made.
+        var lives = !theirs.Value.Deleted;
+        if (!lives && await steps.SendAsync(UpstreamRoute.RestoreExperiment, Body()) is { } dead)
+        {
+            return dead;
+        }
+
+        if (ours.Name != theirs.Value.Name)
+        {
+            var renamed = Body();
+            renamed["new_name"] = ours.Name;
+            if (await steps.SendAsync(UpstreamRoute.UpdateExperiment, renamed) is { } refused)
+            {
+                return refused;
+            }
+        }
+
+        var tags = await LabelsAsync(db, LabelScope.ExperimentTag, id, touched.Tags, steps.Token);
+        var failure = await Steps.AllAsync(
+            touched.Tags.Select<string, Func<Task<Failure?>>>(key =>
+                () =>
+                {
+                    var body = Body();
+                    body["key"] = key;
+                    if (!tags.TryGetValue(key, out var value))
+                    {
+                        return steps.RemoveAsync(UpstreamRoute.DeleteExperimentTag, body);
+                    }
+
+                    body["value"] = value;
+                    return steps.SendAsync(UpstreamRoute.SetExperimentTag, body);
+                }
+            )
+        );
+        return failure ?? (ours.Deleted ? await steps.SendAsync(UpstreamRoute.DeleteExperiment, Body()) : null);
+
+        JsonObject Body() => new() { ["experiment_id"] = id };
+    }
+
+    private async Task<Failure?> RunAsync(GovernanceDb db, Steps steps, string id, Touched touched)
+    {
+        if (
+            await db.Set<RunRow>().AsNoTracking().SingleOrDefaultAsync(row => row.RunId == id, steps.Token)
+            is not { } ours
+        )
+        {
+            return null;
+        }
+
+        // A deleted run takes no change, so it lives until all others are made.
+        if (touched.Life && await steps.SendAsync(UpstreamRoute.RestoreRun, Body()) is { } dead)
+        {
+            return dead;
+        }
+
+        if (touched.Info)
+        {
+            var body = Body();
+            body["status"] = ours.Status;
+            body["run_name"] = ours.Name;
+            body.With("end_time", ours.EndMs);
+            if (await steps.SendAsync(UpstreamRoute.UpdateRun, body) is { } failure)
+            {
+                return failure;
+            }
+        }
+
+        return await RunTagsAsync(db, steps, id, touched)
+            ?? await RunParamsAsync(db, steps, id, touched)
+            ?? await RunMetricsAsync(db, steps, id, touched)
+            ?? await RunInputsAsync(db, steps, id, touched)
+            ?? (ours.Deleted ? await steps.SendAsync(UpstreamRoute.DeleteRun, Body()) : null);
+
+        JsonObject Body() => new() { ["run_id"] = id };
+    }
+
+    private async Task<Failure?> RunTagsAsync(GovernanceDb db, Steps steps, string id, Touched touched)
+    {
+        var tags = await LabelsAsync(db, LabelScope.RunTag, id, touched.Tags, steps.Token);
+        if (tags.Remove(ModelHistory, out var history) && await ModelHistoryAsync(steps, id, history) is { } failure)
+        {
+            return failure;
+        }
+
+        return await BatchAsync(steps, id, "tags", tags)
+            ?? await Steps.AllAsync(
+                touched
+                    .Tags.Where(key => !tags.ContainsKey(key) && key != ModelHistory)
+                    .Select<string, Func<Task<Failure?>>>(key =>
+                        () =>
+                            steps.RemoveAsync(
+                                UpstreamRoute.DeleteRunTag,
+                                new JsonObject { ["run_id"] = id, ["key"] = key }
+                            )
+                    )
+            );
+    }
+
+    // MLflow appends to this tag by a route of its own, which does not look whether the model is there already.
+    private async Task<Failure?> ModelHistoryAsync(Steps steps, string id, string history)
+    {
+        var theirs = await client.Reader.RunAsync(id, steps.Token);
+        if (!theirs.Ok)
+        {
+            return Failed(theirs.Failure);
+        }
+
+        var there = Items(theirs.Value.Tags.FirstOrDefault(tag => tag.Key == ModelHistory).Value ?? "[]");
+        return await Steps.AllAsync(
+            Items(history)
+                .Where(model => !there.Any(known => JsonNode.DeepEquals(known, model)))
+                .Select<JsonNode, Func<Task<Failure?>>>(model =>
+                    () =>
+                        steps.SendAsync(
+                            UpstreamRoute.LogModel,
+                            new JsonObject { ["run_id"] = id, ["model_json"] = model.ToJsonString() }
+                        )
+                )
+        );
+
+        static List<JsonNode> Items(string text) =>
+            [.. (CanonicalJson.TryParse(Encoding.UTF8.GetBytes(text)) as JsonArray ?? []).OfType<JsonNode>()];
+    }
+
+    private static async Task<Failure?> RunParamsAsync(GovernanceDb db, Steps steps, string id, Touched touched) =>
+        await BatchAsync(
+            steps,
+            id,
+            "params",
+            await LabelsAsync(db, LabelScope.RunParam, id, touched.Params, steps.Token)
+        );
+
+    private static Task<Failure?> BatchAsync(
+        Steps steps,
+        string id,
+        string member,
+        IEnumerable<KeyValuePair<string, string>> labels
+    ) =>
+        Steps.AllAsync(
+            labels
+                .Chunk(LabelsPerBatch)
+                .Select<KeyValuePair<string, string>[], Func<Task<Failure?>>>(batch =>
+                    () =>
+                        steps.SendAsync(
+                            UpstreamRoute.LogBatch,
+                            new JsonObject
+                            {
+                                ["run_id"] = id,
+                                [member] = Intents.Labels(batch.Select(pair => (pair.Key, pair.Value))),
+                            }
+                        )
+                )
+        );
+
+    private static async Task<Failure?> RunMetricsAsync(GovernanceDb db, Steps steps, string id, Touched touched)
+    {
+        foreach (var (first, last) in touched.Metrics)
+        {
+            var rows = await db.Set<MetricRow>()
+                .AsNoTracking()
+                .Where(row => row.RunId == id && row.Id >= first && row.Id <= last)
+                .OrderBy(row => row.Id)
+                .ToListAsync(steps.Token);
+            foreach (var batch in rows.Chunk(MetricsPerBatch))
+            {
+                var body = new JsonObject { ["run_id"] = id, ["metrics"] = batch.Select(Metric).ToJsonArray() };
+                if (await steps.SendAsync(UpstreamRoute.LogBatch, body) is { } failure)
+                {
+                    return failure;
+                }
+            }
+        }
+
+        return null;
+    }
+
+    private static JsonObject Metric(MetricRow row) =>
+        TrackingJson
+            .Metric(row.Key, row.Value, row.IsNan, row.TimestampMs, row.Step)
+            .With("model_id", row.LoggedModelId)
+            .With("dataset_name", row.DatasetName)
+            .With("dataset_digest", row.DatasetDigest);
+
+    private async Task<Failure?> RunInputsAsync(GovernanceDb db, Steps steps, string id, Touched touched)
+    {
+        var (keys, named) = (touched.Inputs.ToList(), touched.Models.ToList());
+        var (inputs, models) = (
+            await db.Set<InputRow>()
+                .AsNoTracking()
+                .Where(row => row.RunId == id && keys.Contains(row.InputKey))
+                .ToListAsync(steps.Token),
+            await db.Set<RunModelRow>()
+                .AsNoTracking()
+                .Where(row => row.RunId == id && named.Contains(row.ModelId))
+                .ToListAsync(steps.Token)
+        );
+        if (inputs.Count + models.Count == 0)
+        {
+            return null;
+        }
+
+        // Naming a logged model twice is an error of some servers.
+        var theirs = await client.Reader.RunAsync(id, steps.Token);
+        if (!theirs.Ok)
+        {
+            return Failed(theirs.Failure);
+        }
+
+        var used = models.Where(row => !row.IsOutput && !theirs.Value.ModelInputs.Contains(row.ModelId)).ToList();
+        var made = models
+            .Where(row => row.IsOutput && !theirs.Value.ModelOutputs.Any(model => model.ModelId == row.ModelId))
+            .ToList();
+        var logged = new JsonObject { ["run_id"] = id }
+            .With("datasets", inputs.Select(Input).ToJsonArray())
+            .With("models", used.Select(row => new JsonObject { ["model_id"] = row.ModelId }).ToJsonArray());
+        if (logged.Count > 1 && await steps.SendAsync(UpstreamRoute.LogInputs, logged) is { } failure)
+        {
+            return failure;
+        }
+
+        return made.Count == 0
+            ? null
+            : await steps.SendAsync(
+                UpstreamRoute.LogOutputs,
+                new JsonObject
+                {
+                    ["run_id"] = id,
+                    ["models"] = made.Select(row => new JsonObject { ["model_id"] = row.ModelId, ["step"] = row.Step })
+                        .ToJsonArray(),
+                }
+            );
+    }
+
+    private static JsonObject Input(InputRow row) =>
+        new()
+        {
+            ["tags"] = CanonicalJson.TryParse(Encoding.UTF8.GetBytes(row.TagsJson)),
+            ["dataset"] = new JsonObject
+            {
+                ["name"] = row.Name,
+                ["digest"] = row.MlflowDigest,
+                ["source_type"] = row.SourceType,
+                ["source"] = row.Source,
+            }
+                .With("schema", row.Schema)
+                .With("profile", row.Profile),
+        };
+
+    private async Task<Failure?> LoggedModelAsync(GovernanceDb db, Steps steps, string id, Touched touched)
+    {
+        if (
+            await db.Set<LoggedModelRow>().AsNoTracking().SingleOrDefaultAsync(row => row.ModelId == id, steps.Token)
+            is not { } ours
+        )
+        {
+            return null;
+        }
+
+        var theirs = await client.Reader.LoggedModelAsync(id, steps.Token);
+        if (!theirs.Ok)
+        {
+            return theirs.Failure == RemoteFailures.NotFound && ours.Deleted ? null : Failed(theirs.Failure);
+        }
+
+        if (
+            ours.Status != theirs.Value.Status
+            && ours.Status != "LOGGED_MODEL_PENDING"
+            && await steps.SendAsync(
+                UpstreamRoute.FinishLoggedModel(id),
+                new JsonObject { ["model_id"] = id, ["status"] = ours.Status }
+            )
+                is { } failure
+        )
+        {
+            return failure;
+        }
+
+        var parameters = await LabelsAsync(db, LabelScope.LoggedModelParam, id, touched.Params, steps.Token);
+        foreach (var known in theirs.Value.Params)
+        {
+            parameters.Remove(known.Key);
+        }
+
+        if (
+            parameters.Count > 0
+            && await steps.SendAsync(
+                UpstreamRoute.LogLoggedModelParams(id),
+                new JsonObject
+                {
+                    ["model_id"] = id,
+                    ["params"] = Intents.Labels(parameters.Select(p => (p.Key, p.Value))),
+                }
+            )
+                is { } refused
+        )
+        {
+            return refused;
+        }
+
+        var tags = await LabelsAsync(db, LabelScope.LoggedModelTag, id, touched.Tags, steps.Token);
+        if (
+            tags.Count > 0
+            && await steps.SendAsync(
+                UpstreamRoute.SetLoggedModelTags(id),
+                new JsonObject
+                {
+                    ["model_id"] = id,
+                    ["tags"] = Intents.Labels(tags.Select(tag => (tag.Key, tag.Value))),
+                }
+            )
+                is { } untagged
+        )
+        {
+            return untagged;
+        }
+
+        return await Steps.AllAsync(
+                touched
+                    .Tags.Where(key => !tags.ContainsKey(key))
+                    .Select<string, Func<Task<Failure?>>>(key =>
+                        () => steps.RemoveAsync(UpstreamRoute.DeleteLoggedModelTag(id, key), [])
+                    )
+            ) ?? (ours.Deleted ? await steps.RemoveAsync(UpstreamRoute.DeleteLoggedModel(id), []) : null);
+    }
+
+    private async Task<Failure?> ArtifactsAsync(GovernanceDb db, Steps steps, string container, Touched touched)
+    {
+        var paths = touched.Files.ToList();
+        var rows = await db.Set<ArtifactRow>()
+            .AsNoTracking()
+            .Where(row => row.Container == container && paths.Contains(row.Path))
+            .ToDictionaryAsync(row => row.Path, steps.Token);
+        foreach (var path in paths.Order(StringComparer.Ordinal))
+        {
+            var failure = rows.TryGetValue(path, out var file)
+                ? await PutAsync(steps, file)
+                : await DeleteAsync(steps, container, path);
+            if (failure is not null)
+            {
+                return failure;
+            }
+        }
+
+        return null;
+    }
+
+    private async Task<Failure?> PutAsync(Steps steps, ArtifactRow file)
+    {
+        var opened = await blobs.OpenAsync(Digest.Parse(file.Digest), steps.Token);
+        if (!opened.Ok)
+        {
+            return opened.Failure.Kind == FailureKind.Unavailable ? UpstreamFailures.Pending : UpstreamFailures.Refused;
+        }
+
+        await using var bytes = opened.Value;
+        return (await client.PutArtifactAsync(file.Container, file.Path, bytes, file.Size, steps.Token)).Failure;
+    }
+
+    private async Task<Failure?> DeleteAsync(Steps steps, string container, string path)
+    {
+        var deleted = await client.DeleteArtifactAsync(container, path, steps.Token);
+        if (deleted.Ok)
+        {
+            return null;
+        }
+
+        // Servers answer what they like about a file that is not there.
+        var place = new RemotePlace.Proxy(ArtifactPath.TryParse(container, out var root) ? root : default);
+        var listed = await client.Reader.FilesAsync(place, steps.Token);
+        return listed.Ok && !listed.Value.Any(file => file.Path.Value == path) ? null : deleted.Failure;
+    }
+
+    private static async Task<Dictionary<string, string>> LabelsAsync(
+        GovernanceDb db,
+        LabelScope scope,
+        string id,
+        IEnumerable<string> keys,
+        CancellationToken cancellationToken
+    )
+    {
+        var list = keys.ToList();
+        return list.Count == 0
+            ? []
+            : await db.Set<LabelRow>()
+                .AsNoTracking()
+                .Where(row => row.Scope == scope && row.ObjectId == id && list.Contains(row.Key))
+                .ToDictionaryAsync(row => row.Key, row => row.Value, cancellationToken);
+    }
+
+    private static Failure Failed(Failure failure) =>
+        failure == RemoteFailures.NotFound ? UpstreamFailures.Refused : UpstreamFailures.Pending;
+}
