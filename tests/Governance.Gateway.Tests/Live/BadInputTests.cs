@@ -157,11 +157,7 @@ public sealed partial class BadInputTests(LiveGateway gateway)
             || pattern == "/graphql/"
         where
             pattern
-                is not (
-                    "/api/v1/datasets/"
-                    or "/api/v1/grants/{id:guid}"
-                    or "/api/v1/groups/{id}/members/{subject}"
-                )
+                is not ("/api/v1/datasets/" or "/api/v1/grants/{id:guid}" or "/api/v1/groups/{id}/members/{subject}")
             && !pattern.Contains("{**", StringComparison.Ordinal)
         // The tag to delete is in the address; there is no body to be wrong.
         where !(parts[0] == "DELETE" && pattern.Contains("logged-models", StringComparison.Ordinal))

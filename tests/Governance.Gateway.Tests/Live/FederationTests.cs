@@ -265,6 +265,64 @@ public sealed class FederationTests(FederatedGateway federated) : IClassFixture<
     }
 
     [Fact]
+    public async Task A_group_of_the_provider_gives_its_roles_for_as_long_as_a_token_says_so_and_by_its_bytes_only()
+    {
+        const string value = "6f1c0e2a-Viewers";
+        await GroupAsync("federated", _peer.Issuer, value);
+        await GroupAsync("elsewhere", "https://other.example", "elsewhere");
+        var member = new JsonArray("a", value);
+
+        Assert.True(await ReadsAsync("member", claims => claims["groups"] = member.DeepClone()));
+        Assert.True(await ReadsAsync("alone", claims => claims["groups"] = value));
+        var refused = new Dictionary<string, Action<JsonObject>>
+        {
+            ["small letters"] = claims => claims["groups"] = new JsonArray(value.ToLowerInvariant()),
+            ["look-alike"] = claims => claims["groups"] = new JsonArray(value.Replace('e', '\u0435')),
+            ["full width"] = claims => claims["groups"] = new JsonArray(value.Replace('V', '\uFF36')),
+            ["blank"] = claims => claims["groups"] = new JsonArray(value + " "),
+            ["zero width"] = claims => claims["groups"] = new JsonArray(value + "\u200b"),
+            ["list in a text"] = claims => claims["groups"] = $"a,{value}",
+            ["blanks in a text"] = claims => claims["groups"] = $"a {value}",
+            ["JSON in a text"] = claims => claims["groups"] = $"[\"{value}\"]",
+            ["nested"] = claims => claims["groups"] = new JsonArray(new JsonArray(value)),
+            ["nested beside"] = claims => claims["groups"] = new JsonArray(value, new JsonArray("a")),
+            ["number beside"] = claims => claims["groups"] = new JsonArray(value, 1),
+            ["null beside"] = claims => claims["groups"] = new JsonArray(value, null),
+            ["object"] = claims => claims["groups"] = new JsonObject { [value] = true },
+            ["pattern"] = claims => claims["groups"] = new JsonArray("*"),
+            ["other claim"] = claims => claims["roles"] = new JsonArray(value),
+            ["claim in capitals"] = claims => claims["Groups"] = new JsonArray(value),
+            ["group of another issuer"] = claims => claims["groups"] = new JsonArray("elsewhere"),
+            ["name of the group"] = claims => claims["groups"] = new JsonArray("federated"),
+            ["overage"] = claims =>
+            {
+                claims["groups"] = new JsonArray(value);
+                claims["_claim_names"] = new JsonObject { ["groups"] = "src1" };
+            },
+            ["old token"] = claims =>
+            {
+                claims["groups"] = new JsonArray(value);
+                claims["iat"] = Now - 7200;
+            },
+        };
+        foreach (var (name, change) in refused)
+        {
+            Assert.False(await ReadsAsync($"not-{name}", change), name);
+        }
+
+        // The same login with a newer token that no longer names the group loses it at once.
+        var older = Token(claims =>
+        {
+            claims["sub"] = "leaver";
+            claims["groups"] = new JsonArray(value);
+            claims["iat"] = Now - 60;
+        });
+        Assert.True((await SearchAsync(As(older))).Ok);
+        var newer = Token(claims => claims["sub"] = "leaver");
+        Assert.Equal(HttpStatusCode.Forbidden, (await SearchAsync(As(newer))).Status);
+    }
+
+    [Fact]
     public async Task A_login_is_the_same_only_by_the_bytes_of_its_name()
     {
         var ids = new List<string>();
@@ -357,6 +415,43 @@ public sealed class FederationTests(FederatedGateway federated) : IClassFixture<
 
         Assert.Equal(complaint.Length == 0, problems.Count == 0);
         Assert.Contains(complaint, string.Concat(problems), StringComparison.Ordinal);
+    }
+
+    private async Task GroupAsync(string name, string issuer, string value)
+    {
+        var admin = _gateway.As("admin");
+        var made = await admin.ApiPostAsync(
+            "/api/v1/groups",
+            new JsonObject
+            {
+                ["name"] = name,
+                ["external"] = new JsonObject
+                {
+                    ["issuer"] = issuer,
+                    ["claim"] = "groups",
+                    ["value"] = value,
+                },
+            }
+        );
+        Assert.True(made.Status is HttpStatusCode.Created or HttpStatusCode.OK, made.Body.ToJsonString());
+        var granted = await admin.ApiPostAsync(
+            "/api/v1/grants",
+            new JsonObject { ["group"] = made.Text("id"), ["role"] = "viewer" }
+        );
+        Assert.True(granted.Status is HttpStatusCode.Created or HttpStatusCode.OK, granted.Body.ToJsonString());
+    }
+
+    private async Task<bool> ReadsAsync(string subject, Action<JsonObject> change)
+    {
+        var client = As(
+            Token(claims =>
+            {
+                claims["sub"] = subject;
+                change(claims);
+            })
+        );
+        Assert.True((await client.ApiGetAsync("/api/v1/whoami")).Ok, subject);
+        return (await SearchAsync(client)).Ok;
     }
 
     private static long Now => DateTimeOffset.UtcNow.ToUnixTimeSeconds();
