@@ -14,6 +14,7 @@ need openssl openssl
 need node nodejs
 need npm npm
 need python3 python3
+[ -e /usr/lib/python3/dist-packages/swift/proxy/server.py ] || packages="${packages:-} python3-swift"
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || packages="${packages:-} postgresql"
 if [ -n "${packages:-}" ]; then
   apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages >/dev/null || exit 1
@@ -21,8 +22,8 @@ fi
 
 dotnet tool restore >/dev/null || exit 1
 dotnet csharpier check . || { echo "Run: dotnet csharpier format ."; exit 1; }
-for peer in tests/peers/*/; do
-  (cd "$peer" && npm ci --ignore-scripts --no-audit --no-fund --silent) || exit 1
+for peer in tests/peers/*/package.json; do
+  (cd "$(dirname "$peer")" && npm ci --ignore-scripts --no-audit --no-fund --silent) || exit 1
 done
 dotnet build Governance.sln -v q --nologo || exit 1
 
@@ -56,7 +57,8 @@ run() { # name, command…
 
 # A PostgreSQL of our own for as long as this script runs: no network address, nothing kept, no care for power loss.
 postgres_root=$(mktemp -d /tmp/governance-postgres-XXXXXX)
-postgres_bin=$(dirname "$(compgen -G '/usr/lib/postgresql/*/bin/initdb' | sort -V | tail -n 1)")
+postgres_bin=$(dirname "$([ -e /usr/lib/python3/dist-packages/swift/proxy/server.py ] || packages="${packages:-} python3-swift"
+compgen -G '/usr/lib/postgresql/*/bin/initdb' | sort -V | tail -n 1)")
 as_postgres() {
   if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi
 }

@@ -20,9 +20,6 @@ public sealed class S3BlobStoreTests : BlobStoreTests
         return new Remote(database, server);
     }
 
-    // The server that is used here truncates an object and then writes it.
-    protected override bool ReplacesAtomically => false;
-
     [Fact]
     public async Task What_takes_several_parts_comes_back_the_same()
     {
@@ -55,14 +52,19 @@ public sealed class S3BlobStoreTests : BlobStoreTests
     }
 
     [Theory]
-    [InlineData("nobody-made-this", "S3RVER")]
-    [InlineData(S3Server.Bucket, "unknown")]
-    public async Task Another_bucket_or_an_unknown_key_is_unavailable_and_never_a_mismatch(string bucket, string key)
+    [InlineData("nobody-made-this", S3Server.AccessKey, S3Server.SecretKey)]
+    [InlineData(S3Server.Bucket, "test:nobody", S3Server.SecretKey)]
+    [InlineData(S3Server.Bucket, S3Server.AccessKey, "another secret")]
+    public async Task Another_bucket_an_unknown_key_or_a_wrong_signature_is_unavailable_and_never_a_mismatch(
+        string bucket,
+        string key,
+        string secret
+    )
     {
         await using var place = (Remote)await StartAsync(new BlobOptions());
         var stored = await StoreAsync(place, Noise(10));
         var options = place.Server.Options;
-        (options.Bucket, options.AccessKey) = (bucket, key);
+        (options.Bucket, options.AccessKey, options.SecretKey) = (bucket, key, secret);
 
         using var files = new S3BlobFiles(options);
 

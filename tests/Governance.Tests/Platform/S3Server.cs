@@ -4,10 +4,12 @@ using Governance.Platform.Blobs;
 
 namespace Governance.Tests.Platform;
 
-/// <summary>A real S3 API server in a process of its own, with one bucket in a directory that goes with it.</summary>
+/// <summary>OpenStack Swift with its S3 API in a process of its own, with one bucket in a directory that goes with it.</summary>
 internal sealed class S3Server : IAsyncDisposable
 {
     public const string Bucket = "governance";
+    public const string AccessKey = "test:tester";
+    public const string SecretKey = "testing";
     private readonly Process _process;
     private readonly string _directory;
     private readonly int _port;
@@ -20,8 +22,8 @@ internal sealed class S3Server : IAsyncDisposable
         {
             Endpoint = string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{_port}"),
             Bucket = Bucket,
-            AccessKey = "S3RVER",
-            SecretKey = "S3RVER",
+            AccessKey = AccessKey,
+            SecretKey = SecretKey,
             Retries = 0,
             TimeoutSeconds = 20,
         };
@@ -31,7 +33,8 @@ internal sealed class S3Server : IAsyncDisposable
         var root = Path.GetDirectoryName(TestDatabase.PoliciesDirectory())!;
         var directory = Directory.CreateTempSubdirectory("governance-s3-").FullName;
         var process = Process.Start(
-            new ProcessStartInfo("node", [Path.Combine(root, "tests", "peers", "s3", "serve.mjs"), directory])
+            // Debian's own Python: Swift is a package of the distribution.
+            new ProcessStartInfo("/usr/bin/python3", [Path.Combine(root, "tests", "peers", "s3", "serve.py"), directory])
             {
                 RedirectStandardInput = true,
                 RedirectStandardOutput = true,
@@ -42,7 +45,7 @@ internal sealed class S3Server : IAsyncDisposable
             process,
             directory,
             int.Parse(
-                port ?? throw new InvalidOperationException("npm ci in tests/peers/s3"),
+                port ?? throw new InvalidOperationException("Swift did not start; is python3-swift installed?"),
                 CultureInfo.InvariantCulture
             )
         );
