@@ -43,6 +43,10 @@ public sealed class RegistryOptions
     [Range(1, 60)]
     public int WebhookTimeoutSeconds { get; set; } = 10;
 
+    /// <summary>Hours that a delivery is tried again after its event, 1–168. Default 24.</summary>
+    [Range(1, 168)]
+    public int WebhookRetryHours { get; set; } = 24;
+
     /// <summary>
     /// MLflow servers that an import may read, by a name of 1 to 64 letters, digits, <c>-</c>, <c>_</c> and <c>.</c>. A name stands for one server for ever:
     /// what came from it is remembered under it. Default none.

@@ -116,7 +116,7 @@ public sealed class JobTests
         await using var db = database.Open();
         var now = database.Get<TimeProvider>().GetUtcNow();
         await JobClaims.ReclaimAsync(db, now, Token);
-        return await JobClaims.TakeAsync(db, now, Token);
+        return await JobClaims.TakeAsync(db, outbound: false, now, Token);
     }
 
     private static async Task<List<Guid>> DrainAsync(ComposedDatabase database)

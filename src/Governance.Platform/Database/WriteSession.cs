@@ -62,13 +62,17 @@ public sealed partial class WriteSession
                         Kind = request.Kind,
                         Key = request.Key,
                         Payload = request.Payload,
+                        Outbound = request.Outbound,
                         DueAt = Now,
                         CreatedAt = Now,
                     })
             );
         }
 
-        AfterCommit(JobSignal.Wake);
+        foreach (var outbound in requests.Select(request => request.Outbound).Distinct())
+        {
+            AfterCommit(() => JobSignal.Wake(outbound));
+        }
     }
 
     /// <summary>Runs an action once the commit is durable; never for a unit that was rolled back.</summary>

@@ -7,7 +7,22 @@ namespace Governance.Platform.Jobs;
 /// <param name="Kind">Which handler runs it, <c>module.verb</c>.</param>
 /// <param name="Key">Natural key; two waiting jobs of one kind and key are one job.</param>
 /// <param name="Payload">What the handler needs, as text; no personal data.</param>
-public sealed record JobRequest(string Kind, string Key, string Payload);
+public sealed record JobRequest(string Kind, string Key, string Payload)
+{
+    /// <summary>Whether it waits for servers of others. Such jobs have workers of their own and keep no other job waiting.</summary>
+    public bool Outbound { get; init; }
+}
+
+/// <summary>Thrown by a handler whose work must wait: the job runs again later, and no failure is counted.</summary>
+public sealed class JobPostponedException : Exception
+{
+    /// <summary>Says how long to wait.</summary>
+    public JobPostponedException(TimeSpan wait)
+        : base("The job waits.") => Wait = wait;
+
+    /// <summary>How long the job waits.</summary>
+    public TimeSpan Wait { get; }
+}
 
 /// <summary>Runs one kind of job. Idempotent: a crash after the work and before its mark runs it again.</summary>
 public interface IJobHandler
@@ -53,6 +68,9 @@ public sealed class JobRow
     /// <summary>Natural key.</summary>
     public string Key { get; set; } = "";
 
+    /// <summary>Whether only the workers for outbound jobs run it.</summary>
+    public bool Outbound { get; set; }
+
     /// <summary>Handler payload.</summary>
     public string Payload { get; set; } = "";
 
@@ -82,6 +100,10 @@ public sealed class JobOptions
     [Range(1, 32)]
     public int Workers { get; set; } = 2;
 
+    /// <summary>Further workers in this process for jobs that wait for servers of others, 1–32. Default 2.</summary>
+    [Range(1, 32)]
+    public int OutboundWorkers { get; set; } = 2;
+
     /// <summary>Failed attempts before a job is given up, 1–20. Default 5.</summary>
     [Range(1, 20)]
     public int MaxAttempts { get; set; } = 5;
@@ -102,10 +124,13 @@ public sealed partial class JobOptionsValidator : IValidateOptions<JobOptions>;
 /// <summary>Wakes the workers of this process when a job was committed.</summary>
 internal static class JobSignal
 {
-    private static readonly SemaphoreSlim Signal = new(0, int.MaxValue);
+    private static readonly SemaphoreSlim Inner = new(0, int.MaxValue);
+    private static readonly SemaphoreSlim Outer = new(0, int.MaxValue);
 
-    public static void Wake() => Signal.Release();
+    public static void Wake(bool outbound) => Of(outbound).Release();
 
-    public static Task<bool> WaitAsync(TimeSpan atMost, CancellationToken cancellationToken) =>
-        Signal.WaitAsync(atMost, cancellationToken);
+    public static Task<bool> WaitAsync(bool outbound, TimeSpan atMost, CancellationToken cancellationToken) =>
+        Of(outbound).WaitAsync(atMost, cancellationToken);
+
+    private static SemaphoreSlim Of(bool outbound) => outbound ? Outer : Inner;
 }

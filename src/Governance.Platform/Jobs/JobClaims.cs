@@ -40,6 +40,7 @@ internal static class JobClaims
     /// <summary>The next due job, now running, or null.</summary>
     public static async Task<JobRow?> TakeAsync(
         GovernanceDb db,
+        bool outbound,
         DateTimeOffset now,
         CancellationToken cancellationToken
     )
@@ -52,7 +53,7 @@ internal static class JobClaims
                     $"""
                     WITH next AS MATERIALIZED (
                         SELECT job."Id" FROM platform_job AS job
-                        WHERE job."State" = 0 AND job."DueAt" <= {from} AND NOT EXISTS (
+                        WHERE job."State" = 0 AND job."Outbound" = {outbound} AND job."DueAt" <= {from} AND NOT EXISTS (
                             SELECT FROM platform_job AS other WHERE other."State" = 1
                             AND ((other."Kind" = job."Kind" AND other."Key" = job."Key")
                                 OR (other."Crashes" > 0 AND job."Crashes" > 0)))

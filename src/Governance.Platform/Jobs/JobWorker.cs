@@ -29,7 +29,10 @@ internal sealed partial class JobWorker(
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         await ReclaimAsync(stoppingToken);
-        await Task.WhenAll(Enumerable.Range(0, options.Workers).Select(_ => WorkAsync(stoppingToken)));
+        await Task.WhenAll([
+            .. Enumerable.Range(0, options.Workers).Select(_ => WorkAsync(outbound: false, stoppingToken)),
+            .. Enumerable.Range(0, options.OutboundWorkers).Select(_ => WorkAsync(outbound: true, stoppingToken)),
+        ]);
     }
 
     // One gateway owns a SQLite database: whatever is marked running at its start belongs to a process that died. Elsewhere
@@ -66,19 +69,19 @@ internal sealed partial class JobWorker(
     internal static TimeSpan AfterCrash(int crashes) =>
         TimeSpan.FromSeconds(Math.Min(Math.Pow(2, crashes) - 2, LongestWait.TotalSeconds));
 
-    private async Task WorkAsync(CancellationToken cancellationToken)
+    private async Task WorkAsync(bool outbound, CancellationToken cancellationToken)
     {
         while (!cancellationToken.IsCancellationRequested)
         {
             try
             {
-                if (await ClaimAsync(cancellationToken) is { } job)
+                if (await ClaimAsync(outbound, cancellationToken) is { } job)
                 {
                     await RunAsync(job, cancellationToken);
                 }
                 else
                 {
-                    await JobSignal.WaitAsync(Poll, cancellationToken);
+                    await JobSignal.WaitAsync(outbound, Poll, cancellationToken);
                 }
             }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
@@ -95,30 +98,32 @@ internal sealed partial class JobWorker(
 
     // One job of a kind and key runs at a time: one made while it runs starts after it, so an older result is never the last word.
     // Of those that ran when the process died one runs at a time too: the one that killed it must not take another along again.
-    private static readonly CompiledQuery<Func<GovernanceDb, DateTimeOffset, CancellationToken, Task<JobRow?>>> NextOf =
-        new(() =>
-            EF.CompileAsyncQuery(
-                (GovernanceDb db, DateTimeOffset now, CancellationToken _) =>
-                    db.Set<JobRow>()
-                        .Where(job =>
-                            job.State == JobState.Waiting
-                            && job.DueAt <= now
-                            && !db.Set<JobRow>()
-                                .Any(other =>
-                                    other.State == JobState.Running
-                                    && (
-                                        (other.Kind == job.Kind && other.Key == job.Key)
-                                        || (other.Crashes > 0 && job.Crashes > 0)
-                                    )
+    private static readonly CompiledQuery<
+        Func<GovernanceDb, bool, DateTimeOffset, CancellationToken, Task<JobRow?>>
+    > NextOf = new(() =>
+        EF.CompileAsyncQuery(
+            (GovernanceDb db, bool outbound, DateTimeOffset now, CancellationToken _) =>
+                db.Set<JobRow>()
+                    .Where(job =>
+                        job.State == JobState.Waiting
+                        && job.Outbound == outbound
+                        && job.DueAt <= now
+                        && !db.Set<JobRow>()
+                            .Any(other =>
+                                other.State == JobState.Running
+                                && (
+                                    (other.Kind == job.Kind && other.Key == job.Key)
+                                    || (other.Crashes > 0 && job.Crashes > 0)
                                 )
-                        )
-                        .OrderBy(job => job.DueAt)
-                        .ThenBy(job => job.Id)
-                        .FirstOrDefault()
-            )
-        );
+                            )
+                    )
+                    .OrderBy(job => job.DueAt)
+                    .ThenBy(job => job.Id)
+                    .FirstOrDefault()
+        )
+    );
 
-    private async Task<JobRow?> ClaimAsync(CancellationToken cancellationToken)
+    private async Task<JobRow?> ClaimAsync(bool outbound, CancellationToken cancellationToken)
     {
         var now = clock.GetUtcNow();
         await using (var db = await databases.CreateDbContextAsync(cancellationToken))
@@ -130,11 +135,11 @@ internal sealed partial class JobWorker(
                     JobDied(logger, died.Kind, died.Id, died.Crashes);
                 }
 
-                return await JobClaims.TakeAsync(db, now, cancellationToken);
+                return await JobClaims.TakeAsync(db, outbound, now, cancellationToken);
             }
 
             // A look without the write lock: an idle gateway does not write.
-            if (await NextOf.For(db)(db, now, cancellationToken) is null)
+            if (await NextOf.For(db)(db, outbound, now, cancellationToken) is null)
             {
                 return null;
             }
@@ -143,7 +148,7 @@ internal sealed partial class JobWorker(
         var claimed = await writer.WriteAsync<JobRow?>(
             async (session, token) =>
             {
-                var job = await NextOf.For(session.Db)(session.Db, session.Now, token);
+                var job = await NextOf.For(session.Db)(session.Db, outbound, session.Now, token);
                 if (job is not null)
                 {
                     job.State = JobState.Running;
@@ -180,6 +185,10 @@ internal sealed partial class JobWorker(
         {
             await PutBackAsync(job, JobState.Waiting, TimeSpan.Zero);
         }
+        catch (JobPostponedException postponed)
+        {
+            await PutBackAsync(job, JobState.Waiting, postponed.Wait);
+        }
         catch (Exception exception)
         {
             NotSettled(logger, job.Kind, job.Id, exception.GetType().Name);
@@ -209,7 +218,8 @@ internal sealed partial class JobWorker(
             await HoldAsync(job, token => handler.RunAsync(job.Payload, token), limited.Token);
             return true;
         }
-        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+        catch (Exception exception)
+            when (exception is not JobPostponedException && !cancellationToken.IsCancellationRequested)
         {
             job.Attempts++;
             job.LastError = exception.GetType().Name;

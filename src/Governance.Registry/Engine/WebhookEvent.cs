@@ -37,6 +37,15 @@ internal sealed record WebhookEvent(string Entity, string Action)
     public static readonly WebhookEvent AliasDeleted = new("MODEL_VERSION_ALIAS", "DELETED");
     public static readonly WebhookEvent StageUpdated = new("MODEL_VERSION_STAGE", "UPDATED");
 
+    public static readonly Failure OnlyOwn = Failure.Invalid(
+        "registry.bad_webhook_event",
+        "Ask for an event of MLflow as well, such as MODEL_VERSION CREATED: MLflow's clients cannot list a webhook whose only "
+            + "event is MODEL_VERSION_STAGE UPDATED. Receivers tell them apart by 'entity'."
+    );
+
+    /// <summary>Whether MLflow's clients do not know it.</summary>
+    public bool IsOwn => this == StageUpdated;
+
     /// <summary>The same event of a prompt, which MLflow keeps as a registered model but tells of under names of its own.</summary>
     public WebhookEvent OfPrompt() =>
         Entity switch

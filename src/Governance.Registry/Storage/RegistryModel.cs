@@ -87,6 +87,11 @@ internal sealed class RegistryModel : IModelContribution
             e.HasIndex(row => new { row.ExperimentId, row.CreatedMs });
         });
         ConfigureImports(model);
+        model.Entity<AssessmentRow>(e =>
+        {
+            e.ToTable("registry_assessments").HasKey(row => row.Id);
+            e.HasIndex(row => row.TraceId);
+        });
         model.Entity<ArtifactRow>(e =>
         {
             e.ToTable("registry_artifacts").HasKey(row => new { row.Container, row.Path });

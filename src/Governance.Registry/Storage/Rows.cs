@@ -212,6 +212,22 @@ internal sealed class TraceRow
     public long CreatedMs { get; set; }
 }
 
+/// <summary>Feedback on a trace, or what was expected of it. Who may say so decides over the trace; texts never reach the log.</summary>
+internal sealed class AssessmentRow
+{
+    public string Id { get; set; } = "";
+    public string TraceId { get; set; } = "";
+
+    /// <summary>Its members but for ids and times, as JSON.</summary>
+    public string Content { get; set; } = "";
+
+    /// <summary>The one that it takes the place of.</summary>
+    public string? Overrides { get; set; }
+    public bool Overridden { get; set; }
+    public long CreatedMs { get; set; }
+    public long UpdatedMs { get; set; }
+}
+
 internal sealed class WebhookRow
 {
     public string Id { get; set; } = "";
@@ -227,6 +243,21 @@ internal sealed class WebhookRow
     public byte[]? WrappedSecret { get; set; }
     public long CreatedMs { get; set; }
     public long UpdatedMs { get; set; }
+
+    /// <summary>The last attempt to deliver anything; 0 before the first.</summary>
+    public long TriedMs { get; set; }
+
+    /// <summary>What came of it: <c>delivered</c>, or why not, in one word.</summary>
+    public string Outcome { get; set; } = "";
+
+    /// <summary>Status of the answer, if there was one.</summary>
+    public int? AnswerStatus { get; set; }
+
+    /// <summary>Attempts since the last one that the receiver took; they decide how long the next one waits.</summary>
+    public int Failures { get; set; }
+
+    /// <summary>No attempt before then.</summary>
+    public long RetryMs { get; set; }
 }
 
 /// <summary>A message that waits to be delivered; it goes when it was, or when it was given up.</summary>

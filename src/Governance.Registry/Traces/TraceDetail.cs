@@ -4,12 +4,16 @@ using Governance.Platform.Database;
 using Governance.Registry.Engine;
 using Governance.Registry.Storage;
 using Governance.Registry.Wire;
+using Microsoft.EntityFrameworkCore;
 
 namespace Governance.Registry.Traces;
 
 /// <summary>Everything a trace answer holds, in the form of 2.x clients and in that of 3.x clients.</summary>
 internal sealed record TraceDetail(TraceRow Row, IEnumerable<LabelRow> Tags, IEnumerable<LabelRow> Metadata)
 {
+    /// <summary>In the order in which they were made; 2.x clients know of none.</summary>
+    public IEnumerable<AssessmentRow> Assessments { get; init; } = [];
+
     /// <summary>Where the spans lie. The server decides it; a client's word for it would send other clients elsewhere.</summary>
     public const string LocationTag = "mlflow.artifactLocation";
     public const string NameTag = "mlflow.traceName";
@@ -46,7 +50,8 @@ internal sealed record TraceDetail(TraceRow Row, IEnumerable<LabelRow> Tags, IEn
             .With("trace_metadata", Map(Metadata))
             .With("tags", Map(Tags.Append(new LabelRow { Key = LocationTag, Value = Location })))
             .With("request_preview", Row.RequestPreview)
-            .With("response_preview", Row.ResponsePreview);
+            .With("response_preview", Row.ResponsePreview)
+            .With("assessments", Assessments.Select(AssessmentRoutes.Json).ToJsonArray());
 
     public bool Matches(Comparison c) =>
         c.Key switch
@@ -70,7 +75,21 @@ internal sealed record TraceDetail(TraceRow Row, IEnumerable<LabelRow> Tags, IEn
         var ids = rows.Select(row => row.TraceId).ToList();
         var tags = await Labels.LoadAsync(db, LabelScope.TraceTag, ids, cancellationToken);
         var metadata = await Labels.LoadAsync(db, LabelScope.TraceMetadata, ids, cancellationToken);
-        return rows.ToDictionary(row => row, row => new TraceDetail(row, tags[row.TraceId], metadata[row.TraceId]));
+        var assessments = (
+            await db.Set<AssessmentRow>()
+                .AsNoTracking()
+                .Where(row => ids.Contains(row.TraceId))
+                .OrderBy(row => row.CreatedMs)
+                .ThenBy(row => row.Id)
+                .ToListAsync(cancellationToken)
+        ).ToLookup(row => row.TraceId);
+        return rows.ToDictionary(
+            row => row,
+            row => new TraceDetail(row, tags[row.TraceId], metadata[row.TraceId])
+            {
+                Assessments = assessments[row.TraceId],
+            }
+        );
     }
 
     private static string? Value(IEnumerable<LabelRow> labels, string key) =>

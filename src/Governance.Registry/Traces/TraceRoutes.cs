@@ -39,6 +39,7 @@ internal static class TraceRoutes
             new("POST", "traces", Permissions.ExperimentWrite, PutAsync),
             new("POST", "traces/search", Permissions.ExperimentRead, TraceSearch.NewAsync),
             new("GET", "traces/{id}", Permissions.ExperimentRead, GetAsync),
+            .. AssessmentRoutes.All,
             .. Common,
         ];
 

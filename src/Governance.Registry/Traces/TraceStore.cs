@@ -59,6 +59,9 @@ internal static class TraceStore
                 .ToListAsync(cancellationToken)
         );
         db.RemoveRange(
+            await db.Set<AssessmentRow>().Where(row => ids.Contains(row.TraceId)).ToListAsync(cancellationToken)
+        );
+        db.RemoveRange(
             await db.Set<ArtifactRow>()
                 .Where(file => containers.Contains(file.Container))
                 .ToListAsync(cancellationToken)

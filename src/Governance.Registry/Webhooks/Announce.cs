@@ -12,6 +12,9 @@ namespace Governance.Registry.Webhooks;
 /// <summary>Writes what happened for every webhook that asked, in the transaction in which it happened.</summary>
 internal static class Announce
 {
+    /// <summary>Most messages that wait for one receiver; what comes after is logged as undelivered.</summary>
+    public const int MaxWaiting = 10_000;
+
     public static async Task AnnounceAsync(
         this WriteSession session,
         Guid modelId,
@@ -24,7 +27,12 @@ internal static class Announce
             .Db.Set<WebhookRow>()
             .AsNoTracking()
             .Where(webhook => !webhook.Disabled)
-            .Select(webhook => new { webhook.Id, webhook.Events })
+            .Select(webhook => new
+            {
+                webhook.Id,
+                webhook.Events,
+                webhook.Failures,
+            })
             .ToListAsync(cancellationToken);
         if (webhooks.Count == 0)
         {
@@ -47,6 +55,12 @@ internal static class Announce
             var webhook in webhooks.Where(webhook => webhook.Events.Contains($"|{told.Key}|", StringComparison.Ordinal))
         )
         {
+            if (webhook.Failures > 0 && await IsFullAsync(session, webhook.Id, cancellationToken))
+            {
+                await DeliverWebhook.LogEndAsync(session, webhook.Id, told.Key, "", "full", null, cancellationToken);
+                continue;
+            }
+
             var delivery = new WebhookDeliveryRow
             {
                 Id = Guid.CreateVersion7(session.Now).ToString("D"),
@@ -57,13 +71,22 @@ internal static class Announce
             };
             session.Db.Add(delivery);
             await session.EnqueueAsync(
-                new JobRequest(DeliverWebhook.JobKind, delivery.Id, delivery.Id),
+                new JobRequest(DeliverWebhook.JobKind, delivery.Id, delivery.Id) { Outbound = true },
                 cancellationToken
             );
         }
 
         await session.Db.SaveChangesAsync(cancellationToken);
     }
+
+    private static async Task<bool> IsFullAsync(
+        WriteSession session,
+        string webhookId,
+        CancellationToken cancellationToken
+    ) =>
+        await session
+            .Db.Set<WebhookDeliveryRow>()
+            .CountAsync(delivery => delivery.WebhookId == webhookId, cancellationToken) >= MaxWaiting;
 
     /// <summary>A delivery's body as MLflow sends it: lower-case names, an ISO 8601 time and the data of the event.</summary>
     public static string Body(WebhookEvent told, DateTimeOffset at, JsonObject data) =>

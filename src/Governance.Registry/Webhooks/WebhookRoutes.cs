@@ -15,6 +15,7 @@ namespace Governance.Registry.Webhooks;
 internal static class WebhookRoutes
 {
     private const int MaxWebhooks = 100;
+    private static readonly string[] EventMembers = ["events", "gateway_events"];
     private static readonly string[] Statuses = ["ACTIVE", "DISABLED"];
 
     public static IEnumerable<MlflowRoute> All =>
@@ -119,6 +120,8 @@ internal static class WebhookRoutes
                 (row.Name, row.Url, row.Events) = (name ?? row.Name, url ?? row.Url, events ?? row.Events);
                 (row.Description, row.Disabled) = (description ?? row.Description, disabled ?? row.Disabled);
                 row.WrappedSecret = Wrap(call, row.Id, secret) ?? row.WrappedSecret;
+                // Whoever mends a webhook need not wait for its next turn.
+                (row.RetryMs, row.Failures) = (0, 0);
                 row.UpdatedMs = session.Now.ToUnixTimeMilliseconds();
                 await LogAsync(call, session, "registry.webhook_updated", row);
                 return row;
@@ -144,8 +147,20 @@ internal static class WebhookRoutes
     {
         await using var db = await call.OpenAsync();
         var found = await FindAsync(call, db);
-        return found.Map(row => new JsonObject { ["webhook"] = Json(row) });
+        if (!found.Ok)
+        {
+            return found.Failure;
+        }
+
+        var waiting = await WaitingAsync(call, db, [found.Value.Id]);
+        return new JsonObject { ["webhook"] = Json(found.Value, waiting.GetValueOrDefault(found.Value.Id)) };
     }
+
+    private static Task<Dictionary<string, int>> WaitingAsync(Call call, GovernanceDb db, IReadOnlyList<string> ids) =>
+        db.Set<WebhookDeliveryRow>()
+            .Where(delivery => ids.Contains(delivery.WebhookId))
+            .GroupBy(delivery => delivery.WebhookId)
+            .ToDictionaryAsync(group => group.Key, group => group.Count(), call.Token);
 
     private static async Task<Result<JsonObject>> ListAsync(Call call)
     {
@@ -163,8 +178,9 @@ internal static class WebhookRoutes
             .Skip(offset.Value)
             .Take(most + 1)
             .ToListAsync(call.Token);
+        var waiting = await WaitingAsync(call, db, [.. rows.Select(row => row.Id)]);
         return new JsonObject()
-            .With("webhooks", rows.Take(most).Select(Json).ToJsonArray())
+            .With("webhooks", rows.Take(most).Select(row => Json(row, waiting.GetValueOrDefault(row.Id))).ToJsonArray())
             .With("next_page_token", rows.Count > most ? PageTokens.Write(offset.Value + most) : null);
     }
 
@@ -184,7 +200,7 @@ internal static class WebhookRoutes
             webhook = found.Value;
         }
 
-        var told = asked is null ? FirstEvent(webhook) : Event(asked);
+        var told = asked is null ? Told(webhook).First() : Event(asked);
         var now = call.Ports.Clock.GetUtcNow();
         var delivery = Guid.CreateVersion7(now).ToString("D");
         var body = Announce.Body(told, now, new JsonObject { ["name"] = "example_model", ["version"] = "1" });
@@ -262,32 +278,40 @@ internal static class WebhookRoutes
         return Task.FromResult<Result<JsonObject>>(failure);
     }
 
-    private static JsonObject Json(WebhookRow row) =>
+    private static JsonObject Json(WebhookRow row, int waiting = 0) =>
         new JsonObject { ["webhook_id"] = row.Id, ["name"] = row.Name }
             .With("description", row.Description.Length == 0 ? null : row.Description)
             .With("url", row.Url)
-            .With(
-                "events",
-                row.Events.Trim('|')
-                    .Split('|')
-                    .Select(key => key.Split('.'))
-                    .Select(key => new JsonObject { ["entity"] = key[0], ["action"] = key[1] })
-                    .ToJsonArray()
-            )
+            .With("events", Told(row).Where(told => !told.IsOwn).Select(Json).ToJsonArray())
+            .With("gateway_events", Told(row).Where(told => told.IsOwn).Select(Json).ToJsonArray())
             .With("status", Statuses[row.Disabled ? 1 : 0])
             .With("creation_timestamp", row.CreatedMs)
-            .With("last_updated_timestamp", row.UpdatedMs);
+            .With("last_updated_timestamp", row.UpdatedMs)
+            .With("last_delivery", row.TriedMs == 0 ? null : LastDelivery(row))
+            .With("waiting_deliveries", waiting == 0 ? null : waiting);
 
-    private static WebhookEvent FirstEvent(WebhookRow row)
-    {
-        var key = row.Events.Trim('|').Split('|')[0].Split('.');
-        return new WebhookEvent(key[0], key[1]);
-    }
+    private static JsonObject LastDelivery(WebhookRow row) =>
+        new JsonObject { ["timestamp"] = row.TriedMs, ["outcome"] = row.Outcome }
+            .With("response_status", row.AnswerStatus)
+            .With("failures", row.Failures == 0 ? null : row.Failures)
+            .With("next_attempt_timestamp", row.RetryMs == 0 ? null : row.RetryMs);
+
+    private static JsonObject Json(WebhookEvent told) => new() { ["entity"] = told.Entity, ["action"] = told.Action };
+
+    private static IEnumerable<WebhookEvent> Told(WebhookRow row) =>
+        row.Events.Trim('|').Split('|').Select(key => key.Split('.')).Select(key => new WebhookEvent(key[0], key[1]));
 
     private static string? Events(Args args)
     {
-        var events = args.Objects("events", WebhookEvent.All.Count).Select(item => Event(item).Key).Distinct().ToList();
-        return events.Count == 0 ? null : $"|{string.Join('|', events)}|";
+        var events = EventMembers
+            .SelectMany(name => args.Objects(name, WebhookEvent.All.Count))
+            .Select(Event)
+            .Distinct()
+            .ToList();
+        // Stock clients cannot hold a webhook none of whose events they know: one such would keep them from listing any.
+        return events.Count == 0 ? null
+            : events.All(told => told.IsOwn) ? throw new RefusedException(WebhookEvent.OnlyOwn)
+            : $"|{string.Join('|', events.Select(told => told.Key))}|";
     }
 
     private static WebhookEvent Event(Args args)

@@ -140,6 +140,26 @@ internal sealed class Args
             _ => throw Wrong(name, "an object"),
         };
 
+    /// <summary>Any JSON value, as a copy; null when it is absent or null.</summary>
+    public JsonNode? Any(string name, int max)
+    {
+        if (Node(name) is not { } node)
+        {
+            return null;
+        }
+
+        try
+        {
+            var copy = node.DeepClone();
+            Bounded(name, copy.ToJsonString(), max);
+            return copy;
+        }
+        catch (ArgumentException)
+        {
+            throw Wrong(name, "given once");
+        }
+    }
+
     /// <summary>Key and value lists of tags and params; the last of one key wins.</summary>
     public IReadOnlyList<(string Key, string Value)> Labels(string name, int most, int maxValue) =>
         [

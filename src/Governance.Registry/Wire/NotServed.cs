@@ -17,8 +17,7 @@ internal static class NotServed
         ["gateway"] = "No model provider is called from here and no provider key is kept.",
         ["gateway-proxy"] = "No request is forwarded from here.",
         ["prompt-optimization"] = "No model provider is called from here.",
-        ["assessments"] = "Assessments of traces are not kept here.",
-        ["traces"] = "Traces are started, ended, searched, tagged and deleted here, and not evaluated.",
+        ["traces"] = "Traces are started, ended, searched, tagged, assessed and deleted here, and not evaluated.",
         ["issues"] = "Issues of traces are not kept here.",
         ["label-schemas"] = "Labelling is not part of this gateway.",
         ["review-queues"] = "Labelling is not part of this gateway; approvals of versions have their own interface.",
@@ -35,8 +34,7 @@ internal static class NotServed
     /// <summary>The answer at a path under a prefix of MLflow.</summary>
     public static Failure At(string rest)
     {
-        var parts = rest.Split('/', 4);
-        var family = parts is ["traces", _, "assessments", ..] ? "assessments" : parts[0];
+        var family = rest.Split('/', 2)[0];
         return Reasons.TryGetValue(family, out var reason)
             ? Failure.NotFound(MlflowErrors.NoEndpoint.Code, $"Not served on purpose. {reason}")
             : MlflowErrors.NoEndpoint;

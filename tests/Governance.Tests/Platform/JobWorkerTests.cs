@@ -65,11 +65,68 @@ public class JobWorkerTests
         Assert.Equal(1, before);
     }
 
-    private sealed class Gated : IJobHandler
+    [Fact]
+    public async Task Jobs_that_wait_for_others_keep_no_other_job_waiting()
+    {
+        var (stuck, handler) = (new Gated("test.stuck"), new Handler(failures: 0));
+        await using var database = await TestDatabase.StartAsync(
+            services => services.AddSingleton<IJobHandler>(stuck).AddSingleton<IJobHandler>(handler),
+            startHosted: true
+        );
+        for (var i = 0; i < 10; i++)
+        {
+            await EnqueueAsync(database, $"{i}", "test.stuck", outbound: true);
+        }
+
+        await UntilAsync(() => Task.FromResult(stuck.Started == 2));
+        await EnqueueAsync(database, "a");
+        await handler.Ran(1);
+
+        Assert.Equal(2, stuck.Started);
+        stuck.Gate.SetResult();
+        await UntilAsync(() => Task.FromResult(stuck.Started == 10));
+    }
+
+    [Fact]
+    public async Task A_postponed_job_runs_again_and_counts_no_failure()
+    {
+        var handler = new Postponing();
+        await using var database = await TestDatabase.StartAsync(
+            services => services.AddSingleton<IJobHandler>(handler).AddSingleton(new JobOptions { MaxAttempts = 1 }),
+            startHosted: true
+        );
+
+        await EnqueueAsync(database, "a");
+
+        await UntilAsync(async () =>
+        {
+            await using var db = database.Read();
+            return handler.Runs == 3 && !await db.Set<JobRow>().AnyAsync(Now);
+        });
+    }
+
+    private sealed class Postponing : IJobHandler
+    {
+        private int _runs;
+
+        public string Kind => "test.job";
+
+        public int Runs => Volatile.Read(ref _runs);
+
+        public Task RunAsync(string payload, CancellationToken cancellationToken) =>
+            Interlocked.Increment(ref _runs) < 3
+                ? throw new JobPostponedException(TimeSpan.FromMilliseconds(10))
+                : Task.CompletedTask;
+
+        public Task GiveUpAsync(string payload, string reason, CancellationToken cancellationToken) =>
+            throw new InvalidOperationException("A postponed job is not given up.");
+    }
+
+    private sealed class Gated(string kind = "test.job") : IJobHandler
     {
         private int _started;
 
-        public string Kind => "test.job";
+        public string Kind => kind;
 
         public int Started => Volatile.Read(ref _started);
 
@@ -92,11 +149,16 @@ public class JobWorkerTests
             startHosted: true
         );
 
-    private static Task EnqueueAsync(TestDatabase database, string payload) =>
+    private static Task EnqueueAsync(
+        TestDatabase database,
+        string payload,
+        string kind = "test.job",
+        bool outbound = false
+    ) =>
         database.Writer.WriteAsync<Unit>(
             async (session, token) =>
             {
-                await session.EnqueueAsync(new JobRequest("test.job", payload, payload), token);
+                await session.EnqueueAsync(new JobRequest(kind, payload, payload) { Outbound = outbound }, token);
                 return default(Unit);
             },
             Now

@@ -34,7 +34,10 @@ internal sealed class S3Server : IAsyncDisposable
         var directory = Directory.CreateTempSubdirectory("governance-s3-").FullName;
         var process = Process.Start(
             // Debian's own Python: Swift is a package of the distribution.
-            new ProcessStartInfo("/usr/bin/python3", [Path.Combine(root, "tests", "peers", "s3", "serve.py"), directory])
+            new ProcessStartInfo(
+                "/usr/bin/python3",
+                [Path.Combine(root, "tests", "peers", "s3", "serve.py"), directory]
+            )
             {
                 RedirectStandardInput = true,
                 RedirectStandardOutput = true,

@@ -88,6 +88,136 @@ public sealed class TraceTests
     }
 
     [Fact]
+    public async Task Feedback_and_expectations_are_logged_overridden_changed_and_deleted_with_their_trace()
+    {
+        await using var host = await RegistryHost.StartAsync();
+        var (experiment, _) = await host.RunAsync("e");
+        await PutAsync(host, experiment);
+
+        var first = await AssessAsync(
+            host,
+            """
+            {"assessment_name":"correct","source":{"source_type":"HUMAN","source_id":"jane"},"feedback":{"value":true},
+             "create_time":"2026-01-01T00:00:00Z","rationale":"secret reason","metadata":{"a":"1"},"valid":true}
+            """
+        );
+        var expected = await AssessAsync(
+            host,
+            """{"assessment_name":"answer","source":{"source_type":"CODE"},"expectation":{"value":["a",2,null]}}"""
+        );
+        var second = await AssessAsync(
+            host,
+            $$"""
+            {"assessment_name":"correct","source":{"source_type":"LLM_JUDGE"},"overrides":"{{first["assessment_id"]}}",
+             "feedback":{"error":{"error_code":"E","error_message":"secret reason"} } }
+            """
+        );
+        var overridden = await OneAsync(host, "GET", first);
+        var changed = await OneAsync(
+            host,
+            "PATCH",
+            first,
+            """
+            {"assessment":{"assessment_name":"right","feedback":{"value":0.5},"metadata":{"b":"2"},"rationale":"not named"},
+             "update_mask":"assessmentName,feedback,metadata"}
+            """
+        );
+        var read = await host.OkAsync("GET", $"../../3.0/mlflow/traces/{Id}");
+        var log = string.Join('\n', host.Database.Log.Entries.Select(e => $"{e.Subject} {e.Details.ToJsonString()}"));
+        await host.OkAsync("DELETE", $"{Path(second)}", "{}");
+        await host.OkAsync("DELETE", $"{Path(second)}", "{}");
+        var valid = await OneAsync(host, "GET", first);
+        await host.OkAsync(
+            "POST",
+            "traces/delete-traces",
+            $$"""{"experiment_id":"{{experiment}}","request_ids":["{{Id}}"]}"""
+        );
+
+        Assert.StartsWith("a-", (string)first["assessment_id"]!, StringComparison.Ordinal);
+        Assert.Equal((Id, true), ((string?)first["trace_id"], (bool)first["valid"]!));
+        Assert.Equal("""{"value":["a",2,null]}""", expected["expectation"]!.ToJsonString());
+        Assert.False((bool)overridden["valid"]!);
+        Assert.Equal(
+            """{"assessment_name":"right","value":0.5,"metadata":{"a":"1","b":"2"},"rationale":"secret reason"}""",
+            new JsonObject
+            {
+                ["assessment_name"] = changed["assessment_name"]!.DeepClone(),
+                ["value"] = changed["feedback"]!["value"]!.DeepClone(),
+                ["metadata"] = changed["metadata"]!.DeepClone(),
+                ["rationale"] = changed["rationale"]!.DeepClone(),
+            }.ToJsonString()
+        );
+        Assert.Equal(
+            ["right", "answer", "correct"],
+            read["trace"]!["trace_info"]!["assessments"]!.AsArray().Select(one => (string)one!["assessment_name"]!)
+        );
+        Assert.True((bool)valid["valid"]!);
+        Assert.Contains((string)first["assessment_id"]!, log, StringComparison.Ordinal);
+        Assert.DoesNotContain("secret reason", log, StringComparison.Ordinal);
+        await using var db = host.Database.Read();
+        Assert.Empty(db.Set<AssessmentRow>());
+
+        static string Path(JsonNode assessment) =>
+            $"../../3.0/mlflow/traces/{Id}/assessments/{assessment["assessment_id"]}";
+
+        static async Task<JsonNode> OneAsync(RegistryHost host, string method, JsonNode of, string? body = null) =>
+            (await host.OkAsync(method, Path(of), body))["assessment"]!;
+    }
+
+    [Fact]
+    public async Task Who_may_not_write_a_trace_assesses_nothing_and_who_may_not_see_it_learns_nothing()
+    {
+        await using var host = await RegistryHost.StartAsync();
+        var (experiment, _) = await host.RunAsync("e", "private-a");
+        await PutAsync(host, experiment, "private-a");
+        const string one = """{"assessment_name":"x","source":{"source_type":"HUMAN"},"feedback":{"value":1}}""";
+        var made = await AssessAsync(host, one, "private-a");
+        var path = $"../../3.0/mlflow/traces/{Id}/assessments/{made["assessment_id"]}";
+
+        foreach (var (actor, read, write) in new[] { ("private-b", 404, 404), ("viewer-x", 200, 403) })
+        {
+            Assert.Equal(read, (await host.SendAsync("GET", path, actor: actor)).Status);
+            Assert.Equal(write, (await host.SendAsync("DELETE", path, "{}", actor)).Status);
+            Assert.Equal(
+                write,
+                (
+                    await host.SendAsync(
+                        "POST",
+                        $"../../3.0/mlflow/traces/{Id}/assessments",
+                        $$"""{"assessment":{{one}}}""",
+                        actor
+                    )
+                ).Status
+            );
+        }
+    }
+
+    [Theory]
+    [InlineData("""{"source":{"source_type":"HUMAN"},"feedback":{"value":1}}""")]
+    [InlineData("""{"assessment_name":"x","feedback":{"value":1}}""")]
+    [InlineData("""{"assessment_name":"x","source":{"source_type":"MACHINE"},"feedback":{"value":1}}""")]
+    [InlineData("""{"assessment_name":"x","source":{"source_type":"HUMAN"}}""")]
+    [InlineData("""{"assessment_name":"x","source":{"source_type":"HUMAN"},"feedback":{}}""")]
+    [InlineData(
+        """{"assessment_name":"x","source":{"source_type":"HUMAN"},"feedback":{"value":1},"expectation":{"value":1}}"""
+    )]
+    [InlineData("""{"assessment_name":"x","source":{"source_type":"HUMAN"},"feedback":{"value":{"a":1,"a":2}}}""")]
+    public async Task A_malformed_assessment_is_400(string assessment)
+    {
+        await using var host = await RegistryHost.StartAsync();
+        var (experiment, _) = await host.RunAsync("e");
+        await PutAsync(host, experiment);
+
+        var (status, _) = await host.SendAsync(
+            "POST",
+            $"../../3.0/mlflow/traces/{Id}/assessments",
+            $$"""{"assessment":{{assessment}}}"""
+        );
+
+        Assert.Equal(400, status);
+    }
+
+    [Fact]
     public async Task What_a_trace_says_stands_in_no_log_entry()
     {
         await using var host = await RegistryHost.StartAsync();
@@ -341,6 +471,17 @@ public sealed class TraceTests
 
         using var answer = await host.Client.SendAsync(message, TestContext.Current.CancellationToken);
         return (int)answer.StatusCode;
+    }
+
+    private static async Task<JsonNode> AssessAsync(RegistryHost host, string assessment, string actor = "ds")
+    {
+        var made = await host.OkAsync(
+            "POST",
+            $"../../3.0/mlflow/traces/{Id}/assessments",
+            $$"""{"assessment":{{assessment}}}""",
+            actor
+        );
+        return made["assessment"]!;
     }
 
     private static async Task<string> StartAsync(RegistryHost host, string experiment)

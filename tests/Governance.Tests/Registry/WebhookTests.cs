@@ -4,6 +4,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json.Nodes;
+using Governance.Kernel;
 using Governance.Platform.Jobs;
 using Governance.Registry;
 using Governance.Registry.Engine;
@@ -288,27 +289,124 @@ public sealed class WebhookTests
     }
 
     [Fact]
-    public async Task A_receiver_that_is_busy_is_asked_again_under_the_same_id_and_given_up_at_last()
+    public async Task A_receiver_that_is_busy_is_asked_again_under_the_same_id_for_a_day()
+    {
+        await using var receiver = await Receiver.StartAsync();
+        await using var host = await StartAsync(receiver);
+        var made = await host.OkAsync("POST", "webhooks", Body(receiver.Url), Admin);
+        await host.VersionAsync("m");
+        receiver.Status = 503;
+
+        for (var i = 1; i <= 20; i++)
+        {
+            var postponed = await Assert.ThrowsAsync<JobPostponedException>(() => DeliverAsync(host));
+            Assert.Equal(TimeSpan.FromSeconds(Math.Min(Math.Pow(2, i), 3600)), postponed.Wait);
+            await ChangeAsync(host, (webhook, _) => webhook.RetryMs = 0);
+        }
+
+        var shown = (await host.OkAsync("GET", $"webhooks/{made["webhook"]!["webhook_id"]}", actor: Admin))["webhook"]!;
+        await ChangeAsync(host, (_, delivery) => delivery!.CreatedMs -= 24 * 3_600_000);
+        await DeliverAsync(host);
+
+        Assert.Equal(
+            ("answer", 503, 20, 1),
+            (
+                (string?)shown["last_delivery"]!["outcome"],
+                (int?)shown["last_delivery"]!["response_status"],
+                (int?)shown["last_delivery"]!["failures"],
+                (int?)shown["waiting_deliveries"]
+            )
+        );
+        Assert.Equal(21, receiver.Got.Count);
+        Assert.Single(receiver.Got.Select(got => got.Headers["X-MLflow-Delivery-Id"]).Distinct());
+        var end = Assert.Single(host.Database.Log.Entries, e => e.Kind == "registry.webhook_undelivered");
+        Assert.Equal(("answer", 503), ((string?)end.Details["reason"], (int?)end.Details["status"]));
+        await using var after = host.Database.Read();
+        Assert.Empty(after.Set<WebhookDeliveryRow>());
+    }
+
+    [Fact]
+    public async Task What_waits_for_a_receiver_that_does_not_answer_is_not_tried_one_by_one()
     {
         await using var receiver = await Receiver.StartAsync();
         await using var host = await StartAsync(receiver);
         await host.OkAsync("POST", "webhooks", Body(receiver.Url), Admin);
         await host.VersionAsync("m");
         receiver.Status = 503;
+        await Assert.ThrowsAsync<JobPostponedException>(() => DeliverAsync(host));
+        receiver.Status = 200;
 
-        await Assert.ThrowsAsync<HttpRequestException>(() => DeliverAsync(host));
-        await Assert.ThrowsAsync<HttpRequestException>(() => DeliverAsync(host));
-        await using (var db = host.Database.Read())
-        {
-            await Handler(host)
-                .GiveUpAsync(db.Set<WebhookDeliveryRow>().Single().Id, "failed", TestContext.Current.CancellationToken);
-        }
+        await Assert.ThrowsAsync<JobPostponedException>(() => DeliverAsync(host));
+        Assert.Single(receiver.Got);
+
+        await ChangeAsync(host, (webhook, _) => webhook.RetryMs = 0);
+        await DeliverAsync(host);
+        Assert.Equal(2, receiver.Got.Count);
+        Assert.Contains(host.Database.Log.Entries, e => e.Kind == "registry.webhook_delivered");
+    }
+
+    [Fact]
+    public async Task Messages_beyond_what_may_wait_for_a_dead_receiver_are_logged_as_undelivered()
+    {
+        await using var receiver = await Receiver.StartAsync();
+        await using var host = await StartAsync(receiver);
+        await host.OkAsync("POST", "webhooks", Body(receiver.Url), Admin);
+        var path = await host.VersionAsync("m");
+        await host.Database.Writer.WriteAsync<Unit>(
+            (session, _) =>
+            {
+                var webhook = session.Db.Set<WebhookRow>().Single();
+                webhook.Failures = 1;
+                session.Db.AddRange(
+                    Enumerable
+                        .Range(1, Announce.MaxWaiting)
+                        .Select(i => new WebhookDeliveryRow { Id = $"{i}", WebhookId = webhook.Id })
+                );
+                return Task.FromResult<Result<Unit>>(default(Unit));
+            },
+            TestContext.Current.CancellationToken
+        );
+
+        await host.RegisterAsync("m", $"mlflow-artifacts:/{path}", null);
+
+        var end = Assert.Single(host.Database.Log.Entries, e => e.Kind == "registry.webhook_undelivered");
+        Assert.Equal("full", (string?)end.Details["reason"]);
+    }
+
+    [Fact]
+    public async Task A_changed_webhook_is_tried_at_once()
+    {
+        await using var receiver = await Receiver.StartAsync();
+        await using var host = await StartAsync(receiver);
+        var made = await host.OkAsync("POST", "webhooks", Body(receiver.Url), Admin);
+        await host.VersionAsync("m");
+        receiver.Status = 503;
+        await Assert.ThrowsAsync<JobPostponedException>(() => DeliverAsync(host));
+        receiver.Status = 200;
+
+        await host.OkAsync("PATCH", $"webhooks/{made["webhook"]!["webhook_id"]}", """{"name":"mended"}""", Admin);
+        await DeliverAsync(host);
 
         Assert.Equal(2, receiver.Got.Count);
-        Assert.Single(receiver.Got.Select(got => got.Headers["X-MLflow-Delivery-Id"]).Distinct());
-        Assert.Contains(host.Database.Log.Entries, e => e.Kind == "registry.webhook_undelivered");
-        await using var after = host.Database.Read();
-        Assert.Empty(after.Set<WebhookDeliveryRow>());
+    }
+
+    [Fact]
+    public async Task The_event_of_stages_stands_apart_where_stock_clients_do_not_look()
+    {
+        await using var host = await RegistryHost.StartAsync();
+        var stage = new JsonObject { ["entity"] = "MODEL_VERSION_STAGE", ["action"] = "UPDATED" };
+        var body = Body("https://hooks.example/x");
+        body["events"] = new JsonArray(stage.DeepClone(), VersionCreated.DeepClone());
+        var alone = Body("https://hooks.example/x");
+        alone["events"] = new JsonArray(stage.DeepClone());
+
+        await host.OkAsync("POST", "webhooks", body.ToJsonString(), Admin);
+        var (refused, answer) = await host.SendAsync("POST", "webhooks", alone.ToJsonString(), Admin);
+        var listed = (await host.OkAsync("GET", "webhooks", actor: Admin))["webhooks"]![0]!;
+
+        Assert.Equal($"[{VersionCreated.ToJsonString()}]", listed["events"]!.ToJsonString());
+        Assert.Equal($"[{stage.ToJsonString()}]", listed["gateway_events"]!.ToJsonString());
+        Assert.Equal((400, "registry.bad_webhook_event"), (refused, (string?)answer["code"]));
     }
 
     [Fact]
@@ -441,6 +539,16 @@ public sealed class WebhookTests
             await Handler(host).RunAsync(id, TestContext.Current.CancellationToken);
         }
     }
+
+    private static Task ChangeAsync(RegistryHost host, Action<WebhookRow, WebhookDeliveryRow?> change) =>
+        host.Database.Writer.WriteAsync<Unit>(
+            (session, _) =>
+            {
+                change(session.Db.Set<WebhookRow>().Single(), session.Db.Set<WebhookDeliveryRow>().SingleOrDefault());
+                return Task.FromResult<Result<Unit>>(default(Unit));
+            },
+            TestContext.Current.CancellationToken
+        );
 
     private static string Log(RegistryHost host) =>
         string.Join('\n', host.Database.Log.Entries.Select(e => $"{e.Subject} {e.Details.ToJsonString()}"));
