@@ -162,6 +162,7 @@ internal static class ArtifactDownloads
             version.Row.Prefix,
             Deleted: false,
             version.Row.Quarantined,
+            Failed: false,
             version.Row.Stage,
             version.Aliases.Count > 0
         );

@@ -13,6 +13,7 @@ internal sealed record Holder(
     string Prefix,
     bool Deleted,
     bool Quarantined,
+    bool Failed,
     string Stage,
     bool HasAlias
 )
@@ -45,6 +46,7 @@ internal static class Holders
         string Prefix,
         bool Deleted,
         bool Quarantined,
+        bool Failed,
         string Stage,
         bool HasAlias
     );
@@ -62,10 +64,16 @@ internal static class Holders
                     version.Prefix,
                     version.Deleted || model.Deleted,
                     version.Quarantined,
+                    version.Status == VersionStatus.FailedRegistration,
                     version.Stage,
                     db.Set<AliasRow>().Any(a => a.ModelId == model.Id && a.Number == version.Number)
                 )
         )
+    );
+
+    private static readonly Failure Failed = Failure.Conflict(
+        "registry.version_not_ready",
+        "These bytes belong to a version whose registration failed: only who may write the run or logged model reads them."
     );
 
     public static async Task<List<Holder>> OfAsync(
@@ -81,6 +89,7 @@ internal static class Holders
             row.Prefix,
             row.Deleted,
             row.Quarantined,
+            row.Failed,
             row.Stage,
             row.HasAlias
         ));
@@ -89,6 +98,7 @@ internal static class Holders
     /// <summary>
     /// Null when the caller may read these bytes. Bytes under a registered prefix need the right on a version holding them;
     /// the right on the experiment alone opens only what nobody registered. Deleted versions count when no other holds the path.
+    /// What was examined and refused, whoever registered it, is served to those alone who may write where it lies.
     /// </summary>
     public static Failure? CheckRead(
         Call call,
@@ -112,8 +122,17 @@ internal static class Holders
             return absent;
         }
 
-        return readable.TrueForAll(holder => holder.Quarantined)
-            ? Failure.Conflict("registry.quarantined", "These bytes are quarantined: they did not match their digest.")
+        if (readable.TrueForAll(holder => holder.Quarantined))
+        {
+            return Failure.Conflict(
+                "registry.quarantined",
+                "These bytes are quarantined: they did not match their digest."
+            );
+        }
+
+        return
+            deciding.TrueForAll(holder => holder.Failed) && !call.Rights.Allows(Permissions.ExperimentWrite, experiment)
+            ? Failed
             : null;
     }
 }

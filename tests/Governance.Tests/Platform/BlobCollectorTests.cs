@@ -84,10 +84,13 @@ public sealed class BlobCollectorTests
         Assert.False(File.Exists(host.PathOf(stored.Digest)));
     }
 
-    [Fact]
-    public async Task An_upload_during_the_deletion_is_refused_and_works_when_it_is_sent_again()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task An_upload_during_the_deletion_is_refused_and_works_when_it_is_sent_again(bool inBucket)
     {
-        await using var host = await Host.StartAsync();
+        await using var server = inBucket ? await S3Server.StartAsync() : null;
+        await using var host = await Host.StartAsync(server);
         var digest = await host.StoreAsync("same");
         host.Clock.Advance(Grace);
         await host.CollectAsync();
@@ -171,14 +174,16 @@ public sealed class BlobCollectorTests
     }
 
     [Theory]
-    [InlineData(1)]
-    [InlineData(2)]
-    [InlineData(3)]
-    [InlineData(4)]
-    [InlineData(5)]
-    public async Task However_uploads_uses_and_collections_interleave_what_is_used_is_there(int seed)
+    [InlineData(1, false)]
+    [InlineData(2, false)]
+    [InlineData(3, false)]
+    [InlineData(4, false)]
+    [InlineData(5, false)]
+    [InlineData(6, true)]
+    public async Task However_uploads_uses_and_collections_interleave_what_is_used_is_there(int seed, bool inBucket)
     {
-        await using var host = await Host.StartAsync();
+        await using var server = inBucket ? await S3Server.StartAsync() : null;
+        await using var host = await Host.StartAsync(server);
         var chance = new Random(seed);
         var waiting = new List<StoredBlob>();
         var steps = 0;
@@ -245,7 +250,8 @@ public sealed class BlobCollectorTests
 
         public HookedFiles Files => (HookedFiles)database.Get<IBlobFiles>();
 
-        public static async Task<Host> StartAsync()
+        /// <summary>With its files in the bucket of a server, or on disk.</summary>
+        public static async Task<Host> StartAsync(S3Server? server = null)
         {
             var clock = new FakeTimeProvider(DateTimeOffset.UnixEpoch.AddYears(60));
             var used = new UsedSet();
@@ -253,7 +259,13 @@ public sealed class BlobCollectorTests
                 services =>
                 {
                     services.AddSingleton<DiskBlobFiles>();
-                    services.AddSingleton<IBlobFiles, HookedFiles>();
+                    services.AddSingleton<S3BlobFiles>();
+                    services.AddSingleton(server?.Options ?? new S3Options());
+                    services.AddSingleton<IBlobFiles>(provider => new HookedFiles(
+                        server is null
+                            ? provider.GetRequiredService<DiskBlobFiles>()
+                            : provider.GetRequiredService<S3BlobFiles>()
+                    ));
                     services.AddSingleton<IBlobReferences>(used);
                 },
                 clock: clock
@@ -313,8 +325,8 @@ public sealed class BlobCollectorTests
     }
 }
 
-/// <summary>Files on disk, with something happening just before and just after each deletion.</summary>
-internal sealed class HookedFiles(DiskBlobFiles files) : IBlobFiles
+/// <summary>Stored files, with something happening just before and just after each deletion.</summary>
+internal sealed class HookedFiles(IBlobFiles files) : IBlobFiles
 {
     public Func<Task> BeforeDelete { get; set; } = () => Task.CompletedTask;
 

@@ -106,7 +106,9 @@ public sealed class ArtifactCollectionTests
             {
                 services.AddSingleton<TimeProvider>(clock);
                 services.AddSingleton<DiskBlobFiles>();
-                services.AddSingleton<IBlobFiles, HookedFiles>();
+                services.AddSingleton<IBlobFiles>(provider => new HookedFiles(
+                    provider.GetRequiredService<DiskBlobFiles>()
+                ));
             });
             return new World(host, clock);
         }

@@ -1,6 +1,8 @@
 using System.Security.Cryptography;
 using System.Text;
+using Governance.Kernel;
 using Governance.Platform.Logging;
+using Governance.Registry.Contracts;
 
 namespace Governance.Tests.Registry;
 
@@ -107,6 +109,38 @@ public sealed class ArtifactTests
         using var free = await host.ArtifactAsync("GET", $"{root}/notes.txt");
 
         Assert.Equal((404, 200), ((int)held.StatusCode, (int)free.StatusCode));
+    }
+
+    [Fact]
+    public async Task What_failed_its_registration_is_read_by_its_writers_only()
+    {
+        await using var host = await RegistryHost.StartAsync();
+        host.Intake.Holds = true;
+        var path = await host.VersionAsync("m");
+        Assert.Equal((200, 200), await ReadAsync());
+        await host.Database.Writer.WriteAsync(
+            (session, token) =>
+                host.Database.Get<IVersionStatus>().FailAsync(session, new ModelVersionRef("m", 1), "malicious", token),
+            TestContext.Current.CancellationToken
+        );
+
+        Assert.Equal((200, 409), await ReadAsync());
+        var (copied, _) = await host.SendAsync(
+            "POST",
+            "model-versions/create",
+            new { name = "copy", source = "models:/m/1" },
+            "curator-x"
+        );
+        await host.OkAsync("DELETE", "model-versions/delete", new { name = "m", version = "1" });
+        Assert.Equal((200, 409), await ReadAsync());
+        Assert.NotEqual(200, copied);
+
+        async Task<(int, int)> ReadAsync()
+        {
+            using var own = await host.ArtifactAsync("GET", $"{path}/model.pkl");
+            using var other = await host.ArtifactAsync("GET", $"{path}/model.pkl", actor: "reviewer-x");
+            return ((int)own.StatusCode, (int)other.StatusCode);
+        }
     }
 
     [Fact]

@@ -592,6 +592,9 @@ namespace Governance.Gateway.Database.Migrations
                     b.Property<string>("LastError")
                         .HasColumnType("TEXT");
 
+                    b.Property<bool>("Outbound")
+                        .HasColumnType("INTEGER");
+
                     b.Property<string>("Payload")
                         .IsRequired()
                         .HasColumnType("TEXT");
@@ -1133,6 +1136,38 @@ namespace Governance.Gateway.Database.Migrations
                     b.HasIndex("Digest");
 
                     b.ToTable("registry_artifacts", (string)null);
+                });
+
+            modelBuilder.Entity("Governance.Registry.Storage.AssessmentRow", b =>
+                {
+                    b.Property<string>("Id")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Content")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("CreatedMs")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<bool>("Overridden")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("Overrides")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("TraceId")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("UpdatedMs")
+                        .HasColumnType("INTEGER");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex("TraceId");
+
+                    b.ToTable("registry_assessments", (string)null);
                 });
 
             modelBuilder.Entity("Governance.Registry.Storage.ExperimentRow", b =>
@@ -1947,6 +1982,9 @@ namespace Governance.Gateway.Database.Migrations
                     b.Property<string>("Id")
                         .HasColumnType("TEXT");
 
+                    b.Property<int?>("AnswerStatus")
+                        .HasColumnType("INTEGER");
+
                     b.Property<long>("CreatedMs")
                         .HasColumnType("INTEGER");
 
@@ -1961,9 +1999,22 @@ namespace Governance.Gateway.Database.Migrations
                         .IsRequired()
                         .HasColumnType("TEXT");
 
+                    b.Property<int>("Failures")
+                        .HasColumnType("INTEGER");
+
                     b.Property<string>("Name")
                         .IsRequired()
                         .HasColumnType("TEXT");
+
+                    b.Property<string>("Outcome")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("RetryMs")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<long>("TriedMs")
+                        .HasColumnType("INTEGER");
 
                     b.Property<long>("UpdatedMs")
                         .HasColumnType("INTEGER");

@@ -657,6 +657,9 @@ namespace Governance.Gateway.Database.PostgreSql.Migrations
                         .HasColumnType("text")
                         .UseCollation("C");
 
+                    b.Property<bool>("Outbound")
+                        .HasColumnType("boolean");
+
                     b.Property<string>("Payload")
                         .IsRequired()
                         .HasColumnType("text")
@@ -1258,6 +1261,42 @@ namespace Governance.Gateway.Database.PostgreSql.Migrations
                     b.HasIndex("Digest");
 
                     b.ToTable("registry_artifacts", (string)null);
+                });
+
+            modelBuilder.Entity("Governance.Registry.Storage.AssessmentRow", b =>
+                {
+                    b.Property<string>("Id")
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<string>("Content")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<long>("CreatedMs")
+                        .HasColumnType("bigint");
+
+                    b.Property<bool>("Overridden")
+                        .HasColumnType("boolean");
+
+                    b.Property<string>("Overrides")
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<string>("TraceId")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<long>("UpdatedMs")
+                        .HasColumnType("bigint");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex("TraceId");
+
+                    b.ToTable("registry_assessments", (string)null);
                 });
 
             modelBuilder.Entity("Governance.Registry.Storage.ExperimentRow", b =>
@@ -2184,6 +2223,9 @@ namespace Governance.Gateway.Database.PostgreSql.Migrations
                         .HasColumnType("text")
                         .UseCollation("C");
 
+                    b.Property<int?>("AnswerStatus")
+                        .HasColumnType("integer");
+
                     b.Property<long>("CreatedMs")
                         .HasColumnType("bigint");
 
@@ -2200,10 +2242,24 @@ namespace Governance.Gateway.Database.PostgreSql.Migrations
                         .HasColumnType("text")
                         .UseCollation("C");
 
+                    b.Property<int>("Failures")
+                        .HasColumnType("integer");
+
                     b.Property<string>("Name")
                         .IsRequired()
                         .HasColumnType("text")
                         .UseCollation("C");
+
+                    b.Property<string>("Outcome")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<long>("RetryMs")
+                        .HasColumnType("bigint");
+
+                    b.Property<long>("TriedMs")
+                        .HasColumnType("bigint");
 
                     b.Property<long>("UpdatedMs")
                         .HasColumnType("bigint");
