@@ -45,6 +45,7 @@ class Kit:
             with concurrent.futures.ThreadPoolExecutor(group.get("threads", THREADS)) as pool:
                 list(pool.map(self.attempt, vectors.cases(group)))
             self.aftermath(group["class"], scene)
+            self.own_controls(group)
         scene.clean()
         self.canary.close()
         return self
@@ -71,6 +72,22 @@ class Kit:
         answer = self.send({**step, "as": case.vector.get("control_as", "owner")})
         if answer.status != case.vector["control"]:
             self.note(case.group, f"{case.id}:control", [], f"the owner got {answer.status}: {answer.body[:120]!r}", 0)
+
+    def own_controls(self, group):
+        """What the other user was refused on the owner's objects it must be able to do to its own; deletions come last."""
+        if "other" not in self.tokens:
+            return
+        names = {**self.names, **{name[6:]: value for name, value in self.names.items() if name.startswith("other_")}}
+        cases = [case for case in vectors.cases(group) if case.vector.get("own")]
+        seen = set()
+        for case in sorted(cases, key=lambda case: case.vector["own"]):
+            if case.vector["id"] in seen:
+                continue
+            seen.add(case.vector["id"])
+            filled, steps = case.steps(names)
+            answer = self.send(vectors.fill(steps[0], filled))
+            if answer.status // 100 != 2:
+                self.note(case.group, f"{case.id}:control", [], f"on its own objects: {answer.status} {answer.body[:120]!r}", 0)
 
     def step(self, step, names):
         step = vectors.fill(step, names)

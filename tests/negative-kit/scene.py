@@ -47,19 +47,8 @@ class Scene:
         root = f"{ARTIFACTS}/{owner['experiment']}/{owner['run']}/artifacts"
         for name, content in {"notes/secret.txt": owner["secret"].encode(), "page.html": PAGE, "pic.svg": PICTURE}.items():
             self.ask("owner", "PUT", f"{root}/{name}", raw=content)
-        trace = f"tr-{uuid.uuid4().hex}"
-        location = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": owner["experiment"]}}
-        info = {
-            "trace_id": trace,
-            "trace_location": location,
-            "request_time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "execution_duration": "0.1s",
-            "state": "OK",
-            "request_preview": owner["secret"],
-            "tags": {},
-        }
-        made = self.ask("owner", "POST", "/api/3.0/mlflow/traces", {"trace": {"trace_info": info}}, want=())
-        owner["trace"] = made.get("trace", {}).get("trace_info", {}).get("trace_id", trace)
+        owner["trace"] = self.trace("owner", owner["experiment"], owner["secret"])
+        owner["other_trace"] = self.trace("other", owner["other_experiment"], "")
         hook = {"name": f"kit-{self.mark}", "url": "https://receiver.example/hook", "events": [{"entity": "MODEL_VERSION", "action": "CREATED"}]}
         made = self.ask("admin", "POST", f"{API}/webhooks", hook, want=()) if self.tokens.get("admin") else {}
         owner["webhook"] = made.get("webhook", {}).get("webhook_id", uuid.uuid4())
@@ -67,6 +56,20 @@ class Scene:
         self.ask("owner", "POST", f"{API}/registered-models/set-tag", {"name": owner["model"], "key": "note", "value": owner["secret"]})
         owner["before"] = self.state()
         return self
+
+    def trace(self, who, experiment, preview):
+        trace = f"tr-{uuid.uuid4().hex}"
+        info = {
+            "trace_id": trace,
+            "trace_location": {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment}},
+            "request_time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "execution_duration": "0.1s",
+            "state": "OK",
+            "request_preview": preview,
+            "tags": {},
+        }
+        made = self.ask(who, "POST", "/api/3.0/mlflow/traces", {"trace": {"trace_info": info}}, want=())
+        return made.get("trace", {}).get("trace_info", {}).get("trace_id", trace)
 
     def user(self, who):
         names, own = self.names, {"owner": "", "other": "other_"}[who]

@@ -1,5 +1,6 @@
 using Governance.Kernel;
 using Governance.Platform.Database;
+using Governance.Registry.Contracts;
 using Governance.Registry.Storage;
 using Governance.Registry.Wire;
 using Microsoft.EntityFrameworkCore;

@@ -12,7 +12,7 @@ using Npgsql.EntityFrameworkCore.PostgreSQL.Metadata;
 namespace Governance.Gateway.Database.PostgreSql.Migrations
 {
     [DbContext(typeof(PostgresGovernanceDb))]
-    [Migration("20261129185903_KeepDeliveriesAndAssessments")]
+    [Migration("20261129194701_KeepDeliveriesAndAssessments")]
     partial class KeepDeliveriesAndAssessments
     {
         /// <inheritdoc />
@@ -299,6 +299,24 @@ namespace Governance.Gateway.Database.PostgreSql.Migrations
                     b.Property<long>("CreatedAt")
                         .HasColumnType("bigint");
 
+                    b.Property<string>("ExceptTargets")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<long?>("ExpiresAt")
+                        .HasColumnType("bigint");
+
+                    b.Property<string>("GrantedBy")
+                        .IsRequired()
+                        .HasMaxLength(32)
+                        .HasColumnType("character varying(32)")
+                        .UseCollation("C");
+
+                    b.Property<string>("GroupId")
+                        .HasColumnType("character varying(32)")
+                        .UseCollation("C");
+
                     b.Property<int>("Kind")
                         .HasColumnType("integer");
 
@@ -308,6 +326,9 @@ namespace Governance.Gateway.Database.PostgreSql.Migrations
                         .HasColumnType("character varying(256)")
                         .UseCollation("C");
 
+                    b.Property<bool>("Pending")
+                        .HasColumnType("boolean");
+
                     b.Property<string>("Role")
                         .IsRequired()
                         .HasMaxLength(32)
@@ -315,18 +336,99 @@ namespace Governance.Gateway.Database.PostgreSql.Migrations
                         .UseCollation("C");
 
                     b.Property<string>("SubjectId")
-                        .IsRequired()
                         .HasColumnType("character varying(32)")
+                        .UseCollation("C");
+
+                    b.Property<string>("Targets")
+                        .IsRequired()
+                        .HasColumnType("text")
                         .UseCollation("C");
 
                     b.HasKey("Id");
 
                     b.HasIndex("Role");
 
+                    b.HasIndex("GroupId", "Role", "Kind", "Pattern")
+                        .IsUnique();
+
                     b.HasIndex("SubjectId", "Role", "Kind", "Pattern")
                         .IsUnique();
 
                     b.ToTable("identity_grants", (string)null);
+                });
+
+            modelBuilder.Entity("Governance.Identity.Storage.GroupRow", b =>
+                {
+                    b.Property<string>("Id")
+                        .HasMaxLength(32)
+                        .HasColumnType("character varying(32)")
+                        .UseCollation("C");
+
+                    b.Property<string>("Claim")
+                        .HasMaxLength(64)
+                        .HasColumnType("character varying(64)")
+                        .UseCollation("C");
+
+                    b.Property<long>("CreatedAt")
+                        .HasColumnType("bigint");
+
+                    b.Property<string>("Issuer")
+                        .HasMaxLength(256)
+                        .HasColumnType("character varying(256)")
+                        .UseCollation("C");
+
+                    b.Property<string>("Name")
+                        .IsRequired()
+                        .HasMaxLength(64)
+                        .HasColumnType("character varying(64)")
+                        .UseCollation("C");
+
+                    b.Property<string>("Value")
+                        .HasMaxLength(256)
+                        .HasColumnType("character varying(256)")
+                        .UseCollation("C");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex("Name")
+                        .IsUnique();
+
+                    b.HasIndex("Issuer", "Claim", "Value")
+                        .IsUnique();
+
+                    b.ToTable("identity_groups", (string)null);
+                });
+
+            modelBuilder.Entity("Governance.Identity.Storage.MemberRow", b =>
+                {
+                    b.Property<string>("SubjectId")
+                        .HasColumnType("character varying(32)")
+                        .UseCollation("C");
+
+                    b.Property<string>("GroupId")
+                        .HasColumnType("character varying(32)")
+                        .UseCollation("C");
+
+                    b.Property<long>("AddedAt")
+                        .HasColumnType("bigint");
+
+                    b.Property<string>("AddedBy")
+                        .IsRequired()
+                        .HasMaxLength(32)
+                        .HasColumnType("character varying(32)")
+                        .UseCollation("C");
+
+                    b.Property<bool>("Pending")
+                        .HasColumnType("boolean");
+
+                    b.Property<long?>("SeenAt")
+                        .HasColumnType("bigint");
+
+                    b.HasKey("SubjectId", "GroupId");
+
+                    b.HasIndex("GroupId");
+
+                    b.ToTable("identity_group_members", (string)null);
                 });
 
             modelBuilder.Entity("Governance.Identity.Storage.RoleTextRow", b =>
@@ -1241,6 +1343,190 @@ namespace Governance.Gateway.Database.PostgreSql.Migrations
                         });
                 });
 
+            modelBuilder.Entity("Governance.Registry.Storage.ImportCountRow", b =>
+                {
+                    b.Property<string>("ImportId")
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<string>("Kind")
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<long>("Present")
+                        .HasColumnType("bigint");
+
+                    b.Property<long>("Seen")
+                        .HasColumnType("bigint");
+
+                    b.HasKey("ImportId", "Kind");
+
+                    b.ToTable("registry_import_counts", (string)null);
+                });
+
+            modelBuilder.Entity("Governance.Registry.Storage.ImportFailureRow", b =>
+                {
+                    b.Property<string>("ImportId")
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<string>("Kind")
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<string>("RemoteId")
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<string>("Code")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<string>("Message")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.HasKey("ImportId", "Kind", "RemoteId");
+
+                    b.ToTable("registry_import_failures", (string)null);
+                });
+
+            modelBuilder.Entity("Governance.Registry.Storage.ImportRow", b =>
+                {
+                    b.Property<string>("Id")
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<string>("At")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<long>("CreatedMs")
+                        .HasColumnType("bigint");
+
+                    b.Property<bool>("DryRun")
+                        .HasColumnType("boolean");
+
+                    b.Property<string>("Experiments")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<string>("Models")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<string>("OwnerId")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<string>("PageToken")
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<int>("Pages")
+                        .HasColumnType("integer");
+
+                    b.Property<string>("Phase")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<string>("Source")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<string>("StartedBy")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<string>("StartedByKind")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<string>("State")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<string>("StopCode")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<string>("StopMessage")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<long>("UpdatedMs")
+                        .HasColumnType("bigint");
+
+                    b.HasKey("Id");
+
+                    b.ToTable("registry_imports", (string)null);
+                });
+
+            modelBuilder.Entity("Governance.Registry.Storage.ImportedRow", b =>
+                {
+                    b.Property<string>("Source")
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<string>("Kind")
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<string>("RemoteId")
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<string>("ArtifactUri")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<long>("Bytes")
+                        .HasColumnType("bigint");
+
+                    b.Property<long>("Files")
+                        .HasColumnType("bigint");
+
+                    b.Property<string>("ImportId")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<string>("LocalId")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<string>("Name")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<int>("State")
+                        .HasColumnType("integer");
+
+                    b.HasKey("Source", "Kind", "RemoteId");
+
+                    b.HasIndex("ImportId", "Kind");
+
+                    b.HasIndex("Kind", "LocalId");
+
+                    b.ToTable("registry_imported", (string)null);
+                });
+
             modelBuilder.Entity("Governance.Registry.Storage.InputRow", b =>
                 {
                     b.Property<string>("RunId")
@@ -1647,6 +1933,153 @@ namespace Governance.Gateway.Database.PostgreSql.Migrations
                     b.HasIndex("ExperimentId", "TimestampMs");
 
                     b.ToTable("registry_traces", (string)null);
+                });
+
+            modelBuilder.Entity("Governance.Registry.Storage.UpstreamAdoptedRow", b =>
+                {
+                    b.Property<string>("Container")
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.HasKey("Container");
+
+                    b.ToTable("registry_upstream_adopted", (string)null);
+                });
+
+            modelBuilder.Entity("Governance.Registry.Storage.UpstreamDriftRow", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("uuid");
+
+                    b.Property<string>("Expected")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<string>("Found")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<long>("FoundMs")
+                        .HasColumnType("bigint");
+
+                    b.Property<string>("Key")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<string>("Kind")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<string>("Model")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<int>("Version")
+                        .HasColumnType("integer");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex("Model", "Version", "Kind", "Key")
+                        .IsUnique();
+
+                    b.ToTable("registry_upstream_drift", (string)null);
+                });
+
+            modelBuilder.Entity("Governance.Registry.Storage.UpstreamIntentRow", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("uuid");
+
+                    b.Property<string>("ActorId")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<string>("Body")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<long>("CreatedMs")
+                        .HasColumnType("bigint");
+
+                    b.Property<string>("Kind")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<string>("RequestKey")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex("RequestKey");
+
+                    b.ToTable("registry_upstream_intents", (string)null);
+                });
+
+            modelBuilder.Entity("Governance.Registry.Storage.UpstreamProgressRow", b =>
+                {
+                    b.Property<string>("Name")
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<long>("UpdatedMs")
+                        .HasColumnType("bigint");
+
+                    b.Property<string>("Value")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.HasKey("Name");
+
+                    b.ToTable("registry_upstream_progress", (string)null);
+                });
+
+            modelBuilder.Entity("Governance.Registry.Storage.UpstreamWorkRow", b =>
+                {
+                    b.Property<long>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("bigint");
+
+                    NpgsqlPropertyBuilderExtensions.UseIdentityByDefaultColumn(b.Property<long>("Id"));
+
+                    b.Property<int>("Attempts")
+                        .HasColumnType("integer");
+
+                    b.Property<long>("CreatedMs")
+                        .HasColumnType("bigint");
+
+                    b.Property<long>("DueMs")
+                        .HasColumnType("bigint");
+
+                    b.Property<string>("Lane")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<string>("Touched")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex("DueMs");
+
+                    b.HasIndex("Lane");
+
+                    b.ToTable("registry_upstream_work", (string)null);
                 });
 
             modelBuilder.Entity("Governance.Registry.Storage.VersionRow", b =>
@@ -2100,6 +2533,25 @@ namespace Governance.Gateway.Database.PostgreSql.Migrations
 
             modelBuilder.Entity("Governance.Identity.Storage.GrantRow", b =>
                 {
+                    b.HasOne("Governance.Identity.Storage.GroupRow", null)
+                        .WithMany()
+                        .HasForeignKey("GroupId")
+                        .OnDelete(DeleteBehavior.Restrict);
+
+                    b.HasOne("Governance.Identity.Storage.SubjectRow", null)
+                        .WithMany()
+                        .HasForeignKey("SubjectId")
+                        .OnDelete(DeleteBehavior.Restrict);
+                });
+
+            modelBuilder.Entity("Governance.Identity.Storage.MemberRow", b =>
+                {
+                    b.HasOne("Governance.Identity.Storage.GroupRow", null)
+                        .WithMany()
+                        .HasForeignKey("GroupId")
+                        .OnDelete(DeleteBehavior.Restrict)
+                        .IsRequired();
+
                     b.HasOne("Governance.Identity.Storage.SubjectRow", null)
                         .WithMany()
                         .HasForeignKey("SubjectId")

@@ -11,7 +11,7 @@ using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
 namespace Governance.Gateway.Database.Migrations
 {
     [DbContext(typeof(GovernanceDb))]
-    [Migration("20261129185847_KeepDeliveriesAndAssessments")]
+    [Migration("20261129194700_KeepDeliveriesAndAssessments")]
     partial class KeepDeliveriesAndAssessments
     {
         /// <inheritdoc />
@@ -267,6 +267,21 @@ namespace Governance.Gateway.Database.Migrations
                     b.Property<long>("CreatedAt")
                         .HasColumnType("INTEGER");
 
+                    b.Property<string>("ExceptTargets")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<long?>("ExpiresAt")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("GrantedBy")
+                        .IsRequired()
+                        .HasMaxLength(32)
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("GroupId")
+                        .HasColumnType("TEXT");
+
                     b.Property<int>("Kind")
                         .HasColumnType("INTEGER");
 
@@ -275,12 +290,18 @@ namespace Governance.Gateway.Database.Migrations
                         .HasMaxLength(256)
                         .HasColumnType("TEXT");
 
+                    b.Property<bool>("Pending")
+                        .HasColumnType("INTEGER");
+
                     b.Property<string>("Role")
                         .IsRequired()
                         .HasMaxLength(32)
                         .HasColumnType("TEXT");
 
                     b.Property<string>("SubjectId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Targets")
                         .IsRequired()
                         .HasColumnType("TEXT");
 
@@ -288,10 +309,79 @@ namespace Governance.Gateway.Database.Migrations
 
                     b.HasIndex("Role");
 
+                    b.HasIndex("GroupId", "Role", "Kind", "Pattern")
+                        .IsUnique();
+
                     b.HasIndex("SubjectId", "Role", "Kind", "Pattern")
                         .IsUnique();
 
                     b.ToTable("identity_grants", (string)null);
+                });
+
+            modelBuilder.Entity("Governance.Identity.Storage.GroupRow", b =>
+                {
+                    b.Property<string>("Id")
+                        .HasMaxLength(32)
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Claim")
+                        .HasMaxLength(64)
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("CreatedAt")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("Issuer")
+                        .HasMaxLength(256)
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Name")
+                        .IsRequired()
+                        .HasMaxLength(64)
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Value")
+                        .HasMaxLength(256)
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex("Name")
+                        .IsUnique();
+
+                    b.HasIndex("Issuer", "Claim", "Value")
+                        .IsUnique();
+
+                    b.ToTable("identity_groups", (string)null);
+                });
+
+            modelBuilder.Entity("Governance.Identity.Storage.MemberRow", b =>
+                {
+                    b.Property<string>("SubjectId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("GroupId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("AddedAt")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("AddedBy")
+                        .IsRequired()
+                        .HasMaxLength(32)
+                        .HasColumnType("TEXT");
+
+                    b.Property<bool>("Pending")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<long?>("SeenAt")
+                        .HasColumnType("INTEGER");
+
+                    b.HasKey("SubjectId", "GroupId");
+
+                    b.HasIndex("GroupId");
+
+                    b.ToTable("identity_group_members", (string)null);
                 });
 
             modelBuilder.Entity("Governance.Identity.Storage.RoleTextRow", b =>
@@ -1122,6 +1212,163 @@ namespace Governance.Gateway.Database.Migrations
                         });
                 });
 
+            modelBuilder.Entity("Governance.Registry.Storage.ImportCountRow", b =>
+                {
+                    b.Property<string>("ImportId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Kind")
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("Present")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<long>("Seen")
+                        .HasColumnType("INTEGER");
+
+                    b.HasKey("ImportId", "Kind");
+
+                    b.ToTable("registry_import_counts", (string)null);
+                });
+
+            modelBuilder.Entity("Governance.Registry.Storage.ImportFailureRow", b =>
+                {
+                    b.Property<string>("ImportId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Kind")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("RemoteId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Code")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Message")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("ImportId", "Kind", "RemoteId");
+
+                    b.ToTable("registry_import_failures", (string)null);
+                });
+
+            modelBuilder.Entity("Governance.Registry.Storage.ImportRow", b =>
+                {
+                    b.Property<string>("Id")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("At")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("CreatedMs")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<bool>("DryRun")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("Experiments")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Models")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("OwnerId")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("PageToken")
+                        .HasColumnType("TEXT");
+
+                    b.Property<int>("Pages")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("Phase")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Source")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("StartedBy")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("StartedByKind")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("State")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("StopCode")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("StopMessage")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("UpdatedMs")
+                        .HasColumnType("INTEGER");
+
+                    b.HasKey("Id");
+
+                    b.ToTable("registry_imports", (string)null);
+                });
+
+            modelBuilder.Entity("Governance.Registry.Storage.ImportedRow", b =>
+                {
+                    b.Property<string>("Source")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Kind")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("RemoteId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("ArtifactUri")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("Bytes")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<long>("Files")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("ImportId")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("LocalId")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Name")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<int>("State")
+                        .HasColumnType("INTEGER");
+
+                    b.HasKey("Source", "Kind", "RemoteId");
+
+                    b.HasIndex("ImportId", "Kind");
+
+                    b.HasIndex("Kind", "LocalId");
+
+                    b.ToTable("registry_imported", (string)null);
+                });
+
             modelBuilder.Entity("Governance.Registry.Storage.InputRow", b =>
                 {
                     b.Property<string>("RunId")
@@ -1480,6 +1727,137 @@ namespace Governance.Gateway.Database.Migrations
                     b.HasIndex("ExperimentId", "TimestampMs");
 
                     b.ToTable("registry_traces", (string)null);
+                });
+
+            modelBuilder.Entity("Governance.Registry.Storage.UpstreamAdoptedRow", b =>
+                {
+                    b.Property<string>("Container")
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("Container");
+
+                    b.ToTable("registry_upstream_adopted", (string)null);
+                });
+
+            modelBuilder.Entity("Governance.Registry.Storage.UpstreamDriftRow", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Expected")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Found")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("FoundMs")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("Key")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Kind")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Model")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<int>("Version")
+                        .HasColumnType("INTEGER");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex("Model", "Version", "Kind", "Key")
+                        .IsUnique();
+
+                    b.ToTable("registry_upstream_drift", (string)null);
+                });
+
+            modelBuilder.Entity("Governance.Registry.Storage.UpstreamIntentRow", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("ActorId")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Body")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("CreatedMs")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("Kind")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("RequestKey")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex("RequestKey");
+
+                    b.ToTable("registry_upstream_intents", (string)null);
+                });
+
+            modelBuilder.Entity("Governance.Registry.Storage.UpstreamProgressRow", b =>
+                {
+                    b.Property<string>("Name")
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("UpdatedMs")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("Value")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("Name");
+
+                    b.ToTable("registry_upstream_progress", (string)null);
+                });
+
+            modelBuilder.Entity("Governance.Registry.Storage.UpstreamWorkRow", b =>
+                {
+                    b.Property<long>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("INTEGER");
+
+                    b.Property<int>("Attempts")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<long>("CreatedMs")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<long>("DueMs")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("Lane")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Touched")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex("DueMs");
+
+                    b.HasIndex("Lane");
+
+                    b.ToTable("registry_upstream_work", (string)null);
                 });
 
             modelBuilder.Entity("Governance.Registry.Storage.VersionRow", b =>
@@ -1866,6 +2244,25 @@ namespace Governance.Gateway.Database.Migrations
 
             modelBuilder.Entity("Governance.Identity.Storage.GrantRow", b =>
                 {
+                    b.HasOne("Governance.Identity.Storage.GroupRow", null)
+                        .WithMany()
+                        .HasForeignKey("GroupId")
+                        .OnDelete(DeleteBehavior.Restrict);
+
+                    b.HasOne("Governance.Identity.Storage.SubjectRow", null)
+                        .WithMany()
+                        .HasForeignKey("SubjectId")
+                        .OnDelete(DeleteBehavior.Restrict);
+                });
+
+            modelBuilder.Entity("Governance.Identity.Storage.MemberRow", b =>
+                {
+                    b.HasOne("Governance.Identity.Storage.GroupRow", null)
+                        .WithMany()
+                        .HasForeignKey("GroupId")
+                        .OnDelete(DeleteBehavior.Restrict)
+                        .IsRequired();
+
                     b.HasOne("Governance.Identity.Storage.SubjectRow", null)
                         .WithMany()
                         .HasForeignKey("SubjectId")
