@@ -29,7 +29,12 @@ internal static class Govern
             ReportCommands.Create(surroundings),
             ImportCommand.Create(surroundings),
         };
-        foreach (var verb in PromotionCommands.Create(surroundings).Concat(AccessCommands.Create(surroundings)))
+        foreach (
+            var verb in PromotionCommands
+                .Create(surroundings)
+                .Concat(AccessCommands.Create(surroundings))
+                .Concat(PersonCommands.Create(surroundings))
+        )
         {
             root.Add(verb);
         }

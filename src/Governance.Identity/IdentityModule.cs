@@ -1,7 +1,10 @@
 using Governance.Identity.Access;
+using Governance.Identity.Account;
+using Governance.Identity.Confirm;
 using Governance.Identity.Contracts;
 using Governance.Identity.Federation;
 using Governance.Identity.Server;
+using Governance.Identity.Sessions;
 using Governance.Identity.SignIn;
 using Governance.Identity.Startup;
 using Governance.Identity.Storage;
@@ -58,6 +61,11 @@ public static class IdentityModule
         services.TryAddSingleton<GrantStore>();
         services.TryAddSingleton<IGrants>(provider => provider.GetRequiredService<GrantStore>());
         services.TryAddSingleton<IGroups, GroupStore>();
+        services.TryAddSingleton<Confirmations>();
+        services.TryAddSingleton<Enrolments>();
+        services.TryAddSingleton<Logins>();
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IConfirmable, PersonConfirmation>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IConfirmable, LoginConfirmation>());
         services.TryAddSingleton<ActorReader>();
         services.TryAddSingleton<AttemptLimiter>();
         services.TryAddSingleton<LoginNames>();
@@ -69,11 +77,20 @@ public static class IdentityModule
         );
         services.TryAddSingleton<PasswordHashing>();
         services.TryAddSingleton<PasswordSignIn>();
+        services.TryAddSingleton<SecondStep>();
+        services.TryAddSingleton<Passkeys>();
+        services.TryAddSingleton<DeviceCookie>();
+        services.TryAddSingleton<SessionStore>();
+        services.TryAddSingleton<BrowserSignIn>();
+        services.TryAddSingleton<Credentials>();
+        services.TryAddSingleton<StepUp>();
+        services.TryAddSingleton<IStepUp>(provider => provider.GetRequiredService<StepUp>());
         services.TryAddSingleton<SetupCode>();
         services.TryAddSingleton<ServerKeys>();
         services.TryAddSingleton<Clients>();
         services.AddHostedService<IdentityStartup>();
         services.AddHostedService<TokenPruner>();
+        services.AddHostedService<SessionPruner>();
         AddIssuer(services);
         AddPages(services);
         return services;
@@ -99,6 +116,7 @@ public static class IdentityModule
         connect.MapGet("/authorize", TokenEndpoints.AuthorizeAsync);
         connect.MapPost("/token", TokenEndpoints.ExchangeAsync);
         SignInPages.Map(routes);
+        AccountPages.Map(routes);
         SubjectEndpoints.Map(routes);
         GrantEndpoints.Map(routes);
         return routes;
@@ -215,6 +233,21 @@ public static class IdentityModule
         options.Cookie.SecurePolicy = CookieSecurePolicy.Always;
         options.Cookie.SameSite = SameSiteMode.Lax;
         options.SlidingExpiration = false;
+        options.Events.OnValidatePrincipal = async validation =>
+        {
+            var services = validation.HttpContext.RequestServices;
+            var live = await services
+                .GetRequiredService<SessionStore>()
+                .IsLiveAsync(
+                    validation.Principal,
+                    services.GetRequiredService<TimeProvider>().GetUtcNow(),
+                    validation.HttpContext.RequestAborted
+                );
+            if (!live)
+            {
+                validation.RejectPrincipal();
+            }
+        };
     }
 
     private static void Configure(OpenIdConnectOptions client)

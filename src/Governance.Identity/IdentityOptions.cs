@@ -19,21 +19,36 @@ public sealed class IdentityOptions : IValidatableObject
     [Range(1, 24)]
     public int SessionHours { get; set; } = 8;
 
-    /// <summary>Wrong passwords in a row that lock an account, 1–20. Default 5.</summary>
+    /// <summary>Wrong attempts for a name that shut out the browser or address that they came from, 1–20; ten times as many shut out all strangers. Default 5.</summary>
     [Range(1, 20)]
     public int LockoutAttempts { get; set; } = 5;
 
-    /// <summary>How long an account stays locked, in minutes, 1–1440. Default 15.</summary>
+    /// <summary>How long they are shut out, in minutes, 1–1440. Default 15.</summary>
     [Range(1, 1440)]
     public int LockoutMinutes { get; set; } = 15;
 
-    /// <summary>Requests to the sign-in and set-up pages per client address and minute, 1–10000; per user name a third of it. Default 30.</summary>
+    /// <summary>Requests to the sign-in, enrolment and set-up pages per client address and minute, 1–10000. Default 30.</summary>
     [Range(1, 10_000)]
     public int SignInPerMinute { get; set; } = 30;
 
     /// <summary>Requests to the token, introspection and revocation endpoints per client address and minute, 1–100000. Default 120.</summary>
     [Range(1, 100_000)]
     public int TokensPerMinute { get; set; } = 120;
+
+    /// <summary>How recent a sign-in has to be for approvals and changes of persons, roles and credentials, in minutes, 1–480. Default 15.</summary>
+    [Range(1, 480)]
+    public int RecentSignInMinutes { get; set; } = 15;
+
+    /// <summary>Whether approvals and changes of persons and roles need a sign-in with more than a password. Default false.</summary>
+    public bool RequireSecondFactor { get; set; }
+
+    /// <summary>How long a second administrator can confirm a privileged change, in hours, 1–720. Default 72.</summary>
+    [Range(1, 720)]
+    public int ConfirmationHours { get; set; } = 72;
+
+    /// <summary>How long the one-time code of a new or reset person works, in hours, 1–168. Default 48.</summary>
+    [Range(1, 168)]
+    public int EnrolmentHours { get; set; } = 48;
 
     /// <summary>
     /// Requests answered 401 per client address and minute, 10–100000, after which a token that was not valid here within the

@@ -30,6 +30,9 @@ public sealed record Actor(ActorKind Kind, string Id)
     /// <summary>When the person last proved who they are (OpenID Connect <c>auth_time</c>); null for services.</summary>
     public DateTimeOffset? AuthenticatedAt { get; init; }
 
+    /// <summary>Whether that took more than one factor; false for services.</summary>
+    public bool MultiFactor { get; init; }
+
     /// <summary>Whether this is an enrolled person, who alone can approve.</summary>
     public bool IsPerson => Kind == ActorKind.Person;
 }

@@ -26,6 +26,9 @@ public enum FailureKind
     /// <summary>Not served on purpose (HTTP 501).</summary>
     NotServed,
 
+    /// <summary>The person proved who they are too long ago, or by too little (HTTP 401; RFC 9470).</summary>
+    Reauthenticate,
+
     /// <summary>Something that this rests on does not answer now; the same request may succeed later (HTTP 503).</summary>
     Unavailable,
 }
@@ -38,6 +41,9 @@ public sealed record Failure(FailureKind Kind, string Code, string Message)
 {
     /// <summary>Every unmet condition or broken field, when there is more than one thing to say.</summary>
     public IReadOnlyList<string> Reasons { get; init; } = [];
+
+    /// <summary>For <see cref="FailureKind.Reauthenticate"/>: how old a sign-in may be.</summary>
+    public TimeSpan? MaxAge { get; init; }
 
     /// <summary>A malformed or over-limit input.</summary>
     public static Failure Invalid(string code, string message) => new(FailureKind.Invalid, code, message);

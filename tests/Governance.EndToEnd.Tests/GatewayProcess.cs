@@ -74,6 +74,7 @@ internal sealed class GatewayProcess : IDisposable
         start.Environment["Governance__DataDirectory"] = Data;
         start.Environment["Governance__KeyFile"] = Path.Combine(_root, "gateway.kek");
         start.Environment["Governance__Identity__AccessTokenMinutes"] = "720";
+        start.Environment["Governance__Identity__RecentSignInMinutes"] = "480";
         start.Environment["Governance__Identity__SignInPerMinute"] = "600";
         start.Environment["Governance__Identity__TokensPerMinute"] = "600";
         start.Environment["Governance__Blobs__Compression"] = "None"; // so that a file on disk is what its name says

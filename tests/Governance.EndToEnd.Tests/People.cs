@@ -10,8 +10,9 @@ using System.Web;
 namespace Governance.EndToEnd.Tests;
 
 /// <summary>
-/// The accounts of an installation that is no demo: the set-up page makes the first administrator, who enrols the others;
-/// everybody signs in on the real page. Tokens are kept across restarts, as clients do.
+/// The accounts of an installation that is no demo: the set-up page makes the first administrator, who invites a second one,
+/// who confirms the others; everybody sets an own password and signs in on the real page. Tokens are kept across restarts,
+/// as clients do.
 /// </summary>
 internal sealed partial class People(GatewayProcess gateway)
 {
@@ -24,23 +25,46 @@ internal sealed partial class People(GatewayProcess gateway)
     {
         await SetUpAsync(cancellationToken);
         await SignInAsync("admin", cancellationToken);
+        await InviteAsync("second-admin", "admin", cancellationToken);
         foreach (var (name, role) in roles)
         {
-            using var admin = Client("admin");
-            using var answer = await admin.PostAsJsonAsync(
-                new Uri("/api/v1/persons", UriKind.Relative),
-                new JsonObject
-                {
-                    ["userName"] = name,
-                    ["displayName"] = name,
-                    ["password"] = Password,
-                    ["grants"] = new JsonArray(new JsonObject { ["role"] = role }),
-                },
+            var invitation = await InviteAsync(name, role, cancellationToken);
+            using var second = Client("second-admin");
+            using var confirmed = await second.PostAsync(
+                new Uri($"/api/v1/confirmations/{invitation["confirmation"]}/confirm", UriKind.Relative),
+                null,
                 cancellationToken
             );
-            Assert.Equal(HttpStatusCode.Created, answer.StatusCode);
-            await SignInAsync(name, cancellationToken);
+            Assert.Equal(HttpStatusCode.NoContent, confirmed.StatusCode);
         }
+    }
+
+    private async Task<JsonNode> InviteAsync(string name, string role, CancellationToken cancellationToken)
+    {
+        using var admin = Client("admin");
+        using var answer = await admin.PostAsJsonAsync(
+            new Uri("/api/v1/persons", UriKind.Relative),
+            new JsonObject
+            {
+                ["userName"] = name,
+                ["displayName"] = name,
+                ["grants"] = new JsonArray(new JsonObject { ["role"] = role }),
+            },
+            cancellationToken
+        );
+        Assert.Equal(HttpStatusCode.Created, answer.StatusCode);
+        var invitation = JsonNode.Parse(await answer.Content.ReadAsStringAsync(cancellationToken))!;
+        using var handler = gateway.NewHandler();
+        using var browser = new HttpClient(handler) { BaseAddress = new Uri(gateway.Url) };
+        var page = new Uri("/enrol", UriKind.Relative);
+        using var form = Form(
+            await browser.GetStringAsync(page, cancellationToken),
+            ("code", invitation["code"]!.GetValue<string>())
+        );
+        using var enrolled = await browser.PostAsync(page, form, cancellationToken);
+        Assert.Equal(HttpStatusCode.Found, enrolled.StatusCode);
+        await SignInAsync(name, cancellationToken);
+        return invitation;
     }
 
     /// <summary>A client of the running process with somebody's token.</summary>

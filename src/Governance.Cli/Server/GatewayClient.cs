@@ -49,6 +49,10 @@ internal sealed class GatewayClient : IDisposable
         CanonicalJson.TryParse(await SendAsync(HttpMethod.Post, path, content, cancellationToken) ?? []) as JsonObject
         ?? throw NotUnderstood();
 
+    /// <summary>Posts nothing but the address, and wants no answer.</summary>
+    public Task DoAsync(string path, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Post, path, null, cancellationToken);
+
     public async Task<byte[]> GetAsync(string path, CancellationToken cancellationToken) =>
         await FindAsync(path, cancellationToken)
         ?? throw new Stop(

@@ -25,6 +25,8 @@ internal static class HomePage
         var rights = await access.RightsOfAsync(context.GetActor(), cancellationToken);
         var subject = await subjects.FindAsync(rights.Actor.Id, cancellationToken);
         var tokens = forgery.GetAndStoreTokens(context);
+        Html held =
+            $"""<p class="note">Your account waits for another administrator's confirmation. Until then you neither approve nor administer.</p>""";
         return new HtmlPage(
             "Home",
             $"""
@@ -36,6 +38,8 @@ internal static class HomePage
             <dt>Pseudonym</dt><dd><code>{rights.Actor.Id}</code></dd>
             </dl>
             <p class="hint">Log entries and signatures name you by the pseudonym only.</p>
+            {(rights.Held ? held : Html.Empty)}
+            <p><a href="/account">Your account: password, passkeys, authenticator app, sessions</a></p>
             </section>
             {await WaitingAsync(context, rights, cancellationToken)}
             {Roles(rights)}
@@ -127,7 +131,7 @@ internal static class HomePage
             .ToList();
         Html nothing = $"<p>Nothing waits for you.</p>";
         Html table = $"""
-            <div class="scroll" tabindex="0" role="region" aria-labelledby="waiting">
+            <div class="scroll" tabindex="0" role="region" aria-label="Requests that wait for you">
             <table>
             <thead><tr><th scope="col">Model</th><th scope="col">To</th><th scope="col">Reason</th><th scope="col">Request</th></tr></thead>
             <tbody>

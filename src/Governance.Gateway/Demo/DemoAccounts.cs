@@ -46,6 +46,7 @@ internal sealed partial class DemoAccounts : IDisposable
         ("paul", "Paul Privacy", ["privacy-officer"]),
         ("ada", "Ada Auditor", ["auditor"]),
         ("admin", "Alex Admin", ["admin"]),
+        ("bea", "Bea Admin", ["admin"]),
         ("vera", "Vera Viewer", ["viewer"]),
     ];
 
@@ -80,7 +81,6 @@ internal sealed partial class DemoAccounts : IDisposable
         {
             Require(
                 await subjects.EnrolPersonAsync(
-                    Actor.System,
                     name,
                     display,
                     new Secret(Password),

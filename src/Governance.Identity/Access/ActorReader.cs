@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Security.Claims;
 using Governance.Identity.Contracts;
 using Governance.Identity.Federation;
+using Governance.Identity.Sessions;
 using Governance.Kernel;
 using Governance.Platform;
 using Microsoft.AspNetCore.Authentication;
@@ -18,14 +19,12 @@ namespace Governance.Identity.Access;
 internal sealed class ActorReader(
     SubjectReader subjects,
     ExternalSubjects external,
+    SessionStore sessions,
     TimeProvider clock,
     IOptions<IdentityOptions> options,
     PlatformOptions platform
 )
 {
-    /// <summary>The <c>amr</c> value (RFC 8176) that a person's own sign-in puts into a token; nothing else does.</summary>
-    public const string Password = "pwd";
-
     private const int MaxToken = 8 * 1024;
     private static readonly TimeSpan Life = TimeSpan.FromSeconds(4);
 
@@ -34,7 +33,10 @@ internal sealed class ActorReader(
     private readonly ExpiringCache<Digest, bool> _familiar = new(clock, TimeSpan.FromMinutes(10), 10_000);
     private readonly string _origin = new Uri(platform.PublicUrl).GetLeftPart(UriPartial.Authority);
 
-    private sealed record Proof(string SubjectId, bool Interactive, DateTimeOffset? AuthenticatedAt);
+    private sealed record Proof(string SubjectId, bool Interactive, DateTimeOffset? AuthenticatedAt)
+    {
+        public bool MultiFactor { get; init; }
+    }
 
     /// <summary>The actor; anonymous without credentials, null when the credentials presented are no good.</summary>
     public async ValueTask<Actor?> ReadAsync(HttpContext context, SessionMetadata? session)
@@ -90,7 +92,11 @@ internal sealed class ActorReader(
         }
 
         var result = await context.AuthenticateAsync(OpenIddictValidationAspNetCoreDefaults.AuthenticationScheme);
-        if (!result.Succeeded || ProofOf(result.Principal) is not { } proof)
+        if (
+            !result.Succeeded
+            || ProofOf(result.Principal) is not { } proof
+            || (proof.Interactive && !await sessions.MayUseTokensAsync(result.Principal, context.RequestAborted))
+        )
         {
             return null;
         }
@@ -121,8 +127,11 @@ internal sealed class ActorReader(
         )
             ? DateTimeOffset.FromUnixTimeSeconds(seconds)
             : (DateTimeOffset?)null;
-        var interactive = at is not null && principal.HasClaim(Claims.AuthenticationMethodReference, Password);
-        return new Proof(id, interactive, interactive ? at : null);
+        var interactive = at is not null && SignInMethods.IsInteractive(principal);
+        return new Proof(id, interactive, interactive ? at : null)
+        {
+            MultiFactor = interactive && SignInMethods.IsMultiple(principal),
+        };
     }
 
     private async ValueTask<Actor?> ActorAsync(Proof proof, CancellationToken cancellationToken)
@@ -134,6 +143,7 @@ internal sealed class ActorReader(
             { Kind: ActorKind.Person } when proof.Interactive => new Actor(ActorKind.Person, proof.SubjectId)
             {
                 AuthenticatedAt = options.Value.Demo ? clock.GetUtcNow() : proof.AuthenticatedAt,
+                MultiFactor = options.Value.Demo || proof.MultiFactor,
             },
             _ => new Actor(ActorKind.Service, proof.SubjectId),
         };

@@ -1,16 +1,14 @@
 using System.Threading.RateLimiting;
-using Governance.Kernel;
 using Governance.Platform.Web;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Options;
 
 namespace Governance.Identity.Access;
 
-/// <summary>Bounds guessing and hashing work: a fixed window per client address and, for sign-in, per user name.</summary>
+/// <summary>Bounds guessing and hashing work: a fixed window per client address.</summary>
 internal sealed class AttemptLimiter(IOptions<IdentityOptions> options) : IDisposable
 {
     private readonly PartitionedRateLimiter<string> _signIns = Window(options.Value.SignInPerMinute);
-    private readonly PartitionedRateLimiter<string> _names = Window(Math.Max(1, options.Value.SignInPerMinute / 3));
     private readonly PartitionedRateLimiter<string> _strangers = Window(options.Value.StrangersPerMinute);
     private readonly PartitionedRateLimiter<string> _tokens = Window(options.Value.TokensPerMinute);
 
@@ -27,6 +25,7 @@ internal sealed class AttemptLimiter(IOptions<IdentityOptions> options) : IDispo
             && (
                 path.StartsWithSegments("/signin", StringComparison.OrdinalIgnoreCase)
                 || path.StartsWithSegments("/setup", StringComparison.OrdinalIgnoreCase)
+                || path.StartsWithSegments("/enrol", StringComparison.OrdinalIgnoreCase)
             )
                 ? _signIns
             : null;
@@ -43,13 +42,9 @@ internal sealed class AttemptLimiter(IOptions<IdentityOptions> options) : IDispo
     public bool IsExhausted(HttpContext context) =>
         _strangers.GetStatistics(AddressOf(context)) is { CurrentAvailablePermits: 0 };
 
-    /// <summary>Whether one more attempt for this user name is allowed now.</summary>
-    public bool AllowsName(string name) => Take(_names, Digest.Of(name).Hex);
-
     public void Dispose()
     {
         _signIns.Dispose();
-        _names.Dispose();
         _tokens.Dispose();
         _strangers.Dispose();
     }

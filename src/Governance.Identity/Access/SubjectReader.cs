@@ -1,3 +1,4 @@
+using Governance.Identity.Confirm;
 using Governance.Identity.Contracts;
 using Governance.Identity.Engine;
 using Governance.Identity.Storage;
@@ -8,7 +9,7 @@ using Microsoft.EntityFrameworkCore;
 namespace Governance.Identity.Access;
 
 /// <summary>What the database says about a subject at one moment; grants that end later are in it and judged when asked.</summary>
-internal sealed record SubjectSnapshot(ActorKind Kind, GrantIndex Grants);
+internal sealed record SubjectSnapshot(ActorKind Kind, GrantIndex Grants, bool Held);
 
 /// <summary>Reads enabled subjects with their grants; absent and disabled look the same.</summary>
 internal sealed class SubjectReader(IDbContextFactory<GovernanceDb> databases, TimeProvider clock) : IAccess
@@ -102,7 +103,11 @@ internal sealed class SubjectReader(IDbContextFactory<GovernanceDb> databases, T
             .Where(grant => grant.SubjectId == id || groups.Contains(grant.GroupId!))
             .OrderBy(grant => grant.Id)
             .ToListAsync(cancellationToken);
-        return new SubjectSnapshot(kind.Value, new GrantIndex(grants.Select(grant => grant.ToGrant()), policy.Roles));
+        return new SubjectSnapshot(
+            kind.Value,
+            new GrantIndex(grants.Select(grant => grant.ToGrant()), policy.Roles),
+            await db.Set<ConfirmationRow>().HoldsAsync(id, cancellationToken)
+        );
     }
 
     private sealed record ParsedRoles(string Digest, RolePolicy Policy);
@@ -110,5 +115,5 @@ internal sealed class SubjectReader(IDbContextFactory<GovernanceDb> databases, T
     private static bool HasRow(Actor actor) => actor.Kind is ActorKind.Person or ActorKind.Service;
 
     private Rights Compose(Actor actor, SubjectSnapshot? snapshot) =>
-        new(actor, snapshot?.Grants ?? GrantIndex.Empty, clock.GetUtcNow());
+        new(actor, snapshot?.Grants ?? GrantIndex.Empty, clock.GetUtcNow()) { Held = snapshot is { Held: true } };
 }

@@ -100,9 +100,11 @@ public interface ISubjects
         CancellationToken cancellationToken
     );
 
-    /// <summary>Enrols a person who signs in with a password; logged. Codes <c>identity.*</c>.</summary>
+    /// <summary>
+    /// Enrols a person with a password that the gateway itself chose, as the demo does; nobody confirms it. Administrators
+    /// invite people over the API instead. Logged. Codes <c>identity.*</c>.
+    /// </summary>
     Task<Result<SubjectView>> EnrolPersonAsync(
-        Actor by,
         string userName,
         string displayName,
         Secret password,

@@ -24,15 +24,22 @@ public sealed class Rights
     /// <summary>Whose rights.</summary>
     public Actor Actor { get; }
 
+    /// <summary>
+    /// Whether a privileged change of the account waits for a second administrator. Until then it neither approves nor
+    /// administers, whatever is granted.
+    /// </summary>
+    public bool Held { get; init; }
+
     /// <summary>The grants behind the rights.</summary>
     public IEnumerable<RoleGrant> Grants => _grants.All.Where(Holds).Select(held => held.Grant);
 
     /// <summary>Whether the actor may do this on this object, and there with all that a move of it touches.</summary>
     public bool Allows(Permission permission, AccessTarget target) =>
-        IsFree(permission) || HoldsOn(target, held => Gives(held, permission, target));
+        IsFree(permission) || (!Withholds(permission) && HoldsOn(target, held => Gives(held, permission, target)));
 
     /// <summary>Whether the actor holds the permission on anything at all: the check of a route before its handler.</summary>
-    public bool AllowsSomewhere(Permission permission) => IsFree(permission) || _grants.Until(permission.Name) > _now;
+    public bool AllowsSomewhere(Permission permission) =>
+        IsFree(permission) || (!Withholds(permission) && _grants.Until(permission.Name) > _now);
 
     /// <summary>Whether a role is granted globally or on a pattern that matches the object.</summary>
     public bool HasRole(string role, AccessTarget target) => HoldsOn(target, held => held.Role.Name == role);
@@ -40,12 +47,15 @@ public sealed class Rights
     /// <summary>Whether the actor may do this on every object that the scope of a grant could ever match.</summary>
     public bool AllowsWithin(Permission permission, RoleGrant scope) =>
         Actor.Kind == ActorKind.System
-        || _grants.All.Any(held =>
-            Holds(held)
-            && held.Role.Everywhere.Contains(permission.Name)
-            && (
-                held.Grant.Kind == ObjectKind.None
-                || (held.Grant.Kind == scope.Kind && NamePattern.Covers(held.Grant.Pattern, scope.Pattern))
+        || (
+            !Withholds(permission)
+            && _grants.All.Any(held =>
+                Holds(held)
+                && held.Role.Everywhere.Contains(permission.Name)
+                && (
+                    held.Grant.Kind == ObjectKind.None
+                    || (held.Grant.Kind == scope.Kind && NamePattern.Covers(held.Grant.Pattern, scope.Pattern))
+                )
             )
         );
 
@@ -59,13 +69,21 @@ public sealed class Rights
             : [.. target.Touches.Where(touch => !giving.Exists(held => held.Grant.Targets.Reaches(touch)))];
         var because = giving.Find(held => target.Touches.All(held.Grant.Targets.Reaches)) ?? giving.FirstOrDefault();
         return new Explanation(
-            free || (because is not null && unreached.Count == 0),
+            free || (because is not null && unreached.Count == 0 && !Withholds(permission)),
             because?.Grant,
             because is not null && !because.Role.Everywhere.Contains(permission.Name) && !Names(because.Grant, target),
             unreached,
             _grants.RolesGiving(permission.Name)
         );
     }
+
+    private bool Withholds(Permission permission) =>
+        Held
+        && (
+            permission == Permissions.PromotionApprove
+            || permission == Permissions.IdentityManage
+            || permission == Permissions.PolicyManage
+        );
 
     private bool IsFree(Permission permission) =>
         permission == Permissions.Public

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Collections.Frozen;
+using System.IO.Compression;
 using Governance.Kernel;
 
 namespace Governance.Identity.Engine;
@@ -36,7 +37,7 @@ internal static class AccountRules
     {
         var text = password.Reveal();
         var reason =
-            text.Length < MinPassword
+            text.EnumerateRunes().Count() < MinPassword
                 ? $"A password needs at least {MinPassword} characters; several words make a good one."
             : text.Length > MaxPassword ? $"A password has at most {MaxPassword} characters."
             : IsCommon(text) ? "That password is among the most common ones; choose another."
@@ -49,11 +50,16 @@ internal static class AccountRules
             ? null
             : Failure.Invalid("identity.weak_secret", "A client secret has 32 to 256 characters.");
 
-    // One letter repeated, or a short common word repeated, is as guessable as the word.
+    // Common passwords are short: what people do to reach a length is to repeat them, to join two, or to count on.
     private static bool IsCommon(string password)
     {
         var lower = password.ToLowerInvariant();
-        return Common.Contains(lower) || Period(lower) <= 4;
+        return Common.Contains(lower)
+            || Period(lower) <= 4
+            || Common.Contains(lower.TrimEnd("0123456789!?.*#$@-_ ".ToCharArray()))
+            || Enumerable
+                .Range(1, lower.Length - 1)
+                .Any(at => Common.Contains(lower[..at]) && Common.Contains(lower[at..]));
     }
 
     private static int Period(string text)
@@ -72,9 +78,10 @@ internal static class AccountRules
     private static FrozenSet<string> ReadCommon()
     {
         using var stream =
-            typeof(AccountRules).Assembly.GetManifestResourceStream("common-passwords.txt")
+            typeof(AccountRules).Assembly.GetManifestResourceStream("common-passwords.txt.gz")
             ?? throw new InvalidOperationException("The list of common passwords is not in the assembly.");
-        using var reader = new StreamReader(stream);
+        using var plain = new GZipStream(stream, CompressionMode.Decompress);
+        using var reader = new StreamReader(plain);
         return reader
             .ReadToEnd()
             .Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)

@@ -1,6 +1,7 @@
 using System.Text;
 using Governance.Identity.Access;
 using Governance.Identity.Contracts;
+using Governance.Identity.Sessions;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Authentication.OpenIdConnect;
 using Microsoft.AspNetCore.Http;
@@ -111,7 +112,8 @@ internal sealed class ExternalSignIn(ExternalTokens tokens, ExternalSubjects sub
             return;
         }
 
-        var principal = await subjects.SignInAsync(login, validated.HttpContext.RequestAborted);
+        var device = DeviceName.Of(validated.HttpContext.Request.Headers.UserAgent);
+        var principal = await subjects.SignInAsync(login, device, validated.HttpContext.RequestAborted);
         if (principal is null)
         {
             validated.Fail("The login is nobody here.");

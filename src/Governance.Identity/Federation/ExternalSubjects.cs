@@ -2,6 +2,7 @@ using System.Security.Claims;
 using System.Text.Json.Nodes;
 using Governance.Identity.Access;
 using Governance.Identity.Engine;
+using Governance.Identity.Sessions;
 using Governance.Identity.Storage;
 using Governance.Kernel;
 using Governance.Platform.Database;
@@ -19,6 +20,7 @@ internal sealed class ExternalSubjects(
     ExternalTokens tokens,
     LoginNames names,
     SubjectReader reader,
+    SessionStore sessions,
     IDbContextFactory<GovernanceDb> databases,
     IWriter writer
 )
@@ -41,19 +43,21 @@ internal sealed class ExternalSubjects(
             : null;
 
     /// <summary>The page session of a login, after it is on record; null when it is not admitted.</summary>
-    public async Task<ClaimsPrincipal?> SignInAsync(ExternalLogin login, CancellationToken cancellationToken)
-    {
-        if (await AdmitAsync(login, cancellationToken) is not { } id)
-        {
-            return null;
-        }
-
-        await writer.LogAsync(
-            Entry("identity.signed_in", id, new JsonObject { ["issuer"] = login.Issuer }),
-            cancellationToken
-        );
-        return new ClaimsPrincipal(new ClaimsIdentity([new Claim(Claims.Subject, id)], IdentitySchemes.Session));
-    }
+    public async Task<ClaimsPrincipal?> SignInAsync(
+        ExternalLogin login,
+        string device,
+        CancellationToken cancellationToken
+    ) =>
+        await AdmitAsync(login, cancellationToken) is { } id
+            ? await sessions.StartAsync(
+                new Actor(ActorKind.Service, id),
+                [],
+                device,
+                replaced: null,
+                new JsonObject { ["issuer"] = login.Issuer },
+                cancellationToken
+            )
+            : null;
 
     private async Task<string?> AdmitAsync(ExternalLogin login, CancellationToken cancellationToken)
     {

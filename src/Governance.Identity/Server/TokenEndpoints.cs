@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Globalization;
 using System.Security.Claims;
 using Governance.Identity.Access;
+using Governance.Identity.Sessions;
 using Governance.Identity.Storage;
 using Governance.Kernel;
 using Governance.Platform.Database;
@@ -49,7 +50,11 @@ internal static class TokenEndpoints
 
         var identity = NewIdentity(id);
         identity.SetClaim(Claims.AuthenticationTime, long.Parse(at, CultureInfo.InvariantCulture));
-        identity.SetClaims(Claims.AuthenticationMethodReference, ImmutableArray.Create(ActorReader.Password));
+        identity.SetClaims(
+            Claims.AuthenticationMethodReference,
+            cookie.Principal!.GetClaims(Claims.AuthenticationMethodReference)
+        );
+        identity.SetClaim(SignInMethods.SessionId, cookie.Principal!.GetClaim(SignInMethods.SessionId));
         identity.SetScopes(request.GetScopes());
         identity.SetDestinations(_ => [Destinations.AccessToken, Destinations.IdentityToken]);
         return Results.SignIn(new ClaimsPrincipal(identity), authenticationScheme: Scheme);
@@ -59,6 +64,7 @@ internal static class TokenEndpoints
     public static async Task<IResult> ExchangeAsync(
         HttpContext context,
         SubjectReader subjects,
+        SessionStore sessions,
         IDbContextFactory<GovernanceDb> databases,
         CancellationToken cancellationToken
     )
@@ -80,8 +86,12 @@ internal static class TokenEndpoints
         return
             granted.Principal is { } principal
             && await subjects.NowAsync(principal.GetClaim(Claims.Subject) ?? "", cancellationToken) is not null
+            && (
+                !SignInMethods.IsInteractive(principal)
+                || await sessions.MayUseTokensAsync(principal, cancellationToken)
+            )
             ? Results.SignIn(principal, authenticationScheme: Scheme)
-            : Refuse(Errors.InvalidGrant, "The account is disabled.");
+            : Refuse(Errors.InvalidGrant, "The account is disabled, or was signed out everywhere.");
     }
 
     private static ClaimsIdentity NewIdentity(string subject)

@@ -1,4 +1,3 @@
-using Governance.Identity.Access;
 using Governance.Identity.Storage;
 using Governance.Identity.Subjects;
 using Governance.Kernel;
@@ -9,33 +8,46 @@ using Microsoft.Extensions.Options;
 
 namespace Governance.Identity.SignIn;
 
+/// <summary>Who showed the right password.</summary>
+/// <param name="Id">Pseudonym.</param>
+/// <param name="Name">User name.</param>
+/// <param name="HasSecondFactor">Whether a second step follows.</param>
+internal sealed record PasswordShown(string Id, string Name, bool HasSecondFactor);
+
 /// <summary>
 /// Checks a user name and password. The attempt is counted before the password is looked at, so parallel guesses can't
 /// slip past the limit; unknown, disabled and locked accounts cost the same time and get the same answer.
 /// </summary>
-internal sealed class PasswordSignIn(
-    IWriter writer,
-    PasswordHashing passwords,
-    AttemptLimiter limiter,
-    IOptions<IdentityOptions> options
-)
+internal sealed class PasswordSignIn(IWriter writer, PasswordHashing passwords, IOptions<IdentityOptions> options)
 {
-    /// <summary>The person's pseudonym, or null.</summary>
-    public async Task<string?> CheckAsync(string userName, Secret password, CancellationToken cancellationToken)
+    private const string Factor = "password";
+
+    /// <summary>The person, or null.</summary>
+    public async Task<PasswordShown?> CheckAsync(
+        AttemptDirection direction,
+        Secret password,
+        CancellationToken cancellationToken
+    )
     {
-        var name = userName.Trim().ToLowerInvariant();
-        var attempt = limiter.AllowsName(name) ? await CountAsync(name, cancellationToken) : null;
-        if (passwords.Verify(attempt?.Hash, password) && attempt is not null)
+        var attempt = await CountAsync(direction, cancellationToken);
+        if (passwords.Verify(attempt.Hash, password))
         {
-            await SucceedAsync(attempt.Id, cancellationToken);
-            return attempt.Id;
+            await writer.WriteAsync<Unit>(
+                async (session, token) =>
+                {
+                    await direction.ForgetAsync(session, Factor, token);
+                    return default(Unit);
+                },
+                cancellationToken
+            );
+            return new PasswordShown(attempt.Id, direction.Name, attempt.HasSecondFactor);
         }
 
         await writer.LogAsync(
             new LogEntry(
                 "identity.sign_in_refused",
                 Actor.Anonymous,
-                attempt is null ? "" : $"subject:{attempt.Id}",
+                attempt.Id.Length == 0 ? "" : $"subject:{attempt.Id}",
                 LogOutcome.Refused
             ),
             cancellationToken
@@ -43,54 +55,31 @@ internal sealed class PasswordSignIn(
         return null;
     }
 
-    private sealed record Attempt(string Id, string? Hash);
+    private sealed record Attempt(string Id, string? Hash, bool HasSecondFactor);
 
-    private async Task<Attempt?> CountAsync(string name, CancellationToken cancellationToken)
+    private async Task<Attempt> CountAsync(AttemptDirection direction, CancellationToken cancellationToken)
     {
         var counted = await writer.WriteAsync<Attempt>(
             async (session, token) =>
             {
-                var row = await session
+                var allowed = await direction.TakeAsync(session, Factor, options.Value, token);
+                var known = await session
                     .Db.Set<SubjectRow>()
-                    .FirstOrDefaultAsync(
-                        subject => subject.Name == name && subject.Kind == ActorKind.Person && subject.Enabled,
-                        token
-                    );
-                if (row is null || row.LockedUntil > session.Now)
-                {
-                    return row is null ? new Attempt("", null) : new Attempt(row.Id, null);
-                }
-
-                row.FailedAttempts++;
-                if (row.FailedAttempts >= options.Value.LockoutAttempts)
-                {
-                    row.FailedAttempts = 0;
-                    row.LockedUntil = session.Now.AddMinutes(options.Value.LockoutMinutes);
-                }
-
-                await session.Db.SaveChangesAsync(token);
-                return new Attempt(row.Id, row.PasswordHash);
+                    .Where(row => row.Name == direction.Name && row.Kind == ActorKind.Person && row.Enabled)
+                    .Select(row => new
+                    {
+                        row.Id,
+                        row.PasswordHash,
+                        HasSecondFactor = row.TotpKey != null
+                            || session.Db.Set<PasskeyRow>().Any(passkey => passkey.SubjectId == row.Id),
+                    })
+                    .FirstOrDefaultAsync(token);
+                return known is null
+                    ? new Attempt("", null, false)
+                    : new Attempt(known.Id, allowed ? known.PasswordHash : null, known.HasSecondFactor);
             },
             cancellationToken
         );
-        return counted.Value.Id.Length == 0 ? null : counted.Value;
+        return counted.Value;
     }
-
-    private Task SucceedAsync(string id, CancellationToken cancellationToken) =>
-        writer.WriteAsync<Unit>(
-            async (session, token) =>
-            {
-                var row = await session.Db.Set<SubjectRow>().FirstAsync(subject => subject.Id == id, token);
-                row.FailedAttempts = 0;
-                row.LockedUntil = null;
-                await session.Db.SaveChangesAsync(token);
-                var person = new Actor(ActorKind.Person, id);
-                await session.LogAsync(
-                    new LogEntry("identity.signed_in", person, $"subject:{id}", LogOutcome.Done),
-                    token
-                );
-                return default(Unit);
-            },
-            cancellationToken
-        );
 }

@@ -1,9 +1,7 @@
-using System.Globalization;
-using System.Security.Claims;
 using Governance.Identity.Access;
 using Governance.Identity.Engine;
 using Governance.Identity.Federation;
-using Governance.Identity.Subjects;
+using Governance.Identity.Sessions;
 using Governance.Kernel;
 using Governance.Platform.Web;
 using Microsoft.AspNetCore.Antiforgery;
@@ -12,12 +10,11 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Routing;
-using static OpenIddict.Abstractions.OpenIddictConstants;
 using Permissions = Governance.Kernel.Permissions;
 
 namespace Governance.Identity.SignIn;
 
-/// <summary>The pages where a person proves who they are. Plain forms: no script, nothing inline, usable by keyboard alone.</summary>
+/// <summary>The pages where a person proves who they are. Plain forms, usable by keyboard alone; only passkeys need a script.</summary>
 internal static class SignInPages
 {
     private const int MaxForm = 16 * 1024;
@@ -26,25 +23,31 @@ internal static class SignInPages
     private const string Loopback = "http://127.0.0.1:*";
     private static readonly byte[] Stylesheet = Read("governance.css");
     private static readonly byte[] Icon = Read("governance.svg");
+    private static readonly byte[] Script = Read("passkeys.js");
+
+    /// <summary>What a person reads whose form was too old or not ours.</summary>
+    public const string Expired = "The form had expired. Please try again.";
 
     public static void Map(IEndpointRouteBuilder routes)
     {
         var pages = routes.MapGroup("").RequirePermission(Permissions.Public).ExcludeFromDescription();
-        pages.MapGet("/signin", (HttpContext context, IAntiforgery forgery) => SignIn(context, forgery));
+        pages.MapGet("/signin", SignInPageAsync);
         pages.MapPost("/signin", SignInAsync);
         pages.MapGet("/signin/external/{name}", ExternalPages.Begin);
-        pages.MapGet("/signout", (HttpContext context, IAntiforgery forgery) => SignOut(context, forgery));
+        pages.MapGet("/signout", (HttpContext context, IAntiforgery forgery) => ShowSignOut(context, forgery));
         pages.MapPost("/signout", SignOutAsync);
-        pages.MapGet(
-            "/setup",
-            (HttpContext context, IAntiforgery forgery, SetupCode code) => Setup(context, forgery, code)
-        );
-        pages.MapPost("/setup", SetupAsync);
+        pages.MapPost("/signin/second", SecondAsync);
+        pages.MapPost("/signin/passkey", PasskeyAsync);
+        SetupPages.Map(pages);
         pages.MapGet(
             "/assets/governance.css",
             (HttpContext context) => Asset(context, Stylesheet, "text/css; charset=utf-8")
         );
         pages.MapGet("/assets/governance.svg", (HttpContext context) => Asset(context, Icon, "image/svg+xml"));
+        pages.MapGet(
+            PasskeyForm.Script,
+            (HttpContext context) => Asset(context, Script, "text/javascript; charset=utf-8")
+        );
     }
 
     private static IResult Asset(HttpContext context, byte[] bytes, string type)
@@ -53,17 +56,25 @@ internal static class SignInPages
         return Results.Bytes(bytes, type);
     }
 
-    private static HtmlPage SignIn(
+    private static Task<HtmlPage> SignInPageAsync(HttpContext context, IAntiforgery forgery, Passkeys passkeys) =>
+        ShowSignInAsync(context, forgery, passkeys, "", null);
+
+    private static async Task<HtmlPage> ShowSignInAsync(
         HttpContext context,
         IAntiforgery forgery,
-        string userName = "",
-        string? problem = null
+        Passkeys passkeys,
+        string userName,
+        string? problem
     )
     {
+        var again = (await context.AuthenticateAsync(IdentitySchemes.SignIn)).Succeeded;
+        var query = QueryString.Create("returnUrl", ReturnUrl(context));
+        Html who = $"<p>You are signed in. For what comes next, show once more who you are.</p>";
         Html body = $"""
-            <h1>Sign in</h1>
+            <h1>{(again ? "Confirm that it is you" : "Sign in")}</h1>
+            {(again ? who : Html.Empty)}
             {Problem(problem)}
-            <form method="post" action="/signin{QueryString.Create("returnUrl", ReturnUrl(context))}">
+            <form method="post" action="/signin{query}">
             {Token(context, forgery)}
             <label for="user">User name</label>
             <input id="user" name="user" value="{userName}" autocomplete="username" autocapitalize="none" spellcheck="false" maxlength="64" required autofocus>
@@ -72,11 +83,22 @@ internal static class SignInPages
             <button type="submit">Sign in</button>
             </form>
             {ExternalPages.Links(context)}
+            {PasskeyForm.Of(
+                context,
+                forgery,
+                $"/signin/passkey{query}",
+                create: false,
+                await passkeys.AskAsync(context),
+                "Sign in with a passkey",
+                Html.Empty
+            )}
+            <p class="hint">You have a one-time code? <a href="/enrol">Set your password</a>. You lost your password, app or passkey? An administrator can give you a new code.</p>
             """;
         return new HtmlPage("Sign in", body)
         {
             StatusCode = problem is null ? StatusCodes.Status200OK : StatusCodes.Status400BadRequest,
             FormAction = Loopback,
+            Script = PasskeyForm.Script,
         };
     }
 
@@ -84,34 +106,137 @@ internal static class SignInPages
         HttpContext context,
         IAntiforgery forgery,
         PasswordSignIn signIn,
-        TimeProvider clock,
+        SecondStep second,
+        Passkeys passkeys,
+        DeviceCookie devices,
+        BrowserSignIn browser,
         CancellationToken cancellationToken
     )
     {
         if (await ReadFormAsync(context, forgery) is not { } form)
         {
-            return SignIn(context, forgery, "", "The form had expired. Please try again.");
+            return await ShowSignInAsync(context, forgery, passkeys, "", Expired);
         }
 
-        var userName = Field(form, "user", 64);
-        var id = await signIn.CheckAsync(userName, new Secret(Field(form, "password", 256)), cancellationToken);
-        if (id is null)
+        var typed = Field(form, "user", 64);
+        var direction = AttemptDirection.Of(context, devices, typed.Trim().ToLowerInvariant());
+        var password = new Secret(Field(form, "password", AccountRules.MaxPassword));
+        var person = await signIn.CheckAsync(direction, password, cancellationToken);
+        if (person is null)
         {
             const string wrong =
-                "User name or password is wrong. After several wrong tries an account is locked for a while.";
-            return SignIn(context, forgery, userName, wrong);
+                "User name or password is wrong. After several wrong tries you have to wait before another one counts.";
+            return await ShowSignInAsync(context, forgery, passkeys, typed, wrong);
         }
 
-        var now = clock.GetUtcNow().ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
-        var identity = new ClaimsIdentity(
-            [new Claim(Claims.Subject, id), new Claim(Claims.AuthenticationTime, now)],
-            IdentitySchemes.SignIn
-        );
-        await context.SignInAsync(IdentitySchemes.SignIn, new ClaimsPrincipal(identity));
+        if (person.HasSecondFactor)
+        {
+            return await ShowSecondAsync(context, forgery, passkeys, second.Ticket(person), null);
+        }
+
+        await browser.StartAsync(context, person.Id, person.Name, [SignInMethods.Password], cancellationToken);
         return Results.LocalRedirect(ReturnUrl(context));
     }
 
-    private static HtmlPage SignOut(HttpContext context, IAntiforgery forgery)
+    private static async Task<HtmlPage> ShowSecondAsync(
+        HttpContext context,
+        IAntiforgery forgery,
+        Passkeys passkeys,
+        string step,
+        string? problem
+    )
+    {
+        var query = QueryString.Create("returnUrl", ReturnUrl(context));
+        Html body = $"""
+            <h1>One more step</h1>
+            {Problem(problem)}
+            <form method="post" action="/signin/second{query}">
+            {Token(context, forgery)}
+            <input type="hidden" name="step" value="{step}">
+            <label for="code">Code</label>
+            <input id="code" name="code" autocomplete="one-time-code" autocapitalize="characters" spellcheck="false" maxlength="32" aria-describedby="code-rule" required autofocus>
+            <p id="code-rule" class="hint">Six digits from your authenticator app, or one of your recovery codes.</p>
+            <button type="submit">Continue</button>
+            </form>
+            {PasskeyForm.Of(
+                context,
+                forgery,
+                $"/signin/passkey{query}",
+                create: false,
+                await passkeys.AskAsync(context),
+                "Use a passkey",
+                Html.Empty
+            )}
+            <p><a href="/signin{query}">Start again</a></p>
+            """;
+        return new HtmlPage("One more step", body)
+        {
+            StatusCode = problem is null ? StatusCodes.Status200OK : StatusCodes.Status400BadRequest,
+            FormAction = Loopback,
+            Script = PasskeyForm.Script,
+        };
+    }
+
+    private static async Task<IResult> SecondAsync(
+        HttpContext context,
+        IAntiforgery forgery,
+        SecondStep second,
+        Passkeys passkeys,
+        DeviceCookie devices,
+        BrowserSignIn browser,
+        CancellationToken cancellationToken
+    )
+    {
+        if (
+            await ReadFormAsync(context, forgery) is not { } form
+            || second.Read(Field(form, "step", 1024)) is not { } person
+        )
+        {
+            return await ShowSignInAsync(context, forgery, passkeys, "", Expired);
+        }
+
+        var direction = AttemptDirection.Of(context, devices, person.Name);
+        if (!await second.CheckAsync(person, direction, Field(form, "code", 32), cancellationToken))
+        {
+            const string wrong = "That code is wrong, was used, or came after too many wrong ones.";
+            return await ShowSecondAsync(context, forgery, passkeys, Field(form, "step", 1024), wrong);
+        }
+
+        string[] methods = [SignInMethods.Password, SignInMethods.OneTime, SignInMethods.Multiple];
+        await browser.StartAsync(context, person.Id, person.Name, methods, cancellationToken);
+        return Results.LocalRedirect(ReturnUrl(context));
+    }
+
+    private static async Task<IResult> PasskeyAsync(
+        HttpContext context,
+        IAntiforgery forgery,
+        Passkeys passkeys,
+        BrowserSignIn browser,
+        CancellationToken cancellationToken
+    )
+    {
+        if (await ReadFormAsync(context, forgery) is not { } form)
+        {
+            return await ShowSignInAsync(context, forgery, passkeys, "", Expired);
+        }
+
+        var person = await passkeys.CheckAsync(
+            context,
+            Field(form, "ticket", 4096),
+            Field(form, "answer", MaxForm),
+            cancellationToken
+        );
+        if (!person.Ok)
+        {
+            return await ShowSignInAsync(context, forgery, passkeys, "", person.Failure.Message);
+        }
+
+        string[] methods = [SignInMethods.Passkey, SignInMethods.Multiple];
+        await browser.StartAsync(context, person.Value.Id, person.Value.Name, methods, cancellationToken);
+        return Results.LocalRedirect(ReturnUrl(context));
+    }
+
+    private static HtmlPage ShowSignOut(HttpContext context, IAntiforgery forgery)
     {
         Html body = $"""
             <h1>Sign out</h1>
@@ -123,15 +248,19 @@ internal static class SignInPages
         return new HtmlPage("Sign out", body);
     }
 
-    private static async Task<IResult> SignOutAsync(HttpContext context, IAntiforgery forgery)
+    private static async Task<IResult> SignOutAsync(
+        HttpContext context,
+        IAntiforgery forgery,
+        BrowserSignIn browser,
+        CancellationToken cancellationToken
+    )
     {
         if (await ReadFormAsync(context, forgery) is null)
         {
-            return SignOut(context, forgery) with { StatusCode = StatusCodes.Status400BadRequest };
+            return ShowSignOut(context, forgery) with { StatusCode = StatusCodes.Status400BadRequest };
         }
 
-        await context.SignOutAsync(IdentitySchemes.Session);
-        await context.SignOutAsync(IdentitySchemes.SignIn);
+        await browser.EndAsync(context, cancellationToken);
         return new HtmlPage(
             "Signed out",
             $"""
@@ -139,75 +268,6 @@ internal static class SignInPages
             <p><a href="/">Sign in again</a></p>
             """
         );
-    }
-
-    private static IResult Setup(
-        HttpContext context,
-        IAntiforgery forgery,
-        SetupCode code,
-        string userName = "",
-        string displayName = "",
-        string? problem = null
-    )
-    {
-        if (!code.IsOpen)
-        {
-            return Failure.NotFound("route.unknown", "There is nothing here.").ToProblem();
-        }
-
-        Html body = $"""
-            <h1>Create the first administrator</h1>
-            <p>The gateway printed a one-time code on its console when it started. This page closes once it was used.</p>
-            {Problem(problem)}
-            <form method="post" action="/setup">
-            {Token(context, forgery)}
-            <label for="code">Set-up code</label>
-            <input id="code" name="code" autocomplete="off" spellcheck="false" maxlength="64" required autofocus>
-            <label for="user">User name</label>
-            <input id="user" name="user" value="{userName}" autocomplete="username" autocapitalize="none" spellcheck="false" maxlength="64" aria-describedby="user-rule" required>
-            <p id="user-rule" class="hint">Lower-case letters, digits, dot, underscore, hyphen and @.</p>
-            <label for="name">Display name</label>
-            <input id="name" name="name" value="{displayName}" autocomplete="name" maxlength="128" required>
-            <label for="password">Password</label>
-            <input id="password" name="password" type="password" autocomplete="new-password" minlength="{AccountRules.MinPassword}" maxlength="{AccountRules.MaxPassword}" aria-describedby="password-rule" required>
-            <p id="password-rule" class="hint">At least {AccountRules.MinPassword} characters. Several words make a good one.</p>
-            <button type="submit">Create</button>
-            </form>
-            """;
-        return new HtmlPage("Set up", body)
-        {
-            StatusCode = problem is null ? StatusCodes.Status200OK : StatusCodes.Status400BadRequest,
-        };
-    }
-
-    private static async Task<IResult> SetupAsync(
-        HttpContext context,
-        IAntiforgery forgery,
-        SetupCode code,
-        SubjectStore store,
-        CancellationToken cancellationToken
-    )
-    {
-        if (!code.IsOpen || await ReadFormAsync(context, forgery) is not { } form)
-        {
-            return Setup(context, forgery, code, problem: "The form had expired. Please try again.");
-        }
-
-        var user = Field(form, "user", 64).Trim();
-        var name = Field(form, "name", 128);
-        if (!code.Matches(Field(form, "code", 64)))
-        {
-            return Setup(context, forgery, code, user, name, "That is not the set-up code.");
-        }
-
-        var added = await store.BootstrapAsync(user, name, new Secret(Field(form, "password", 256)), cancellationToken);
-        if (!added.Ok && added.Failure.Code != "identity.no_setup")
-        {
-            return Setup(context, forgery, code, user, name, added.Failure.Message);
-        }
-
-        code.Close();
-        return added.Ok ? Results.LocalRedirect("/") : added.Failure.ToProblem();
     }
 
     // Only ever back into the authorization endpoint, so the parameter can't lead anywhere else.
@@ -218,7 +278,7 @@ internal static class SignInPages
             ? url
             : "/";
 
-    private static async Task<IFormCollection?> ReadFormAsync(HttpContext context, IAntiforgery forgery)
+    internal static async Task<IFormCollection?> ReadFormAsync(HttpContext context, IAntiforgery forgery)
     {
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
         {
@@ -238,13 +298,13 @@ internal static class SignInPages
     }
 
     // An over-long value is cut to one that can't be right.
-    private static string Field(IFormCollection form, string name, int max) =>
+    internal static string Field(IFormCollection form, string name, int max) =>
         form[name] is [{ } value] && value.Length <= max ? value : "";
 
-    private static Html Problem(string? problem) =>
+    internal static Html Problem(string? problem) =>
         problem is null ? Html.Empty : $"""<p role="alert" class="problem">{problem}</p>""";
 
-    private static Html Token(HttpContext context, IAntiforgery forgery)
+    internal static Html Token(HttpContext context, IAntiforgery forgery)
     {
         var tokens = forgery.GetAndStoreTokens(context);
         return $"""<input type="hidden" name="{tokens.FormFieldName}" value="{tokens.RequestToken}">""";

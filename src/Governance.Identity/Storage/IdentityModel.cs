@@ -16,14 +16,19 @@ internal sealed class SubjectRow
     public string Name { get; set; } = "";
     public string DisplayName { get; set; } = "";
 
-    /// <summary>PBKDF2 of the password; null for services, whose secret is hashed by the authorization server.</summary>
+    /// <summary>PBKDF2 of the password; null without one. The secret of a service is hashed by the authorization server.</summary>
     public string? PasswordHash { get; set; }
     public bool Enabled { get; set; }
-
-    /// <summary>Attempts counted since the last success; counted before the password is checked.</summary>
-    public int FailedAttempts { get; set; }
-    public DateTimeOffset? LockedUntil { get; set; }
     public DateTimeOffset CreatedAt { get; set; }
+
+    /// <summary>One of the two administrators whom nobody needed to confirm: made by the set-up code, or by that one alone.</summary>
+    public bool Bootstrapped { get; set; }
+
+    /// <summary>Key of the authenticator app (RFC 6238), wrapped; null without one.</summary>
+    public byte[]? TotpKey { get; set; }
+
+    /// <summary>The newest time step whose code was taken; that one and older ones count no more.</summary>
+    public long TotpStep { get; set; }
 }
 
 /// <summary>The role definitions in force: the newest row.</summary>
@@ -121,6 +126,7 @@ internal sealed class IdentityModel : IModelContribution
             roles.Property(row => row.Digest).HasMaxLength(64);
         });
 
+        PersonModel.Configure(model);
         model.UseOpenIddict();
         model.Entity<OpenIddictEntityFrameworkCoreApplication>().ToTable("identity_oauth_applications");
         model.Entity<OpenIddictEntityFrameworkCoreAuthorization>().ToTable("identity_oauth_authorizations");

@@ -21,13 +21,6 @@ internal sealed record GrantInput(
     DateTimeOffset? ExpiresAt = null
 );
 
-internal sealed record PersonInput(
-    string UserName,
-    string DisplayName,
-    string Password,
-    IReadOnlyList<GrantInput> Grants
-);
-
 internal sealed record ServiceInput(string ClientId, IReadOnlyList<GrantInput> Grants);
 
 internal sealed record EnabledInput(bool Enabled);
@@ -55,7 +48,8 @@ internal sealed record WhoAmI(
     string Id,
     string Kind,
     IReadOnlyList<GrantOutput> Roles,
-    IReadOnlyList<string> Permissions
+    IReadOnlyList<string> Permissions,
+    bool AwaitsConfirmation
 );
 
 [JsonSourceGenerationOptions(
@@ -67,6 +61,12 @@ internal sealed record WhoAmI(
     MaxDepth = 8
 )]
 [JsonSerializable(typeof(PersonInput))]
+[JsonSerializable(typeof(InvitationOutput))]
+[JsonSerializable(typeof(ConfirmationPage))]
+[JsonSerializable(typeof(LoginInput))]
+[JsonSerializable(typeof(LoginLinked))]
+[JsonSerializable(typeof(LoginList))]
+[JsonSerializable(typeof(System.Text.Json.Nodes.JsonObject))]
 [JsonSerializable(typeof(ServiceInput))]
 [JsonSerializable(typeof(EnabledInput))]
 [JsonSerializable(typeof(SubjectPage))]
@@ -94,7 +94,7 @@ internal static class SubjectEndpoints
         api.MapGet("/whoami", WhoAmIAsync).RequirePermission(Permissions.Self).AcceptSession();
         var manage = api.MapGroup("").RequirePermission(Permissions.IdentityManage, everywhere: true);
         manage.MapGet("/subjects", ListAsync);
-        manage.MapPost("/persons", AddPersonAsync);
+        PersonEndpoints.Map(manage);
         manage.MapPost("/services", AddServiceAsync);
         manage.MapPost("/subjects/{id}/enabled", SetEnabledAsync);
     }
@@ -115,7 +115,8 @@ internal static class SubjectEndpoints
                     .. Permissions
                         .All.Where(permission => permission != Permissions.Public && rights.AllowsSomewhere(permission))
                         .Select(permission => permission.Name),
-                ]
+                ],
+                rights.Held
             ),
             IdentityJson.Default.WhoAmI
         );
@@ -155,35 +156,6 @@ internal static class SubjectEndpoints
             ),
             IdentityJson.Default.SubjectPage
         );
-    }
-
-    private static async Task<IResult> AddPersonAsync(
-        HttpContext context,
-        IAccess access,
-        SubjectStore store,
-        CancellationToken cancellationToken
-    )
-    {
-        if (await RefusedAsync(context, access, cancellationToken) is { } refused)
-        {
-            return refused;
-        }
-
-        var input = await ReadAsync(context, IdentityJson.Default.PersonInput, cancellationToken);
-        if (!input.Ok || Grants(input.Value.Grants) is not { } grants)
-        {
-            return (input.Failure ?? BadJson).ToProblem();
-        }
-
-        var added = await store.EnrolPersonAsync(
-            context.GetActor(),
-            input.Value.UserName,
-            input.Value.DisplayName,
-            new Secret(input.Value.Password),
-            grants,
-            cancellationToken
-        );
-        return added.Ok ? Created(new IdOutput(added.Value.Id)) : added.Failure.ToProblem();
     }
 
     private static async Task<IResult> AddServiceAsync(
@@ -243,7 +215,7 @@ internal static class SubjectEndpoints
     }
 
     // The gate asked already, but from a cache; who administers is read now.
-    private static async Task<IResult?> RefusedAsync(
+    internal static async Task<IResult?> RefusedAsync(
         HttpContext context,
         IAccess access,
         CancellationToken cancellationToken
@@ -283,7 +255,7 @@ internal static class SubjectEndpoints
         }
     }
 
-    private static List<RoleGrant>? Grants(IReadOnlyList<GrantInput> inputs)
+    internal static List<RoleGrant>? Grants(IReadOnlyList<GrantInput> inputs)
     {
         var grants = inputs.Select(Grant).OfType<RoleGrant>().ToList();
         return grants.Count == inputs.Count ? grants : null;

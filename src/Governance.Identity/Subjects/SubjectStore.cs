@@ -4,6 +4,7 @@ using Governance.Identity.Access;
 using Governance.Identity.Contracts;
 using Governance.Identity.Engine;
 using Governance.Identity.Server;
+using Governance.Identity.Sessions;
 using Governance.Identity.Storage;
 using Governance.Kernel;
 using Governance.Platform.Database;
@@ -21,6 +22,9 @@ internal sealed class SubjectStore(
     Clients clients
 ) : ISubjects
 {
+    /// <summary>What the set-up code's administrator holds, and the only grant that this one may give alone, once.</summary>
+    public static readonly RoleGrant Administrator = new("admin", ObjectKind.None, "");
+
     private static readonly Failure NoSubject = Failure.NotFound("identity.no_subject", "There is no such subject.");
 
     public async Task<SubjectView?> FindAsync(string id, CancellationToken cancellationToken)
@@ -68,6 +72,10 @@ internal sealed class SubjectStore(
             .Where(pair =>
                 db.Set<SubjectRow>()
                     .Any(subject => subject.Id == pair.Subject && subject.Enabled && subject.Kind == ActorKind.Person)
+                && !db.Set<ConfirmationRow>()
+                    .Any(pending =>
+                        pending.SubjectId == pair.Subject && pending.Holds && pending.State == ConfirmationState.Pending
+                    )
             )
             .ToListAsync(cancellationToken);
         return
@@ -86,13 +94,19 @@ internal sealed class SubjectStore(
     }
 
     public Task<Result<SubjectView>> EnrolPersonAsync(
-        Actor by,
         string userName,
         string displayName,
         Secret password,
         IReadOnlyList<RoleGrant> grants,
         CancellationToken cancellationToken
-    ) => EnrolPersonAsync(by, "identity.person_enrolled", userName, displayName, password, grants, cancellationToken);
+    ) =>
+        EnrolPersonAsync(
+            NewRow(ActorKind.Person, userName, displayName),
+            password,
+            grants,
+            Always("identity.person_enrolled"),
+            cancellationToken
+        );
 
     public async Task<Result<SubjectView>> EnrolServiceAsync(
         Actor by,
@@ -107,10 +121,13 @@ internal sealed class SubjectStore(
             ? broken
             : await AddAsync(
                 by,
-                "identity.service_enrolled",
                 row,
                 grants,
-                (session, token) => clients.AddServiceAsync(session, row.Name, clientSecret, token),
+                async (session, token) =>
+                {
+                    await clients.AddServiceAsync(session, row.Name, clientSecret, token);
+                    return "identity.service_enrolled";
+                },
                 cancellationToken
             );
     }
@@ -121,16 +138,21 @@ internal sealed class SubjectStore(
         string displayName,
         Secret password,
         CancellationToken cancellationToken
-    ) =>
-        EnrolPersonAsync(
-            Actor.System,
-            "identity.bootstrap",
-            userName,
-            displayName,
+    )
+    {
+        var row = NewRow(ActorKind.Person, userName, displayName);
+        row.Bootstrapped = true;
+        return EnrolPersonAsync(
+            row,
             password,
-            [new RoleGrant("admin", ObjectKind.None, "")],
+            [Administrator],
+            async (session, token) =>
+                await session.Db.Set<SubjectRow>().CountAsync(token) > 1
+                    ? Failure.NotFound("identity.no_setup", "The gateway is set up already.")
+                    : "identity.bootstrap",
             cancellationToken
         );
+    }
 
     public async Task<bool> AnyAsync(CancellationToken cancellationToken)
     {
@@ -156,6 +178,11 @@ internal sealed class SubjectStore(
 
                 row.Enabled = enabled;
                 await session.Db.SaveChangesAsync(token);
+                if (!enabled)
+                {
+                    await session.RevokeSessionsAsync(subjectId, token);
+                }
+
                 var kind = enabled ? "identity.enabled" : "identity.disabled";
                 await session.LogAsync(new LogEntry(kind, by, $"subject:{subjectId}", LogOutcome.Done), token);
                 session.AfterCommit(reader.Forget);
@@ -164,44 +191,21 @@ internal sealed class SubjectStore(
             cancellationToken
         );
 
-    private async Task<Result<SubjectView>> EnrolPersonAsync(
+    /// <summary>
+    /// Adds a subject with its grants. <paramref name="also"/> runs after its rows are there and gives back the kind of the
+    /// log entry, or the failure that undoes everything.
+    /// </summary>
+    public Task<Result<SubjectView>> AddAsync(
         Actor by,
-        string entryKind,
-        string userName,
-        string displayName,
-        Secret password,
-        IReadOnlyList<RoleGrant> grants,
-        CancellationToken cancellationToken
-    )
-    {
-        var row = NewRow(ActorKind.Person, userName, displayName);
-        if ((Check(row, grants) ?? AccountRules.CheckPassword(password)) is { } broken)
-        {
-            return broken;
-        }
-
-        // Hashing takes a tenth of a second on purpose: outside the unit, which holds the write lock.
-        row.PasswordHash = passwords.Hash(password);
-        return await AddAsync(by, entryKind, row, grants, (_, _) => Task.CompletedTask, cancellationToken);
-    }
-
-    private Task<Result<SubjectView>> AddAsync(
-        Actor by,
-        string entryKind,
         SubjectRow row,
         IReadOnlyList<RoleGrant> grants,
-        Func<WriteSession, CancellationToken, Task> also,
+        Func<WriteSession, CancellationToken, Task<Result<string>>> also,
         CancellationToken cancellationToken
     ) =>
         writer.WriteAsync<SubjectView>(
             async (session, token) =>
             {
                 var subjects = session.Db.Set<SubjectRow>();
-                if (entryKind == "identity.bootstrap" && await subjects.AnyAsync(token))
-                {
-                    return Failure.NotFound("identity.no_setup", "The gateway is set up already.");
-                }
-
                 if (await subjects.AnyAsync(known => known.Name == row.Name, token))
                 {
                     return new Failure(FailureKind.Exists, "identity.name_taken", "That name is taken.");
@@ -211,16 +215,16 @@ internal sealed class SubjectStore(
                 subjects.Add(row);
                 session.Db.AddRange(grants.Select(grant => NewGrant(row.Id, grant, by, session.Now)));
                 await session.Db.SaveChangesAsync(token);
-                await also(session, token);
+                var kind = await also(session, token);
+                if (!kind.Ok)
+                {
+                    return kind.Failure;
+                }
+
                 await session.LogAsync(
-                    new LogEntry(entryKind, by, $"subject:{row.Id}", LogOutcome.Done)
+                    new LogEntry(kind.Value, by, $"subject:{row.Id}", LogOutcome.Done)
                     {
-                        Details = new JsonObject
-                        {
-                            ["grants"] = new JsonArray([
-                                .. grants.Select(grant => (JsonNode)GrantStore.Describe(grant)),
-                            ]),
-                        },
+                        Details = new JsonObject { ["grants"] = Describe(grants) },
                     },
                     token
                 );
@@ -230,7 +234,8 @@ internal sealed class SubjectStore(
             cancellationToken
         );
 
-    private static Failure? Check(SubjectRow row, IReadOnlyList<RoleGrant> grants) =>
+    /// <summary>The first rule that a new subject breaks, or null.</summary>
+    public static Failure? Check(SubjectRow row, IReadOnlyList<RoleGrant> grants) =>
         AccountRules.CheckName(row.Name)
         ?? AccountRules.CheckDisplayName(row.DisplayName)
         ?? (
@@ -246,7 +251,7 @@ internal sealed class SubjectStore(
         )
         ?? grants.Select(GrantRules.CheckGrant).FirstOrDefault(broken => broken is not null);
 
-    private static SubjectRow NewRow(ActorKind kind, string name, string displayName) =>
+    public static SubjectRow NewRow(ActorKind kind, string name, string displayName) =>
         new()
         {
             Id = RandomNumberGenerator.GetHexString(32, lowercase: true),
@@ -262,6 +267,30 @@ internal sealed class SubjectStore(
         row.SubjectId = subjectId;
         return row;
     }
+
+    public static JsonArray Describe(IReadOnlyList<RoleGrant> grants) =>
+        new([.. grants.Select(grant => (JsonNode)GrantStore.Describe(grant))]);
+
+    private async Task<Result<SubjectView>> EnrolPersonAsync(
+        SubjectRow row,
+        Secret password,
+        IReadOnlyList<RoleGrant> grants,
+        Func<WriteSession, CancellationToken, Task<Result<string>>> also,
+        CancellationToken cancellationToken
+    )
+    {
+        if ((Check(row, grants) ?? AccountRules.CheckPassword(password)) is { } broken)
+        {
+            return broken;
+        }
+
+        // Hashing takes a tenth of a second on purpose: outside the unit, which holds the write lock.
+        row.PasswordHash = passwords.Hash(password);
+        return await AddAsync(Actor.System, row, grants, also, cancellationToken);
+    }
+
+    private static Func<WriteSession, CancellationToken, Task<Result<string>>> Always(string kind) =>
+        (_, _) => Task.FromResult<Result<string>>(kind);
 
     private static async Task<List<SubjectView>> ViewsAsync(
         GovernanceDb db,

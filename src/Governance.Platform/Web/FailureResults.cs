@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
 using Governance.Kernel;
 using Governance.Platform.Database;
@@ -17,6 +18,7 @@ public static class FailureResults
             FailureKind.Invalid => StatusCodes.Status400BadRequest,
             FailureKind.NotFound => StatusCodes.Status404NotFound,
             FailureKind.Denied => StatusCodes.Status403Forbidden,
+            FailureKind.Reauthenticate => StatusCodes.Status401Unauthorized,
             FailureKind.Conflict or FailureKind.Exists => StatusCodes.Status409Conflict,
             FailureKind.TooLarge => StatusCodes.Status413PayloadTooLarge,
             FailureKind.Unavailable => StatusCodes.Status503ServiceUnavailable,
@@ -37,6 +39,15 @@ public static class FailureResults
             Details = new JsonObject { ["code"] = failure.Code },
         };
         await writer.LogAsync(entry, context.RequestAborted);
+        if (failure.MaxAge is { } age)
+        {
+            // RFC 9470 §3: a client reads from it that the same request succeeds after a fresh sign-in.
+            context.Response.Headers.WWWAuthenticate = string.Create(
+                CultureInfo.InvariantCulture,
+                $"Bearer realm=\"governance\", error=\"insufficient_user_authentication\", error_description=\"A more recent or stronger sign-in is needed.\", max_age={(long)age.TotalSeconds}"
+            );
+        }
+
         return failure.ToProblem();
     }
 

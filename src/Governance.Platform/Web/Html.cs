@@ -68,6 +68,9 @@ public sealed record HtmlPage(string Title, Html Body) : IResult
     /// <summary>Further sources that a form of the page may lead to, such as the loopback address of a command-line client.</summary>
     public string FormAction { get; init; } = "";
 
+    /// <summary>Path of the one script of the page, from this server; empty for none. Default none.</summary>
+    public string Script { get; init; } = "";
+
     /// <inheritdoc />
     public Task ExecuteAsync(HttpContext httpContext)
     {
@@ -78,7 +81,9 @@ public sealed record HtmlPage(string Title, Html Body) : IResult
         response.Headers.CacheControl = "no-store";
         response.Headers.ContentSecurityPolicy =
             $"default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self' {FormAction}".TrimEnd()
+            + (Script.Length == 0 ? "" : "; script-src 'self'")
             + "; base-uri 'none'; frame-ancestors 'none'";
+        Html script = $"""<script src="{Script}" defer></script>""";
         Html page = $"""
             <!doctype html>
             <html lang="en">
@@ -89,6 +94,7 @@ public sealed record HtmlPage(string Title, Html Body) : IResult
             <title>{Title} · Governance</title>
             <link rel="stylesheet" href="/assets/governance.css">
             <link rel="icon" href="/assets/governance.svg" type="image/svg+xml">
+            {(Script.Length == 0 ? Html.Empty : script)}
             </head>
             <body>
             <header><a href="/" class="brand">Governance</a></header>

@@ -27,6 +27,7 @@ internal sealed class Promotions(
     ILogKey logKey,
     IDbContextFactory<GovernanceDb> databases,
     IWriter writer,
+    IStepUp stepUp,
     TimeProvider clock
 ) : IPromotions
 {
@@ -97,7 +98,7 @@ internal sealed class Promotions(
         }
 
         var context = gathered.Value;
-        if (Objection(actor, row!, context) is { } objection)
+        if ((Objection(actor, row!, context) ?? stepUp.Check(actor)) is { } objection)
         {
             return await RefusedAsync(actor, MoveGate.Subject(row!.Move), objection, cancellationToken);
         }

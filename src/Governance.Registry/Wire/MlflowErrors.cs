@@ -17,6 +17,7 @@ internal static class MlflowErrors
             FailureKind.Exists => (StatusCodes.Status400BadRequest, "RESOURCE_ALREADY_EXISTS"),
             FailureKind.NotFound => (StatusCodes.Status404NotFound, "RESOURCE_DOES_NOT_EXIST"),
             FailureKind.Denied => (StatusCodes.Status403Forbidden, "PERMISSION_DENIED"),
+            FailureKind.Reauthenticate => (StatusCodes.Status401Unauthorized, "UNAUTHENTICATED"),
             FailureKind.Conflict => (StatusCodes.Status409Conflict, "RESOURCE_CONFLICT"),
             FailureKind.TooLarge => (StatusCodes.Status413PayloadTooLarge, "INVALID_PARAMETER_VALUE"),
             FailureKind.Unavailable => (StatusCodes.Status503ServiceUnavailable, "TEMPORARILY_UNAVAILABLE"),

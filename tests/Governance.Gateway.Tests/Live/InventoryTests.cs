@@ -55,7 +55,8 @@ public sealed partial class InventoryTests(LiveGateway gateway)
             using var answer = await client.SendAsync(request, TestContext.Current.CancellationToken);
             // A page leads a browser to sign in; everything else says that a token is needed.
             var led =
-                pattern is "/" or "/graphql/ui"
+                pattern is "/" or "/graphql/ui" or "/account/" or "/account/app" or "/account/passkey"
+                && method != "POST"
                 && answer.StatusCode == HttpStatusCode.Redirect
                 && answer
                     .Headers.Location!.ToString()

@@ -114,6 +114,7 @@ public sealed class LiveGateway : IAsyncLifetime
             ["Governance:KeyFile"] = Path.Combine(_root, "gateway.kek"),
             ["Governance:PoliciesDirectory"] = Policies(),
             ["Governance:Identity:AccessTokenMinutes"] = "120",
+            ["Governance:Identity:RecentSignInMinutes"] = "120",
             ["Governance:Identity:SignInPerMinute"] = "600",
             ["Governance:Identity:TokensPerMinute"] = "6000",
             ["Governance:Identity:StrangersPerMinute"] = "100000",

@@ -3,6 +3,7 @@ using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Net.Security;
 using System.Net.Sockets;
+using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
@@ -36,6 +37,7 @@ public sealed partial class IdentityHost : IAsyncDisposable
     private readonly WebApplication _app;
     private readonly string _root;
     private readonly X509Certificate2 _certificate;
+    private readonly ConditionalWeakTable<HttpClient, CookieContainer> _cookies = [];
 
     private IdentityHost(WebApplication app, string root, X509Certificate2 certificate, string url)
     {
@@ -50,6 +52,9 @@ public sealed partial class IdentityHost : IAsyncDisposable
     public string DataDirectory => Path.Combine(_root, "data");
 
     public IServiceProvider Services => _app.Services;
+
+    /// <summary>The clock of this host; cookies, tokens and sessions age by it.</summary>
+    public ShiftedClock Clock { get; private init; } = new();
 
     public ISubjects Subjects => Services.GetRequiredService<ISubjects>();
 
@@ -88,6 +93,8 @@ public sealed partial class IdentityHost : IAsyncDisposable
             }
         );
         builder.Services.AddSingleton(await TestServer.OptionsAsync(root));
+        var clock = new ShiftedClock();
+        builder.Services.AddSingleton<TimeProvider>(clock);
         builder.Services.AddSingleton<RecordingLog>();
         builder.Services.AddSingleton<ILogAppender>(provider => provider.GetRequiredService<RecordingLog>());
         builder.Services.AddSingleton<IGraphWriter, RecordingGraph>();
@@ -116,7 +123,7 @@ public sealed partial class IdentityHost : IAsyncDisposable
         app.MapConsole();
         MapProbes(app);
         await app.StartAsync(TestContext.Current.CancellationToken);
-        return new IdentityHost(app, root, certificate, url);
+        return new IdentityHost(app, root, certificate, url) { Clock = clock };
     }
 
     /// <summary>Stops the server and keeps its directory, for a restart on the same data.</summary>
@@ -140,9 +147,12 @@ public sealed partial class IdentityHost : IAsyncDisposable
     }
 
     /// <summary>A browser-like client: own cookies, no redirects followed by itself, trusts only this server's certificate.</summary>
-    public HttpClient Client(string? token = null)
+    public HttpClient Client(string? token = null, CookieContainer? cookies = null)
     {
-        var client = new HttpClient(Trusting(_certificate)) { BaseAddress = new Uri(Url) };
+        var handler = Trusting(_certificate);
+        handler.CookieContainer = cookies ?? handler.CookieContainer;
+        var client = new HttpClient(handler) { BaseAddress = new Uri(Url) };
+        _cookies.Add(client, handler.CookieContainer);
         if (token is not null)
         {
             client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token);
@@ -151,10 +161,28 @@ public sealed partial class IdentityHost : IAsyncDisposable
         return client;
     }
 
+    /// <summary>A copy of what a browser holds, as a thief would take it.</summary>
+    public CookieContainer CookiesOf(HttpClient browser)
+    {
+        Assert.True(_cookies.TryGetValue(browser, out var held));
+        var copy = new CookieContainer();
+        copy.Add(held.GetAllCookies());
+        return copy;
+    }
+
+    /// <summary>Signs a browser in by the whole OpenID Connect flow; the home page.</summary>
+    public async Task<HttpResponseMessage> HomeAsync(HttpClient browser, string user)
+    {
+        using var page = await FollowAsync(browser, await browser.GetAsync("/"));
+        var signedIn = await SignInAsync(browser, user, Password, page.RequestMessage!.RequestUri!.PathAndQuery);
+        var home = await FollowAsync(browser, signedIn);
+        Assert.Equal((HttpStatusCode.OK, "/"), (home.StatusCode, home.RequestMessage!.RequestUri!.PathAndQuery));
+        return home;
+    }
+
     public async Task<string> EnrolPersonAsync(string name, params string[] roles) =>
         (
             await Subjects.EnrolPersonAsync(
-                Actor.System,
                 name,
                 $"{name} of the tests",
                 new Secret(Password),

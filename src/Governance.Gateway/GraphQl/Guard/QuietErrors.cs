@@ -10,6 +10,11 @@ internal sealed class QuietErrors : IErrorInfoProvider
         executionError switch
         {
             FieldFailure { Reasons.Count: > 0 } failure => Info(failure, failure.Code!, ("reasons", failure.Reasons)),
+            FieldFailure { MaxAge: { } age } failure => Info(
+                failure,
+                failure.Code!,
+                ("maxAge", (long)age.TotalSeconds)
+            ),
             FieldFailure failure => Info(failure, failure.Code!),
             LimitExceeded limit => Info(limit, limit.Code!, ("limit", limit.Limit)),
             UnhandledError => new ErrorInfo

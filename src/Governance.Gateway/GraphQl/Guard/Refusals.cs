@@ -46,7 +46,11 @@ internal sealed class FieldFailure : ExecutionError
     {
         Code = failure.Code;
         Reasons = failure.Reasons;
+        MaxAge = failure.MaxAge;
     }
 
     public IReadOnlyList<string> Reasons { get; }
+
+    /// <summary>How old a sign-in may be, when an older one is the reason.</summary>
+    public TimeSpan? MaxAge { get; }
 }

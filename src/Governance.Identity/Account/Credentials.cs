@@ -1,0 +1,325 @@
+using System.Security.Cryptography;
+using System.Text.Json.Nodes;
+using Governance.Identity.Engine;
+using Governance.Identity.SignIn;
+using Governance.Identity.Storage;
+using Governance.Identity.Subjects;
+using Governance.Kernel;
+using Governance.Platform.Database;
+using Governance.Platform.Keys;
+using Governance.Platform.Logging;
+using Microsoft.AspNetCore.DataProtection;
+using Microsoft.AspNetCore.Http;
+using Microsoft.EntityFrameworkCore;
+using Secret = Governance.Kernel.Secret;
+
+namespace Governance.Identity.Account;
+
+/// <summary>What a person changes about the own ways to sign in. Every change is logged by kind; other sessions end with it.</summary>
+internal sealed class Credentials(
+    IDbContextFactory<GovernanceDb> databases,
+    IWriter writer,
+    PasswordHashing passwords,
+    Passkeys passkeys,
+    IKeyWrap wrap,
+    IDataProtectionProvider protection
+)
+{
+    private const int RecoveryCodes = 10;
+    private const int CodeGroups = 4;
+    private readonly IDataProtector _protector = protection.CreateProtector("governance.new-app");
+
+    /// <summary>A fresh key for an app, as people type it, and encrypted for the form that brings it back.</summary>
+    public (string Text, string Ticket) NewAppKey(string subjectId)
+    {
+        var key = RandomNumberGenerator.GetBytes(Totp.KeyBytes);
+        var ticket = _protector.CreateProtector(subjectId).Protect(Convert.ToBase64String(key));
+        return (Totp.Text(key), ticket);
+    }
+
+    /// <summary>The key of a form that comes back, as people type it; null when the form is not ours.</summary>
+    public string? AppKeyText(string subjectId, string ticket) =>
+        OpenAppKey(subjectId, ticket) is { } key ? Totp.Text(key) : null;
+
+    /// <summary>Keeps the key of an app that showed a right code; gives back recovery codes when these are the first.</summary>
+    public Task<Result<IReadOnlyList<string>>> AddAppAsync(
+        string subjectId,
+        string sessionId,
+        string ticket,
+        string code,
+        CancellationToken cancellationToken
+    )
+    {
+        var key = OpenAppKey(subjectId, ticket);
+        return key is null
+            ? Task.FromResult<Result<IReadOnlyList<string>>>(
+                Failure.Invalid("identity.form_expired", "The form had expired. Please try again.")
+            )
+            : ChangeAsync(
+                subjectId,
+                sessionId,
+                "identity.factor_added",
+                "app",
+                (row, now) =>
+                {
+                    var step = Totp.Match(key, code.Replace(" ", "", StringComparison.Ordinal), Totp.StepOf(now), 0);
+                    if (step is null)
+                    {
+                        return Failure.Invalid(
+                            "identity.wrong_code",
+                            "That is not the code that the app shows now. Check the time of your device and try again."
+                        );
+                    }
+
+                    (row.TotpKey, row.TotpStep) = (wrap.Wrap(key, SecondStep.Purpose), step.Value);
+                    return null;
+                },
+                cancellationToken
+            );
+    }
+
+    public Task<Result<IReadOnlyList<string>>> RemoveAppAsync(
+        string subjectId,
+        string sessionId,
+        CancellationToken cancellationToken
+    ) =>
+        ChangeAsync(
+            subjectId,
+            sessionId,
+            "identity.factor_removed",
+            "app",
+            (row, _) =>
+            {
+                row.TotpKey = null;
+                return null;
+            },
+            cancellationToken
+        );
+
+    public async Task<Result<IReadOnlyList<string>>> ChangePasswordAsync(
+        string subjectId,
+        string sessionId,
+        Secret password,
+        CancellationToken cancellationToken
+    )
+    {
+        if (AccountRules.CheckPassword(password) is { } broken)
+        {
+            return broken;
+        }
+
+        var hash = passwords.Hash(password);
+        return await ChangeAsync(
+            subjectId,
+            sessionId,
+            "identity.password_changed",
+            "password",
+            (row, _) =>
+            {
+                row.PasswordHash = hash;
+                return null;
+            },
+            cancellationToken
+        );
+    }
+
+    public async Task<Result<IReadOnlyList<string>>> AddPasskeyAsync(
+        HttpContext context,
+        string subjectId,
+        string sessionId,
+        string name,
+        string ticket,
+        string answer,
+        CancellationToken cancellationToken
+    )
+    {
+        var fresh = Fresh();
+        var shown = false;
+        var added = await passkeys.AddAsync(
+            context,
+            subjectId,
+            name.Trim() is { Length: > 0 and <= 64 } own && !own.Any(char.IsControl) ? own : "Passkey",
+            ticket,
+            answer,
+            async (session, token) =>
+                shown = await FinishAsync(
+                    session,
+                    subjectId,
+                    sessionId,
+                    "identity.factor_added",
+                    "passkey",
+                    fresh,
+                    token
+                ),
+            cancellationToken
+        );
+        return added.Map<IReadOnlyList<string>>(_ => shown ? fresh : []);
+    }
+
+    public Task<Result<Unit>> RemovePasskeyAsync(
+        string subjectId,
+        string sessionId,
+        string key,
+        CancellationToken cancellationToken
+    ) =>
+        writer.WriteAsync<Unit>(
+            async (session, token) =>
+            {
+                var removed = await session
+                    .Db.Set<PasskeyRow>()
+                    .Where(row => row.Id == key && row.SubjectId == subjectId)
+                    .ExecuteDeleteAsync(token);
+                if (removed > 0)
+                {
+                    await FinishAsync(session, subjectId, sessionId, "identity.factor_removed", "passkey", [], token);
+                }
+
+                return default(Unit);
+            },
+            cancellationToken
+        );
+
+    /// <summary>New recovery codes; older ones count no more.</summary>
+    public async Task<IReadOnlyList<string>> NewRecoveryCodesAsync(
+        string subjectId,
+        CancellationToken cancellationToken
+    )
+    {
+        var fresh = Fresh();
+        await writer.WriteAsync<Unit>(
+            async (session, token) =>
+            {
+                await ReplaceAsync(session, subjectId, fresh, token);
+                await LogAsync(session, subjectId, "identity.recovery_codes_made", "recovery", token);
+                return default(Unit);
+            },
+            cancellationToken
+        );
+        return fresh;
+    }
+
+    public async Task<(SubjectRow Person, IReadOnlyList<PasskeyRow> Passkeys, int RecoveryCodes)> ReadAsync(
+        string subjectId,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        return (
+            await db.Set<SubjectRow>().AsNoTracking().FirstAsync(row => row.Id == subjectId, cancellationToken),
+            await db.Set<PasskeyRow>()
+                .AsNoTracking()
+                .Where(row => row.SubjectId == subjectId)
+                .OrderBy(row => row.CreatedAt)
+                .ToListAsync(cancellationToken),
+            await db.Set<RecoveryCodeRow>().CountAsync(row => row.SubjectId == subjectId, cancellationToken)
+        );
+    }
+
+    private byte[]? OpenAppKey(string subjectId, string ticket)
+    {
+        try
+        {
+            return Convert.FromBase64String(_protector.CreateProtector(subjectId).Unprotect(ticket));
+        }
+        catch (CryptographicException)
+        {
+            return null;
+        }
+    }
+
+    private async Task<Result<IReadOnlyList<string>>> ChangeAsync(
+        string subjectId,
+        string sessionId,
+        string kind,
+        string factor,
+        Func<SubjectRow, DateTimeOffset, Failure?> change,
+        CancellationToken cancellationToken
+    )
+    {
+        var fresh = Fresh();
+        var changed = await writer.WriteAsync<bool>(
+            async (session, token) =>
+            {
+                var row = await session.Db.Set<SubjectRow>().FirstAsync(known => known.Id == subjectId, token);
+                if (change(row, session.Now) is { } failure)
+                {
+                    return failure;
+                }
+
+                await session.Db.SaveChangesAsync(token);
+                return await FinishAsync(session, subjectId, sessionId, kind, factor, fresh, token);
+            },
+            cancellationToken
+        );
+        return changed.Map<IReadOnlyList<string>>(shown => shown ? fresh : []);
+    }
+
+    // Who took over a session must not keep it after the owner changed a credential. True when the codes are to be shown.
+    private static async Task<bool> FinishAsync(
+        WriteSession session,
+        string subjectId,
+        string sessionId,
+        string kind,
+        string factor,
+        IReadOnlyList<string> fresh,
+        CancellationToken cancellationToken
+    )
+    {
+        await session
+            .Db.Set<SessionRow>()
+            .Where(row => row.SubjectId == subjectId && row.Id != sessionId && row.RevokedAt == null)
+            .ExecuteUpdateAsync(
+                set => set.SetProperty(row => row.RevokedAt, (DateTimeOffset?)session.Now),
+                cancellationToken
+            );
+        await LogAsync(session, subjectId, kind, factor, cancellationToken);
+        var first =
+            kind == "identity.factor_added"
+            && !await session.Db.Set<RecoveryCodeRow>().AnyAsync(row => row.SubjectId == subjectId, cancellationToken);
+        if (first)
+        {
+            await ReplaceAsync(session, subjectId, fresh, cancellationToken);
+        }
+
+        return first;
+    }
+
+    private static async Task ReplaceAsync(
+        WriteSession session,
+        string subjectId,
+        IReadOnlyList<string> codes,
+        CancellationToken cancellationToken
+    )
+    {
+        await session
+            .Db.Set<RecoveryCodeRow>()
+            .Where(row => row.SubjectId == subjectId)
+            .ExecuteDeleteAsync(cancellationToken);
+        session.Db.AddRange(
+            codes.Select(code => new RecoveryCodeRow
+            {
+                Hash = OneTimeCode.Hash(SecondStep.ScopeOf(subjectId), code),
+                SubjectId = subjectId,
+            })
+        );
+        await session.Db.SaveChangesAsync(cancellationToken);
+    }
+
+    private static Task LogAsync(
+        WriteSession session,
+        string subjectId,
+        string kind,
+        string factor,
+        CancellationToken cancellationToken
+    ) =>
+        session.LogAsync(
+            new LogEntry(kind, new Actor(ActorKind.Person, subjectId), $"subject:{subjectId}", LogOutcome.Done)
+            {
+                Details = new JsonObject { ["factor"] = factor },
+            },
+            cancellationToken
+        );
+
+    private static List<string> Fresh() =>
+        [.. Enumerable.Range(0, RecoveryCodes).Select(_ => OneTimeCode.New(CodeGroups))];
+}

@@ -1,0 +1,17 @@
+using Governance.Identity.Storage;
+using Governance.Platform.Database;
+
+namespace Governance.Identity.Confirm;
+
+/// <summary>What follows from the second administrator's word. Runs inside the unit that records it.</summary>
+internal interface IConfirmable
+{
+    /// <summary>Whether confirmations of this kind are its own. Exactly one part handles a kind.</summary>
+    bool Handles(string kind);
+
+    /// <summary>The change was confirmed: makes it count, if it does not yet.</summary>
+    Task ConfirmedAsync(WriteSession session, ConfirmationRow row, CancellationToken cancellationToken);
+
+    /// <summary>The change was rejected: undoes it.</summary>
+    Task RejectedAsync(WriteSession session, ConfirmationRow row, CancellationToken cancellationToken);
+}

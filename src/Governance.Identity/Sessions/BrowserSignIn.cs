@@ -1,0 +1,49 @@
+using System.Text.Json.Nodes;
+using Governance.Identity.Access;
+using Governance.Identity.SignIn;
+using Governance.Kernel;
+using Microsoft.AspNetCore.Authentication;
+using Microsoft.AspNetCore.Http;
+using OpenIddict.Abstractions;
+
+namespace Governance.Identity.Sessions;
+
+/// <summary>Begins and ends the session of the browser at hand.</summary>
+internal sealed class BrowserSignIn(SessionStore sessions, DeviceCookie devices)
+{
+    /// <summary>A new session under a new id, whatever this browser had before.</summary>
+    public async Task StartAsync(
+        HttpContext context,
+        string subjectId,
+        string userName,
+        IReadOnlyList<string> methods,
+        CancellationToken cancellationToken
+    )
+    {
+        var before = await context.AuthenticateAsync(IdentitySchemes.SignIn);
+        var principal = await sessions.StartAsync(
+            new Actor(ActorKind.Person, subjectId),
+            methods,
+            DeviceName.Of(context.Request.Headers.UserAgent),
+            before.Principal?.GetClaim(SignInMethods.SessionId),
+            new JsonObject { ["methods"] = string.Join(' ', methods) },
+            cancellationToken
+        );
+        devices.Give(context, userName);
+        await context.SignInAsync(IdentitySchemes.SignIn, principal);
+    }
+
+    public async Task EndAsync(HttpContext context, CancellationToken cancellationToken)
+    {
+        foreach (var scheme in (string[])[IdentitySchemes.Session, IdentitySchemes.SignIn])
+        {
+            var cookie = await context.AuthenticateAsync(scheme);
+            if (cookie.Principal?.GetClaim(OpenIddictConstants.Claims.Subject) is { } subject)
+            {
+                await sessions.EndAsync(cookie.Principal.GetClaim(SignInMethods.SessionId), subject, cancellationToken);
+            }
+
+            await context.SignOutAsync(scheme);
+        }
+    }
+}

@@ -1,0 +1,198 @@
+using System.Globalization;
+using System.Security.Claims;
+using System.Security.Cryptography;
+using System.Text.Json.Nodes;
+using Governance.Identity.Access;
+using Governance.Identity.Storage;
+using Governance.Kernel;
+using Governance.Platform.Database;
+using Governance.Platform.Logging;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Options;
+using OpenIddict.Abstractions;
+using static OpenIddict.Abstractions.OpenIddictConstants;
+
+namespace Governance.Identity.Sessions;
+
+/// <summary>
+/// Sessions as rows: a cookie is good for as long as its row is, however often it was copied. Cookies are looked up on each
+/// request; tokens at least every four seconds.
+/// </summary>
+internal sealed class SessionStore(
+    IDbContextFactory<GovernanceDb> databases,
+    IWriter writer,
+    IOptions<IdentityOptions> options
+)
+{
+    /// <summary>Begins a session and ends the one that it replaces in the same browser; gives back what the cookie says.</summary>
+    public async Task<ClaimsPrincipal> StartAsync(
+        Actor who,
+        IReadOnlyList<string> methods,
+        string device,
+        string? replaced,
+        JsonObject details,
+        CancellationToken cancellationToken
+    )
+    {
+        var id = RandomNumberGenerator.GetHexString(32, lowercase: true);
+        var started = await writer.WriteAsync<DateTimeOffset>(
+            async (session, token) =>
+            {
+                session.Db.Add(
+                    new SessionRow
+                    {
+                        Id = id,
+                        SubjectId = who.Id,
+                        Methods = string.Join(' ', methods),
+                        Device = device,
+                        AuthenticatedAt = session.Now,
+                        ExpiresAt = session.Now.AddHours(options.Value.SessionHours),
+                    }
+                );
+                await session.Db.SaveChangesAsync(token);
+                await EndAsync(session, replaced, token);
+                await session.LogAsync(
+                    new LogEntry("identity.signed_in", who, $"subject:{who.Id}", LogOutcome.Done) { Details = details },
+                    token
+                );
+                return session.Now;
+            },
+            cancellationToken
+        );
+        var seconds = started.Value.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
+        var identity = new ClaimsIdentity(
+            [
+                new Claim(Claims.Subject, who.Id),
+                new Claim(SignInMethods.SessionId, id),
+                new Claim(Claims.AuthenticationTime, seconds),
+                .. methods.Select(method => new Claim(Claims.AuthenticationMethodReference, method)),
+            ],
+            IdentitySchemes.SignIn
+        );
+        return new ClaimsPrincipal(identity);
+    }
+
+    /// <summary>Whether a cookie still counts.</summary>
+    public async Task<bool> IsLiveAsync(
+        ClaimsPrincipal? cookie,
+        DateTimeOffset now,
+        CancellationToken cancellationToken
+    )
+    {
+        var (id, subject) = (cookie?.GetClaim(SignInMethods.SessionId), cookie?.GetClaim(Claims.Subject));
+        if (id is null || subject is null)
+        {
+            return false;
+        }
+
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        return await db.Set<SessionRow>()
+            .AnyAsync(
+                row =>
+                    row.Id == id
+                    && row.SubjectId == subject
+                    && row.EndedAt == null
+                    && row.RevokedAt == null
+                    && row.ExpiresAt > now,
+                cancellationToken
+            );
+    }
+
+    /// <summary>Whether a token of a person still counts: those of a session that ended by itself do, until they expire.</summary>
+    public async Task<bool> MayUseTokensAsync(ClaimsPrincipal token, CancellationToken cancellationToken)
+    {
+        var (id, subject) = (token.GetClaim(SignInMethods.SessionId), token.GetClaim(Claims.Subject));
+        if (id is null)
+        {
+            return false;
+        }
+
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        return await db.Set<SessionRow>()
+            .AnyAsync(row => row.Id == id && row.SubjectId == subject && row.RevokedAt == null, cancellationToken);
+    }
+
+    /// <summary>Ends the session of one browser.</summary>
+    public Task<Result<Unit>> EndAsync(string? id, string subjectId, CancellationToken cancellationToken) =>
+        writer.WriteAsync<Unit>(
+            async (session, token) =>
+            {
+                await EndAsync(session, id, token);
+                await session.LogAsync(Entry("identity.signed_out", subjectId, []), token);
+                return default(Unit);
+            },
+            cancellationToken
+        );
+
+    /// <summary>Ends one session of a person, with its tokens; one of somebody else's is nothing.</summary>
+    public Task<Result<Unit>> RevokeAsync(string subjectId, string id, CancellationToken cancellationToken) =>
+        writer.WriteAsync<Unit>(
+            async (session, token) =>
+            {
+                var ended = await session
+                    .Db.Set<SessionRow>()
+                    .Where(row => row.Id == id && row.SubjectId == subjectId && row.RevokedAt == null)
+                    .ExecuteUpdateAsync(
+                        set => set.SetProperty(row => row.RevokedAt, (DateTimeOffset?)session.Now),
+                        token
+                    );
+                if (ended > 0)
+                {
+                    await session.LogAsync(Entry("identity.session_revoked", subjectId, []), token);
+                }
+
+                return default(Unit);
+            },
+            cancellationToken
+        );
+
+    /// <summary>Ends every session of a person, with every token that came of one.</summary>
+    public Task<Result<Unit>> RevokeAllAsync(string subjectId, CancellationToken cancellationToken) =>
+        writer.WriteAsync<Unit>(
+            async (session, token) =>
+            {
+                await session.RevokeSessionsAsync(subjectId, token);
+                await session.LogAsync(Entry("identity.signed_out_everywhere", subjectId, []), token);
+                return default(Unit);
+            },
+            cancellationToken
+        );
+
+    /// <summary>The sessions of a person that count, newest first; at most a hundred.</summary>
+    public async Task<IReadOnlyList<SessionRow>> ListAsync(
+        string subjectId,
+        DateTimeOffset now,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        return await db.Set<SessionRow>()
+            .AsNoTracking()
+            .Where(row =>
+                row.SubjectId == subjectId && row.EndedAt == null && row.RevokedAt == null && row.ExpiresAt > now
+            )
+            .OrderByDescending(row => row.AuthenticatedAt)
+            .Take(100)
+            .ToListAsync(cancellationToken);
+    }
+
+    private static async Task EndAsync(WriteSession session, string? id, CancellationToken cancellationToken)
+    {
+        if (id is not null)
+        {
+            await session
+                .Db.Set<SessionRow>()
+                .Where(row => row.Id == id && row.EndedAt == null)
+                .ExecuteUpdateAsync(
+                    set => set.SetProperty(row => row.EndedAt, (DateTimeOffset?)session.Now),
+                    cancellationToken
+                );
+        }
+    }
+
+    private static LogEntry Entry(string kind, string subjectId, JsonObject details) =>
+        new(kind, new Actor(ActorKind.Person, subjectId), $"subject:{subjectId}", LogOutcome.Done)
+        {
+            Details = details,
+        };
+}

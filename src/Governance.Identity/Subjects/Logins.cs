@@ -1,0 +1,142 @@
+using System.Text.Json.Nodes;
+using Governance.Identity.Confirm;
+using Governance.Identity.Storage;
+using Governance.Kernel;
+using Governance.Platform.Database;
+using Governance.Platform.Logging;
+using Microsoft.EntityFrameworkCore;
+
+namespace Governance.Identity.Subjects;
+
+/// <summary>
+/// Which logins at external issuers are which persons. A link counts once a second administrator confirmed it; before, and
+/// without one, a login is nobody's, so its tokens are a service's at most.
+/// </summary>
+internal sealed class Logins(IDbContextFactory<GovernanceDb> databases, IWriter writer, Confirmations confirmations)
+{
+    private const int MaxLogins = 20;
+
+    /// <summary>The enabled person behind a login, or null. Issuer and id are compared byte by byte.</summary>
+    public async Task<string?> FindAsync(string issuer, string externalId, CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        return await db.Set<LoginRow>()
+            .Where(login => login.Issuer == issuer && login.ExternalId == externalId && login.ConfirmedAt != null)
+            .Join(
+                db.Set<SubjectRow>().Where(subject => subject.Enabled && subject.Kind == ActorKind.Person),
+                login => login.SubjectId,
+                subject => subject.Id,
+                (_, subject) => subject.Id
+            )
+            .FirstOrDefaultAsync(cancellationToken);
+    }
+
+    /// <summary>The logins of a person, confirmed or not.</summary>
+    public async Task<IReadOnlyList<LoginRow>> ListAsync(string subjectId, CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        return await db.Set<LoginRow>()
+            .AsNoTracking()
+            .Where(login => login.SubjectId == subjectId)
+            .OrderBy(login => login.Id)
+            .ToListAsync(cancellationToken);
+    }
+
+    /// <summary>Asks for a link; gives back its id and that of the confirmation. Codes <c>identity.*</c>.</summary>
+    public async Task<Result<(Guid Login, Guid Confirmation)>> LinkAsync(
+        Actor by,
+        string subjectId,
+        string issuer,
+        string externalId,
+        CancellationToken cancellationToken
+    ) =>
+        !IsIssuer(issuer) || externalId.Length is 0 or > 255 || externalId.Any(char.IsControl)
+            ? Failure.Invalid(
+                "identity.bad_login",
+                "A login is an issuer (https, at most 512 characters) and its name of the person (at most 255 characters)."
+            )
+            : await writer.WriteAsync<(Guid, Guid)>(
+                async (session, token) =>
+                {
+                    var logins = session.Db.Set<LoginRow>();
+                    if (
+                        !await session
+                            .Db.Set<SubjectRow>()
+                            .AnyAsync(row => row.Id == subjectId && row.Kind == ActorKind.Person, token)
+                    )
+                    {
+                        return Failure.NotFound("identity.no_subject", "There is no such person.");
+                    }
+
+                    if (
+                        await logins.AnyAsync(row => row.Issuer == issuer && row.ExternalId == externalId, token)
+                        || await logins.CountAsync(row => row.SubjectId == subjectId, token) >= MaxLogins
+                    )
+                    {
+                        return new Failure(
+                            FailureKind.Exists,
+                            "identity.login_exists",
+                            "That login is linked or waits to be, or the person has 20 of them."
+                        );
+                    }
+
+                    var added = new LoginRow
+                    {
+                        Id = Guid.CreateVersion7(session.Now),
+                        SubjectId = subjectId,
+                        Issuer = issuer,
+                        ExternalId = externalId,
+                        CreatedAt = session.Now,
+                    };
+                    logins.Add(added);
+                    await session.Db.SaveChangesAsync(token);
+                    var confirmation = await confirmations.RequestAsync(
+                        session,
+                        by,
+                        new ConfirmationRequest(LoginConfirmation.Kind, subjectId)
+                        {
+                            ObjectId = added.Id.ToString(),
+                            Details = new JsonObject { ["issuer"] = issuer },
+                            Holds = false, // it is nobody's login until somebody confirms
+                        },
+                        token
+                    );
+                    return (added.Id, confirmation);
+                },
+                cancellationToken
+            );
+
+    /// <summary>Takes a link away, at once and without a second person: that opens nothing.</summary>
+    public Task<Result<Unit>> UnlinkAsync(Actor by, string subjectId, Guid id, CancellationToken cancellationToken) =>
+        writer.WriteAsync<Unit>(
+            async (session, token) =>
+            {
+                var row = await session
+                    .Db.Set<LoginRow>()
+                    .FirstOrDefaultAsync(login => login.Id == id && login.SubjectId == subjectId, token);
+                if (row is null)
+                {
+                    return Failure.NotFound("identity.no_login", "The person has no such login.");
+                }
+
+                session.Db.Remove(row);
+                await session.Db.SaveChangesAsync(token);
+                await session.LogAsync(
+                    new LogEntry("identity.login_unlinked", by, $"subject:{subjectId}", LogOutcome.Done)
+                    {
+                        Details = new JsonObject { ["issuer"] = row.Issuer },
+                    },
+                    token
+                );
+                return default(Unit);
+            },
+            cancellationToken
+        );
+
+    private static bool IsIssuer(string issuer) =>
+        issuer.Length <= 512
+        && Uri.TryCreate(issuer, UriKind.Absolute, out var address)
+        && address.Scheme == Uri.UriSchemeHttps
+        && address.Query.Length == 0
+        && address.Fragment.Length == 0;
+}

@@ -1,0 +1,112 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Security.Cryptography;
+using Governance.Gateway.Hosting;
+using Governance.Gateway.Tls;
+using Governance.Identity.SignIn;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Playwright;
+
+namespace Governance.Pages.Tests;
+
+/// <summary>A gateway on its first start, with nobody in it, and a real Chromium that trusts its certificate and nothing else.</summary>
+public sealed class FreshGateway : IAsyncLifetime
+{
+    private readonly string _root = Directory.CreateTempSubdirectory("governance-pages-").FullName;
+    private WebApplication? _app;
+    private IPlaywright? _playwright;
+    private IBrowser? _browser;
+
+    public string Url { get; private set; } = "";
+
+    /// <summary>Where screenshots go, to be looked at.</summary>
+    public static string Pictures { get; } =
+        Directory.CreateDirectory(Path.Combine(Paths.Base, "artifacts", "pages")).FullName;
+
+    internal SetupCode Setup => _app!.Services.GetRequiredService<SetupCode>();
+
+    public async ValueTask InitializeAsync()
+    {
+        Url = $"https://localhost:{FreePort()}";
+        _app = await GatewayHost.BuildAsync(
+            [],
+            demo: false,
+            new Dictionary<string, string?>
+            {
+                ["Governance:Urls"] = Url,
+                ["Governance:PublicUrl"] = Url,
+                ["Governance:DataDirectory"] = Path.Combine(_root, "data"),
+                ["Governance:KeyFile"] = Path.Combine(_root, "gateway.kek"),
+                ["Governance:PoliciesDirectory"] = Path.Combine(Paths.Base, "policies"),
+                ["Governance:Identity:SignInPerMinute"] = "600",
+                ["Governance:Identity:TokensPerMinute"] = "600",
+                ["Logging:LogLevel:Default"] = "None",
+                ["Logging:LogLevel:Microsoft"] = "None",
+                ["Logging:LogLevel:OpenIddict"] = "None",
+            }
+        );
+        await _app.StartAsync();
+        // A browser that only ignores errors refuses passkeys; one that knows the key has no error to ignore.
+        var server = _app.Services.GetRequiredService<ServerCertificates>().Server;
+        var pin = Convert.ToBase64String(SHA256.HashData(server.PublicKey.ExportSubjectPublicKeyInfo()));
+        _playwright = await Playwright.CreateAsync();
+        _browser = await _playwright.Chromium.LaunchAsync(
+            new BrowserTypeLaunchOptions
+            {
+                ExecutablePath = "/usr/bin/chromium",
+                Args =
+                [
+                    "--no-sandbox",
+                    "--disable-gpu",
+                    "--disable-quic",
+                    "--no-first-run",
+                    "--disable-background-networking",
+                    "--disable-component-update",
+                    "--disable-sync",
+                    $"--ignore-certificate-errors-spki-list={pin}",
+                ],
+            }
+        );
+    }
+
+    /// <summary>A new browser profile.</summary>
+    public async Task<IPage> BrowseAsync(bool dark = false, bool script = true, int width = 900)
+    {
+        var context = await _browser!.NewContextAsync(
+            new BrowserNewContextOptions
+            {
+                BaseURL = Url,
+                ColorScheme = dark ? ColorScheme.Dark : ColorScheme.Light,
+                JavaScriptEnabled = script,
+                ViewportSize = new ViewportSize { Width = width, Height = 800 },
+            }
+        );
+        context.SetDefaultTimeout(20_000);
+        return await context.NewPageAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_browser is not null)
+        {
+            await _browser.DisposeAsync();
+        }
+
+        _playwright?.Dispose();
+        if (_app is not null)
+        {
+            await _app.StopAsync();
+            await _app.DisposeAsync();
+        }
+
+        Directory.Delete(_root, recursive: true);
+    }
+
+    private static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+}

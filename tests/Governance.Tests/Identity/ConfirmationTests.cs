@@ -1,0 +1,337 @@
+using System.Net;
+using System.Net.Http.Json;
+using System.Text.Json.Nodes;
+using Governance.Identity.Contracts;
+using Governance.Identity.SignIn;
+using Governance.Identity.Storage;
+using Governance.Kernel;
+using Governance.Platform.Database;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Governance.Tests.Identity;
+
+/// <summary>Privileged changes of persons take two administrators.</summary>
+public sealed class ConfirmationTests : IAsyncLifetime
+{
+    private const string Reviewer = """[{"role":"reviewer"}]""";
+    private IdentityHost _host = null!;
+
+    public async ValueTask InitializeAsync() => _host = await IdentityHost.StartAsync();
+
+    public ValueTask DisposeAsync() => _host.DisposeAsync();
+
+    [Fact]
+    public async Task A_new_person_cannot_approve_until_another_administrator_confirms()
+    {
+        using var ada = await AdministratorAsync("ada");
+        using var bea = await AdministratorAsync("bea");
+        var person = await InviteAsync(ada, "rita", Reviewer);
+        await EnrolAsync(person);
+        var rita = await _host.PersonTokenAsync("rita");
+
+        var before = await _host.WhoAmIAsync(rita);
+        var candidates = await CandidatesAsync();
+        using var confirmed = await DecideAsync(bea, person, "confirm");
+        var after = await _host.WhoAmIAsync(rita);
+
+        Assert.True(before!["awaitsConfirmation"]!.GetValue<bool>());
+        Assert.DoesNotContain("promotion:approve", Permissions(before));
+        Assert.Empty(candidates);
+        Assert.Equal(HttpStatusCode.NoContent, confirmed.StatusCode);
+        Assert.False(after!["awaitsConfirmation"]!.GetValue<bool>());
+        Assert.Contains("promotion:approve", Permissions(after));
+        Assert.Equal([person["id"]!.GetValue<string>()], await CandidatesAsync());
+        Assert.Single(_host.Log.Entries, entry => entry.Kind == "identity.confirmation_requested");
+        Assert.Single(_host.Log.Entries, entry => entry.Kind == "identity.confirmed");
+    }
+
+    [Fact]
+    public async Task Who_asked_cannot_confirm()
+    {
+        using var ada = await AdministratorAsync("ada");
+        var person = await InviteAsync(ada, "rita", Reviewer);
+
+        using var own = await DecideAsync(ada, person, "confirm");
+
+        Assert.Equal((HttpStatusCode.Forbidden, "identity.own_confirmation"), (own.StatusCode, await CodeAsync(own)));
+        Assert.Contains(_host.Log.Entries, entry => entry.Kind == "identity.confirmation_refused");
+    }
+
+    [Fact]
+    public async Task An_administrator_made_by_one_person_alone_confirms_nothing_and_enrols_nobody()
+    {
+        using var ada = await AdministratorAsync("ada");
+        var puppet = await InviteAsync(ada, "puppet", """[{"role":"admin"}]""");
+        await EnrolAsync(puppet);
+        using var held = _host.Client(await _host.PersonTokenAsync("puppet"));
+        var person = await InviteAsync(ada, "rita", Reviewer);
+
+        using var confirmed = await DecideAsync(held, person, "confirm");
+        using var enrolled = await held.PostAsJsonAsync(
+            "/api/v1/persons",
+            new
+            {
+                userName = "x",
+                displayName = "X",
+                grants = Array.Empty<object>(),
+            }
+        );
+
+        Assert.Equal(HttpStatusCode.Forbidden, confirmed.StatusCode);
+        Assert.Equal(HttpStatusCode.Forbidden, enrolled.StatusCode);
+    }
+
+    [Fact]
+    public async Task Nobody_confirms_their_own_account()
+    {
+        using var ada = await AdministratorAsync("ada");
+        using var bea = await AdministratorAsync("bea");
+        var beasId = (await bea.GetFromJsonAsync<JsonNode>("/api/v1/whoami"))!["id"]!.GetValue<string>();
+        var reset = await ResetAsync(ada, beasId);
+        await EnrolAsync(reset);
+        using var again = _host.Client(await _host.PersonTokenAsync("bea"));
+
+        using var own = await DecideAsync(again, reset, "confirm");
+
+        Assert.Equal(HttpStatusCode.Forbidden, own.StatusCode);
+    }
+
+    [Fact]
+    public async Task Services_neither_enrol_persons_nor_confirm()
+    {
+        using var ada = await AdministratorAsync("ada");
+        var person = await InviteAsync(ada, "rita", Reviewer);
+        using var keeper = _host.Client(await _host.ServiceTokenAsync("keeper", "admin"));
+
+        using var confirmed = await DecideAsync(keeper, person, "confirm");
+        using var enrolled = await keeper.PostAsJsonAsync(
+            "/api/v1/persons",
+            new
+            {
+                userName = "x",
+                displayName = "X",
+                grants = Array.Empty<object>(),
+            }
+        );
+
+        Assert.Equal("identity.persons_only", await CodeAsync(confirmed));
+        Assert.Equal("identity.persons_only", await CodeAsync(enrolled));
+    }
+
+    [Fact]
+    public async Task A_rejected_person_is_shut_out()
+    {
+        using var ada = await AdministratorAsync("ada");
+        using var bea = await AdministratorAsync("bea");
+        var person = await InviteAsync(ada, "rita", Reviewer);
+        await EnrolAsync(person);
+        var rita = await _host.PersonTokenAsync("rita");
+
+        using var rejected = await DecideAsync(bea, person, "reject");
+
+        Assert.Equal(HttpStatusCode.NoContent, rejected.StatusCode);
+        Assert.Null(await _host.WhoAmIAsync(rita));
+        using var twice = await DecideAsync(bea, person, "confirm");
+        Assert.Equal(HttpStatusCode.NotFound, twice.StatusCode);
+    }
+
+    [Fact]
+    public async Task A_confirmation_expires_and_can_be_asked_for_again()
+    {
+        using var ada = await AdministratorAsync("ada");
+        using var bea = await AdministratorAsync("bea");
+        var person = await InviteAsync(ada, "rita", Reviewer);
+        await using (var db = await Database())
+        {
+            await db.Set<ConfirmationRow>()
+                .ExecuteUpdateAsync(
+                    set => set.SetProperty(row => row.ExpiresAt, DateTimeOffset.UnixEpoch),
+                    TestContext.Current.CancellationToken
+                );
+        }
+
+        using var late = await DecideAsync(bea, person, "confirm");
+        using var renewed = await DecideAsync(ada, person, "renew");
+        using var now = await DecideAsync(bea, person, "confirm");
+
+        Assert.Equal("identity.confirmation_expired", await CodeAsync(late));
+        Assert.Equal(HttpStatusCode.NoContent, renewed.StatusCode);
+        Assert.Equal(HttpStatusCode.NoContent, now.StatusCode);
+    }
+
+    [Fact]
+    public async Task The_first_administrator_makes_exactly_one_more_alone()
+    {
+        using var first = await FirstAdministratorAsync();
+        var notAdmin = await InviteAsync(first, "rita", Reviewer);
+        var second = await InviteAsync(first, "second", """[{"role":"admin"}]""");
+        var third = await InviteAsync(first, "third", """[{"role":"admin"}]""");
+        await EnrolAsync(second);
+        using var colleague = _host.Client(await _host.PersonTokenAsync("second"));
+        var fourth = await InviteAsync(colleague, "fourth", """[{"role":"admin"}]""");
+
+        Assert.NotNull(notAdmin["confirmation"]);
+        Assert.Null(second["confirmation"]);
+        Assert.NotNull(third["confirmation"]);
+        Assert.NotNull(fourth["confirmation"]);
+        Assert.Equal(2, _host.Log.Entries.Count(entry => entry.Kind == "identity.bootstrap"));
+        using var confirmed = await DecideAsync(colleague, third, "confirm");
+        Assert.Equal(HttpStatusCode.NoContent, confirmed.StatusCode);
+    }
+
+    [Fact]
+    public async Task A_reset_takes_every_credential_and_holds_the_account()
+    {
+        await _host.EnrolPersonAsync("rita", "reviewer");
+        using var ada = await AdministratorAsync("ada");
+        using var bea = await AdministratorAsync("bea");
+        var rita = await _host.PersonTokenAsync("rita");
+        var id = (await _host.WhoAmIAsync(rita))!["id"]!.GetValue<string>();
+
+        var reset = await ResetAsync(ada, id);
+        using var browser = _host.Client();
+        using var old = await IdentityHost.SignInAsync(browser, "rita", IdentityHost.Password);
+        await EnrolAsync(reset);
+        var held = await _host.WhoAmIAsync(await _host.PersonTokenAsync("rita"));
+        using var confirmed = await DecideAsync(bea, reset, "confirm");
+
+        Assert.Equal(HttpStatusCode.BadRequest, old.StatusCode);
+        Assert.DoesNotContain("promotion:approve", Permissions(held!));
+        Assert.Equal(HttpStatusCode.NoContent, confirmed.StatusCode);
+        Assert.Contains(_host.Log.Entries, entry => entry.Kind == "identity.credentials_reset");
+    }
+
+    [Fact]
+    public async Task A_one_time_code_works_once_and_not_after_a_newer_one_or_its_time()
+    {
+        using var ada = await AdministratorAsync("ada");
+        var first = await InviteAsync(ada, "rita", Reviewer);
+        var second = await ResetAsync(ada, first["id"]!.GetValue<string>());
+        using var browser = _host.Client();
+
+        using var older = await SetPasswordAsync(browser, first);
+        using var wrong = await SetPasswordAsync(
+            browser,
+            new JsonObject { ["code"] = "00000-00000-00000-00000-00000" }
+        );
+        using var newest = await SetPasswordAsync(browser, second);
+        using var twice = await SetPasswordAsync(browser, second);
+        var third = await ResetAsync(ada, first["id"]!.GetValue<string>());
+        await using (var db = await Database())
+        {
+            await db.Set<EnrolmentRow>()
+                .ExecuteUpdateAsync(
+                    set => set.SetProperty(row => row.ExpiresAt, DateTimeOffset.UnixEpoch),
+                    TestContext.Current.CancellationToken
+                );
+        }
+
+        using var late = await SetPasswordAsync(browser, third);
+
+        Assert.Equal(HttpStatusCode.Found, newest.StatusCode);
+        Assert.All([older, wrong, twice, late], answer => Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode));
+    }
+
+    [Fact]
+    public async Task Confirmations_are_listed_without_names()
+    {
+        using var ada = await AdministratorAsync("ada");
+        await InviteAsync(ada, "rita", Reviewer);
+
+        var list = await ada.GetStringAsync("/api/v1/confirmations");
+
+        Assert.Contains("reviewer", list, StringComparison.Ordinal);
+        Assert.DoesNotContain("rita", list, StringComparison.OrdinalIgnoreCase);
+    }
+
+    private async Task<HttpClient> AdministratorAsync(string name)
+    {
+        await _host.EnrolPersonAsync(name, "admin");
+        return _host.Client(await _host.PersonTokenAsync(name));
+    }
+
+    private async Task<HttpClient> FirstAdministratorAsync()
+    {
+        var code = _host.Services.GetRequiredService<SetupCode>().Open();
+        using var browser = _host.Client();
+        using var made = await browser.PostAsync(
+            "/setup",
+            new FormUrlEncodedContent(
+                new Dictionary<string, string>
+                {
+                    ["code"] = code,
+                    ["user"] = "first",
+                    ["name"] = "First",
+                    ["password"] = IdentityHost.Password,
+                    ["__RequestVerificationToken"] = IdentityHost.HiddenToken(await browser.GetStringAsync("/setup")),
+                }
+            )
+        );
+        Assert.Equal(HttpStatusCode.Found, made.StatusCode);
+        return _host.Client(await _host.PersonTokenAsync("first"));
+    }
+
+    private static async Task<JsonNode> InviteAsync(HttpClient admin, string name, string grants)
+    {
+        using var answer = await admin.PostAsJsonAsync(
+            "/api/v1/persons",
+            new JsonObject
+            {
+                ["userName"] = name,
+                ["displayName"] = $"{name} of the tests",
+                ["grants"] = JsonNode.Parse(grants),
+            }
+        );
+        Assert.Equal(HttpStatusCode.Created, answer.StatusCode);
+        return (await answer.Content.ReadFromJsonAsync<JsonNode>())!;
+    }
+
+    private static async Task<JsonNode> ResetAsync(HttpClient admin, string id)
+    {
+        using var answer = await admin.PostAsync($"/api/v1/persons/{id}/reset", null);
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        return (await answer.Content.ReadFromJsonAsync<JsonNode>())!;
+    }
+
+    private async Task EnrolAsync(JsonNode invitation)
+    {
+        using var browser = _host.Client();
+        using var answer = await SetPasswordAsync(browser, invitation);
+        Assert.Equal(HttpStatusCode.Found, answer.StatusCode);
+    }
+
+    private static async Task<HttpResponseMessage> SetPasswordAsync(HttpClient browser, JsonNode invitation) =>
+        await browser.PostAsync(
+            "/enrol",
+            new FormUrlEncodedContent(
+                new Dictionary<string, string>
+                {
+                    ["code"] = invitation["code"]!.GetValue<string>().ToLowerInvariant(),
+                    ["password"] = IdentityHost.Password,
+                    ["__RequestVerificationToken"] = IdentityHost.HiddenToken(await browser.GetStringAsync("/enrol")),
+                }
+            )
+        );
+
+    private static async Task<HttpResponseMessage> DecideAsync(HttpClient admin, JsonNode invitation, string verb) =>
+        await admin.PostAsync($"/api/v1/confirmations/{invitation["confirmation"]}/{verb}", null);
+
+    private Task<IReadOnlyList<string>> CandidatesAsync() =>
+        _host.Subjects.PersonsWithRoleAsync(
+            "reviewer",
+            AccessTarget.Model("fraud", null),
+            TestContext.Current.CancellationToken
+        );
+
+    private Task<GovernanceDb> Database() =>
+        _host
+            .Services.GetRequiredService<IDbContextFactory<GovernanceDb>>()
+            .CreateDbContextAsync(TestContext.Current.CancellationToken);
+
+    private static string[] Permissions(JsonNode whoAmI) =>
+        [.. whoAmI["permissions"]!.AsArray().Select(name => name!.GetValue<string>())];
+
+    private static async Task<string> CodeAsync(HttpResponseMessage response) =>
+        (await response.Content.ReadFromJsonAsync<JsonNode>())!["code"]!.GetValue<string>();
+}

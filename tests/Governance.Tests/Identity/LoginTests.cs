@@ -1,0 +1,118 @@
+using System.Net;
+using System.Net.Http.Json;
+using System.Text.Json.Nodes;
+using Governance.Identity.Subjects;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Governance.Tests.Identity;
+
+/// <summary>Linking a login at an external issuer to a person takes two administrators.</summary>
+public sealed class LoginTests : IAsyncLifetime
+{
+    private const string Issuer = "https://login.example/tenant";
+    private IdentityHost _host = null!;
+    private string _rita = "";
+    private HttpClient _ada = null!;
+    private HttpClient _bea = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        _host = await IdentityHost.StartAsync();
+        _rita = await _host.EnrolPersonAsync("rita", "reviewer");
+        await _host.EnrolPersonAsync("ada", "admin");
+        await _host.EnrolPersonAsync("bea", "admin");
+        _ada = _host.Client(await _host.PersonTokenAsync("ada"));
+        _bea = _host.Client(await _host.PersonTokenAsync("bea"));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _ada.Dispose();
+        _bea.Dispose();
+        await _host.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task A_login_is_nobodys_until_another_administrator_confirms()
+    {
+        using var linked = await LinkAsync(_ada, Issuer, "42");
+        var link = (await linked.Content.ReadFromJsonAsync<JsonNode>())!;
+        var before = await FindAsync("42");
+        using var own = await DecideAsync(_ada, link, "confirm");
+        using var confirmed = await DecideAsync(_bea, link, "confirm");
+
+        Assert.Equal(HttpStatusCode.Created, linked.StatusCode);
+        Assert.Null(before);
+        Assert.Equal(HttpStatusCode.Forbidden, own.StatusCode);
+        Assert.Equal(HttpStatusCode.NoContent, confirmed.StatusCode);
+        Assert.Equal(_rita, await FindAsync("42"));
+        Assert.Null(await FindAsync("42 "));
+        Assert.Null(await Services().FindAsync(Issuer + "/", "42", TestContext.Current.CancellationToken));
+        Assert.DoesNotContain(
+            _host.Log.Entries,
+            entry => entry.Details.ToJsonString().Contains("\"42\"", StringComparison.Ordinal)
+        );
+    }
+
+    [Fact]
+    public async Task A_rejected_or_removed_login_is_gone()
+    {
+        using var first = await LinkAsync(_ada, Issuer, "1");
+        using var second = await LinkAsync(_ada, Issuer, "2");
+        var two = (await second.Content.ReadFromJsonAsync<JsonNode>())!;
+        using var rejected = await DecideAsync(_bea, (await first.Content.ReadFromJsonAsync<JsonNode>())!, "reject");
+        using var confirmed = await DecideAsync(_bea, two, "confirm");
+
+        using var removed = await _ada.DeleteAsync($"/api/v1/persons/{_rita}/logins/{two["id"]}");
+        var left = await _ada.GetFromJsonAsync<JsonNode>($"/api/v1/persons/{_rita}/logins");
+
+        Assert.Equal(HttpStatusCode.NoContent, removed.StatusCode);
+        Assert.Empty(left!["items"]!.AsArray());
+        Assert.Null(await FindAsync("2"));
+    }
+
+    [Fact]
+    public async Task A_login_belongs_to_one_person_only()
+    {
+        using var first = await LinkAsync(_ada, Issuer, "1");
+
+        using var again = await LinkAsync(_bea, Issuer, "1");
+
+        Assert.Equal(HttpStatusCode.Conflict, again.StatusCode);
+    }
+
+    [Fact]
+    public async Task A_person_who_is_shut_out_is_so_by_every_login()
+    {
+        using var linked = await LinkAsync(_ada, Issuer, "42");
+        using var confirmed = await DecideAsync(_bea, (await linked.Content.ReadFromJsonAsync<JsonNode>())!, "confirm");
+
+        using var disabled = await _ada.PostAsJsonAsync($"/api/v1/subjects/{_rita}/enabled", new { enabled = false });
+
+        Assert.Null(await FindAsync("42"));
+    }
+
+    [Theory]
+    [InlineData("http://login.example", "1")]
+    [InlineData("https://login.example?x=1", "1")]
+    [InlineData("not an address", "1")]
+    [InlineData(Issuer, "")]
+    [InlineData(Issuer, "a\nb")]
+    public async Task What_is_no_login_is_refused(string issuer, string subject)
+    {
+        using var refused = await LinkAsync(_ada, issuer, subject);
+
+        Assert.Equal(HttpStatusCode.BadRequest, refused.StatusCode);
+    }
+
+    private Task<HttpResponseMessage> LinkAsync(HttpClient admin, string issuer, string subject) =>
+        admin.PostAsJsonAsync($"/api/v1/persons/{_rita}/logins", new { issuer, subject });
+
+    private static Task<HttpResponseMessage> DecideAsync(HttpClient admin, JsonNode link, string verb) =>
+        admin.PostAsync($"/api/v1/confirmations/{link["confirmation"]}/{verb}", null);
+
+    private Logins Services() => _host.Services.GetRequiredService<Logins>();
+
+    private Task<string?> FindAsync(string subject) =>
+        Services().FindAsync(Issuer, subject, TestContext.Current.CancellationToken);
+}
