@@ -54,6 +54,8 @@ internal sealed class Target : IAsyncDisposable
                     $"--Governance:DataDirectory={directory}/data",
                     $"--Governance:KeyFile={directory}/key",
                     "--Governance:Identity:AccessTokenMinutes=60",
+                    "--Governance:Limits:PointsPerMinute=100000000",
+                    "--Governance:Limits:AnonymousPointsPerMinute=100000000",
                 ]
             )
             {
