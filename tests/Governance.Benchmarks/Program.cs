@@ -9,6 +9,11 @@ if (args is ["serve", .. var rest])
     return await ServedGateway.RunAsync(rest);
 }
 
+if (args is ["edge"])
+{
+    return await Edge.RunAsync();
+}
+
 if (args is ["--help" or "-h"])
 {
     Console.WriteLine(Settings.Help);
