@@ -6,6 +6,9 @@ namespace Governance.Benchmarks;
 /// <summary>Makes what is read and registered: models, runs with the files of a small real model, versions.</summary>
 internal sealed class Data(HttpClient http, int connections)
 {
+    /// <summary>Which alias each model's first version has: one that the shipped policy leaves free.</summary>
+    public const string Alias = "candidate";
+
     private const string Mlflow = "/api/2.0/mlflow/";
     private readonly string _suffix = Guid.NewGuid().ToString("N")[..8];
     private readonly IReadOnlyList<(string Name, byte[] Bytes)> _files =
@@ -36,12 +39,28 @@ internal sealed class Data(HttpClient http, int connections)
         );
     }
 
-    /// <summary>Requests that register a new run's model as the next version of a model, ready to be sent.</summary>
-    public async Task<JsonObject[]> RegistrationsAsync(int count, int models)
+    /// <summary>Gives each model's first version its alias. A gateway decides that on the version's evidence, so it is there first.</summary>
+    public Task AliasAsync(int models) =>
+        EachAsync(
+            models,
+            i =>
+                PostAsync(
+                    "registered-models/alias",
+                    new JsonObject
+                    {
+                        ["name"] = Model(i),
+                        ["alias"] = Alias,
+                        ["version"] = "1",
+                    }
+                )
+        );
+
+    /// <summary>Requests that register a run's model as the next version of a model, ready to be sent.</summary>
+    public async Task<JsonObject[]> RegistrationsAsync(int count, int models, int perRun)
     {
-        var requests = new JsonObject[count];
-        await EachAsync(count, async i => requests[i] = Version(i % models, await RunAsync()));
-        return requests;
+        var runs = new (string Id, string Uri)[(count + perRun - 1) / perRun];
+        await EachAsync(runs.Length, async i => runs[i] = await RunAsync());
+        return [.. Enumerable.Range(0, count).Select(i => Version(i % models, runs[i / perRun]))];
     }
 
     private JsonObject Version(int model, (string Id, string Uri) run) =>

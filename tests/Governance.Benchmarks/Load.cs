@@ -23,12 +23,24 @@ internal sealed record Figures(
     string Machine
 );
 
-/// <summary>Sends requests over a fixed number of connections, each waiting for its answer before the next.</summary>
-internal sealed class Load(Target target, int connections)
+/// <summary>
+/// Sends requests over a fixed number of connections: each waits for its answer before the next, or, with a rate, sends what
+/// is due. A request that found every connection busy was due all the same: its latency counts from then.
+/// </summary>
+/// <param name="target">Server.</param>
+/// <param name="connections">Connections.</param>
+/// <param name="rate">Requests a second, or 0.</param>
+internal sealed class Load(Target target, int connections, int rate)
 {
     /// <summary>Sends until the time is over or <paramref name="most"/> requests are done.</summary>
     public async Task<Figures> RunAsync(string name, TimeSpan time, int most, Func<int, HttpRequestMessage> request)
     {
+        if (rate > 0)
+        {
+            most = (int)Math.Min(most, time.TotalSeconds * rate);
+            time = time * 2;
+        }
+
         var next = -1;
         var failed = 0;
         var cpu = target.Cpu();
@@ -48,7 +60,7 @@ internal sealed class Load(Target target, int connections)
                         }
 
                         using var message = request(number);
-                        var sent = Stopwatch.GetTimestamp();
+                        var sent = await DueAsync(started, number);
                         using var answer = await target.Http.SendAsync(message);
                         latencies.Add(Stopwatch.GetElapsedTime(sent).TotalMilliseconds);
                         if (!answer.IsSuccessStatusCode && Interlocked.Increment(ref failed) == 1)
@@ -74,6 +86,23 @@ internal sealed class Load(Target target, int connections)
             (target.Cpu() - cpu) / latencies.Count,
             MachineLoad()
         );
+    }
+
+    // Timers are good to about a millisecond; a request that they send late is a slow one.
+    private async Task<long> DueAsync(long started, int number)
+    {
+        if (rate == 0)
+        {
+            return Stopwatch.GetTimestamp();
+        }
+
+        var due = started + (long)(number / (double)rate * Stopwatch.Frequency);
+        while (Stopwatch.GetElapsedTime(Stopwatch.GetTimestamp(), due) is { Ticks: > 0 } wait)
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(Math.Max(1, Math.Floor(wait.TotalMilliseconds))));
+        }
+
+        return due;
     }
 
     /// <summary>The machine's load average over one minute.</summary>

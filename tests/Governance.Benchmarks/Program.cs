@@ -30,7 +30,8 @@ try
         return 0;
     }
 
-    return await new Session(settings, target).RunAsync();
+    using var beside = Target.Beside(settings);
+    return await new Session(settings, target, beside).RunAsync();
 }
 catch (FormatException problem)
 {
@@ -38,46 +39,103 @@ catch (FormatException problem)
     return 2;
 }
 
-/// <summary>One run: data, then each operation warmed up and measured.</summary>
-internal sealed class Session(Settings settings, Target target)
+/// <summary>One run: data, then each operation warmed up and measured, on one server or on two in turn.</summary>
+internal sealed class Session
 {
+    private const string Mlflow = "/api/2.0/mlflow/";
+
     private const string Lineage =
         "query($u:String!,$d:Direction!){lineage(start:{urn:$u},direction:$d,depth:16){nodes{urn}}}";
 
-    private readonly Load _load = new(target, settings.Connections);
-    private readonly Data _data = new(target.Http, settings.Connections);
+    private readonly Settings _settings;
+    private readonly Target _own;
+    private readonly List<Side> _sides;
     private readonly List<Figures> _all = [];
+
+    /// <summary>A server, what to send to it and what was put into it.</summary>
+    private sealed record Side(string Name, Target Target, Load Load, Data Data)
+    {
+        /// <summary>Whether it is a gateway: it knows who asks.</summary>
+        public bool IsGateway { get; set; }
+    }
+
+    public Session(Settings settings, Target own, Target? beside)
+    {
+        (_settings, _own) = (settings, own);
+        _sides = [Of("", own)];
+        if (beside is not null)
+        {
+            _sides.Add(Of(", beside", beside));
+        }
+
+        Side Of(string name, Target target) =>
+            new(
+                name,
+                target,
+                new Load(target, settings.Connections, settings.Rate),
+                new Data(target.Http, settings.Connections)
+            );
+    }
 
     public async Task<int> RunAsync()
     {
-        var clock = Stopwatch.StartNew();
-        if (target.HoldsJobs)
+        if (_own.HoldsJobs)
         {
-            await target.JobsAsync(on: true);
+            await _own.JobsAsync(on: true);
         }
 
-        await _data.FillAsync(settings.Models);
-        Console.WriteLine(
-            string.Create(
-                CultureInfo.InvariantCulture,
-                $"{settings.Models} models in {clock.Elapsed.TotalSeconds:F0} s"
-            )
-        );
+        var clock = Stopwatch.StartNew();
+        foreach (var side in _sides)
+        {
+            using var who = await side.Target.Http.GetAsync(new Uri("/api/v1/whoami", UriKind.Relative));
+            side.IsGateway = who.IsSuccessStatusCode;
+            await side.Data.FillAsync(_settings.Models);
+            Say($"{_settings.Models} models{side.Name}", clock);
+        }
+
         await SettleAsync();
-        Console.WriteLine(
-            string.Create(CultureInfo.InvariantCulture, $"jobs done after {clock.Elapsed.TotalSeconds:F0} s")
+        Say("jobs done", clock);
+        foreach (var side in _sides)
+        {
+            await side.Data.AliasAsync(_settings.Models);
+        }
+
+        if (_settings.Seed > 0)
+        {
+            await _own.SeedAsync(_sides[0].Data.Model(0), _settings.Seed, _settings.SeedVersions);
+            Say($"{_settings.Seed} x {_settings.SeedVersions} seeded", clock);
+        }
+
+        await ReadAsync("health", (_, _) => Get("/health"));
+        await ReadAsync("whoami", (_, _) => Get("/api/v1/whoami"), gatewayOnly: true);
+        await ReadAsync("get-version", (side, i) => Get($"{Mlflow}model-versions/get?name={Name(side, i)}&version=1"));
+        await ReadAsync("get-model", (side, i) => Get($"{Mlflow}registered-models/get?name={Name(side, i)}"));
+        await ReadAsync(
+            "alias",
+            (side, i) => Get($"{Mlflow}registered-models/alias?name={Name(side, i)}&alias={Data.Alias}")
         );
-        await ReadAsync("health", _ => Get("/health"));
-        await ReadAsync("whoami", _ => Get("/api/v1/whoami"));
-        await ReadAsync("get-version", i => Get($"/api/2.0/mlflow/model-versions/get?name={Model(i)}&version=1"));
+        await ReadAsync(
+            "latest",
+            (side, i) => Get($"{Mlflow}registered-models/get-latest-versions?name={Name(side, i)}")
+        );
         await ReadAsync(
             "search",
-            i => Get($"/api/2.0/mlflow/model-versions/search?filter={Uri.EscapeDataString($"name='{Model(i)}'")}")
+            (side, i) => Get($"{Mlflow}model-versions/search?filter={Filter($"name='{Name(side, i)}'")}")
         );
-        await ReadAsync("lineage", i => Ask($"version:{Model(i)}/1"));
-        if (settings.Only.Contains("register"))
+        await ReadAsync(
+            "like",
+            (side, i) =>
+                Get(
+                    $"{Mlflow}registered-models/search?max_results=10&filter={Filter($"name LIKE '{Name(side, i)[..^1]}%'")}"
+                )
+        );
+        await ReadAsync("lineage", (side, i) => Ask($"version:{Name(side, i)}/1"), gatewayOnly: true);
+        if (_settings.Only.Contains("register"))
         {
-            await RegisterAsync();
+            foreach (var side in _sides)
+            {
+                await RegisterAsync(side);
+            }
         }
 
         Load.Print(_all);
@@ -85,69 +143,93 @@ internal sealed class Session(Settings settings, Target target)
         Console.WriteLine(
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"{settings.Connections} connections, {Environment.ProcessorCount} cores shared with this script, server memory {target.Memory()} MB"
+                $"{_settings.Connections} connections, {Environment.ProcessorCount} cores shared with this script, server memory {_own.Memory()} MB"
             )
         );
         return _all.Any(figures => figures.Failed > 0) ? 1 : 0;
     }
 
-    private string Model(int request) => _data.Model((int)(request * 7919L % settings.Models));
-
-    private async Task ReadAsync(string name, Func<int, HttpRequestMessage> request)
+    // Half of the requests go to what was seeded, if anything was.
+    private string Name(Side side, int request)
     {
-        if (settings.Only.Contains(name))
+        var spread = request * 7919L;
+        return _settings.Seed > 0 && request % 2 == 1
+            ? Seeding.Name((int)(spread % _settings.Seed))
+            : side.Data.Model((int)(spread % _settings.Models));
+    }
+
+    private async Task ReadAsync(string name, Func<Side, int, HttpRequestMessage> request, bool gatewayOnly = false)
+    {
+        if (!_settings.Only.Contains(name))
         {
-            await _load.RunAsync(name, settings.WarmUp, int.MaxValue, request);
-            _all.Add(await _load.RunAsync(name, settings.Measured, int.MaxValue, request));
+            return;
+        }
+
+        foreach (var side in _sides.Where(side => side.IsGateway || !gatewayOnly))
+        {
+            var label = name + side.Name;
+            await side.Load.RunAsync(label, _settings.WarmUp, int.MaxValue, i => request(side, i));
+            _all.Add(await side.Load.RunAsync(label, _settings.Measured, int.MaxValue, i => request(side, i)));
             Console.WriteLine(_all[^1]);
         }
     }
 
-    private async Task RegisterAsync()
+    private async Task RegisterAsync(Side side)
     {
-        // The fill above has warmed the route up; these runs and files are made before the clock starts.
-        var requests = await _data.RegistrationsAsync(settings.Registrations, settings.Models);
+        // The compiler has done its work when the clock starts; runs and files are made before, too.
+        var warm = await side.Data.RegistrationsAsync(_settings.Registrations, _settings.Models, perRun: 50);
+        var requests = await side.Data.RegistrationsAsync(_settings.Registrations, _settings.Models, perRun: 1);
+        var name = "register" + side.Name;
+        await side.Load.RunAsync(name, TimeSpan.FromMinutes(2), warm.Length, i => Create(warm[i]));
         await SettleAsync();
-        if (target.HoldsJobs)
+        var holdsJobs = side.Target.HoldsJobs;
+        if (holdsJobs)
         {
-            await target.JobsAsync(on: false);
+            await side.Target.JobsAsync(on: false);
         }
 
-        var registered = await _load.RunAsync(
-            "register",
+        var registered = await side.Load.RunAsync(
+            name,
             TimeSpan.FromMinutes(2),
             requests.Length,
-            i => new HttpRequestMessage(HttpMethod.Post, "/api/2.0/mlflow/model-versions/create")
-            {
-                Content = JsonContent.Create(requests[i]),
-            }
+            i => Create(requests[i])
         );
         _all.Add(registered);
-        if (!target.HoldsJobs)
+        if (!holdsJobs)
         {
-            return; // its jobs ran meanwhile: the figure is foreground and jobs together
+            return; // its jobs, if it has any, ran meanwhile: the figure is foreground and jobs together
         }
 
-        var cpu = target.Cpu();
+        var cpu = side.Target.Cpu();
         var clock = Stopwatch.GetTimestamp();
-        await target.JobsAsync(on: true);
-        await target.DrainAsync();
+        await side.Target.JobsAsync(on: true);
+        await side.Target.DrainAsync();
         var seconds = Stopwatch.GetElapsedTime(clock).TotalSeconds;
-        var each = (target.Cpu() - cpu) / registered.Requests;
+        var each = (side.Target.Cpu() - cpu) / registered.Requests;
         _all.Add(new Figures("register, its jobs", registered.Requests, 0, seconds, 0, 0, each, Load.MachineLoad()));
     }
 
     private async Task SettleAsync()
     {
-        if (target.HoldsJobs)
+        if (_own.HoldsJobs)
         {
-            await target.DrainAsync();
+            await _own.DrainAsync();
         }
 
         await Task.Delay(TimeSpan.FromSeconds(2));
     }
 
+    private static void Say(string what, Stopwatch clock) =>
+        Console.WriteLine(
+            string.Create(CultureInfo.InvariantCulture, $"{what} after {clock.Elapsed.TotalSeconds:F0} s")
+        );
+
+    private static string Filter(string filter) => Uri.EscapeDataString(filter);
+
     private static HttpRequestMessage Get(string path) => new(HttpMethod.Get, path);
+
+    private static HttpRequestMessage Create(JsonObject version) =>
+        new(HttpMethod.Post, $"{Mlflow}model-versions/create") { Content = JsonContent.Create(version) };
 
     private static HttpRequestMessage Ask(string urn) =>
         new(HttpMethod.Post, "/graphql")

@@ -63,6 +63,18 @@ internal static class ServedGateway
         IHostedService? jobs = null;
         while (await System.Console.In.ReadLineAsync() is { } order)
         {
+            if (order.Split(' ') is ["seed", var template, var models, var versions])
+            {
+                await Seeding.RunAsync(
+                    app.Services,
+                    template,
+                    int.Parse(models, CultureInfo.InvariantCulture),
+                    int.Parse(versions, CultureInfo.InvariantCulture)
+                );
+                Say("done");
+                continue;
+            }
+
             if (jobs is not null)
             {
                 await jobs.StopAsync(CancellationToken.None);

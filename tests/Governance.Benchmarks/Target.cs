@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
-using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json.Nodes;
@@ -10,8 +9,8 @@ using Microsoft.Data.Sqlite;
 
 namespace Governance.Benchmarks;
 
-/// <summary>The gateway that is measured: one started here, or one that runs already.</summary>
-internal sealed class Target : IAsyncDisposable
+/// <summary>The server that is measured: a gateway started here, or one that runs already.</summary>
+internal sealed class Target : IAsyncDisposable, IDisposable
 {
     private readonly Process? _child;
     private readonly string _directory;
@@ -43,6 +42,17 @@ internal sealed class Target : IAsyncDisposable
             );
         }
 
+        return await OwnAsync(settings);
+    }
+
+    /// <summary>The server beside it, if one is.</summary>
+    public static Target? Beside(Settings settings) =>
+        settings.Beside is { } url
+            ? new Target(Client(url, "", settings.Connections, ""), settings.BesideProcessId, null, "")
+            : null;
+
+    private static async Task<Target> OwnAsync(Settings settings)
+    {
         var directory = Directory.CreateTempSubdirectory("governance-benchmark-").FullName;
         var address = new Uri($"https://localhost:{FreePort()}");
         var child = Process.Start(
@@ -89,9 +99,15 @@ internal sealed class Target : IAsyncDisposable
     }
 
     /// <summary>Starts or stops the job workers of the child.</summary>
-    public async Task JobsAsync(bool on)
+    public Task JobsAsync(bool on) => OrderAsync(on ? "jobs on" : "jobs off");
+
+    /// <summary>Adds models like one that was made over the API; their names are <see cref="Seeding.Name"/>.</summary>
+    public Task SeedAsync(string template, int models, int versions) =>
+        OrderAsync(string.Create(CultureInfo.InvariantCulture, $"seed {template} {models} {versions}"));
+
+    private async Task OrderAsync(string order)
     {
-        await _child!.StandardInput.WriteLineAsync(on ? "jobs on" : "jobs off");
+        await _child!.StandardInput.WriteLineAsync(order);
         await _child.StandardInput.FlushAsync();
         await HearAsync();
     }
@@ -116,14 +132,21 @@ internal sealed class Target : IAsyncDisposable
         throw new TimeoutException("The jobs did not finish in ten minutes.");
     }
 
-    /// <summary>CPU time of the server process so far, user and system, in milliseconds; null when it is not known.</summary>
-    public double? Cpu()
-    {
-        if (ProcessId is not { } id)
-        {
-            return null;
-        }
+    /// <summary>CPU time of the server so far, user and system, in milliseconds, with the processes that it started; null when it is not known.</summary>
+    public double? Cpu() => ProcessId is { } id ? Family(id).Sum(CpuOf) : null;
 
+    private static IEnumerable<int> Family(int id) =>
+        Directory
+            .EnumerateDirectories($"/proc/{id}/task")
+            .SelectMany(thread =>
+                File.ReadAllText($"{thread}/children")
+                    .Split(' ', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
+            )
+            .SelectMany(child => Family(int.Parse(child, CultureInfo.InvariantCulture)))
+            .Prepend(id);
+
+    private static double CpuOf(int id)
+    {
         // The name in parentheses may hold spaces; user and system time are the 14th and 15th field, in hundredths.
         var text = File.ReadAllText($"/proc/{id}/stat");
         var fields = text[(text.LastIndexOf(')') + 2)..].Split(' ');
@@ -146,6 +169,8 @@ internal sealed class Target : IAsyncDisposable
         return long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture)
             / 1024;
     }
+
+    public void Dispose() => Http.Dispose();
 
     public async ValueTask DisposeAsync()
     {
@@ -192,16 +217,17 @@ internal sealed class Target : IAsyncDisposable
             UseCookies = false,
             AllowAutoRedirect = false,
             MaxConnectionsPerServer = connections,
-            SslOptions = new SslClientAuthenticationOptions
-            {
-                CertificateChainPolicy = new X509ChainPolicy
-                {
-                    TrustMode = X509ChainTrustMode.CustomRootTrust,
-                    CustomTrustStore = { X509CertificateLoader.LoadCertificateFromFile(authority) },
-                    RevocationMode = X509RevocationMode.NoCheck,
-                },
-            },
         };
+        if (authority.Length > 0)
+        {
+            handler.SslOptions.CertificateChainPolicy = new X509ChainPolicy
+            {
+                TrustMode = X509ChainTrustMode.CustomRootTrust,
+                CustomTrustStore = { X509CertificateLoader.LoadCertificateFromFile(authority) },
+                RevocationMode = X509RevocationMode.NoCheck,
+            };
+        }
+
         var client = new HttpClient(handler) { BaseAddress = url, Timeout = TimeSpan.FromMinutes(30) };
         if (token.Length > 0)
         {

@@ -105,6 +105,7 @@ internal sealed class SequenceEntries(
         }
 
         var tree = new TreeBuilder(previous.Size, [.. edge.Select(id => nodes[id])]);
+        var (leaves, subtrees) = (new List<LeafRow>(), new List<NodeRow>());
         foreach (var entry in entries)
         {
             var hash = EntryText.LeafHash(entry.Salt, entry.Canonical);
@@ -115,11 +116,11 @@ internal sealed class SequenceEntries(
                 EntryId = entry.Id,
                 Hash = hash,
             };
-            db.Add(leaf);
+            leaves.Add(leaf);
             nodes[new NodeId(0, leaf.Index)] = hash;
             foreach (var (id, nodeHash) in tree.Append(hash))
             {
-                db.Add(
+                subtrees.Add(
                     new NodeRow
                     {
                         Level = id.Level,
@@ -137,17 +138,16 @@ internal sealed class SequenceEntries(
             return LogFailures.TreeAltered;
         }
 
-        db.Add(
-            new CheckpointRow
-            {
-                Size = next.Size,
-                Root = next.Root,
-                Note = key.Sign(next),
-                At = session.Now.ToUnixTimeMilliseconds(),
-            }
-        );
-        await db.SaveChangesAsync(cancellationToken);
-        db.ChangeTracker.Clear();
+        await db.InsertAsync(leaves, cancellationToken);
+        await db.InsertAsync(subtrees, cancellationToken);
+        var checkpoint = new CheckpointRow
+        {
+            Size = next.Size,
+            Root = next.Root,
+            Note = key.Sign(next),
+            At = session.Now.ToUnixTimeMilliseconds(),
+        };
+        await db.InsertAsync([checkpoint], cancellationToken);
         return entries.Count;
     }
 

@@ -151,12 +151,7 @@ internal sealed class EvidenceJobHandler(
         var request = EvidenceJob.Of(version).Request(producer.Kind);
         // A newer job waits: what was examined changed while this one ran, so its result must not count for a moment. It
         // cannot have started, for the workers run one job of a kind and key at a time.
-        var overtaken = await session
-            .Db.Set<JobRow>()
-            .AnyAsync(
-                job => job.Kind == request.Kind && job.Key == request.Key && job.State == JobState.Waiting,
-                cancellationToken
-            );
+        var overtaken = await Waits.For(session.Db)(session.Db, request.Kind, request.Key, cancellationToken);
         session.Db.Add(
             new EvidenceRow
             {
@@ -216,18 +211,41 @@ internal sealed class EvidenceJobHandler(
         CancellationToken cancellationToken
     )
     {
-        var kinds = await session
-            .Db.Set<EvidenceRow>()
-            .Where(row =>
-                row.ModelId == version.ModelId
-                && row.Version == version.Ref.Version
-                && !row.Stale
-                && (row.Subject == version.ManifestDigest || row.Subject == version.EvidenceSubject)
-                && row.Outcome != EvidenceOutcome.Error
-            )
-            .Select(row => row.Kind)
-            .Distinct()
-            .CountAsync(cancellationToken);
+        var kinds = await KindsOf.For(session.Db)(
+            session.Db,
+            version.ModelId,
+            version.Ref.Version,
+            version.ManifestDigest,
+            version.EvidenceSubject,
+            cancellationToken
+        );
         return kinds == Enum.GetValues<EvidenceKind>().Length;
     }
+
+    private static readonly CompiledQuery<Func<GovernanceDb, string, string, CancellationToken, Task<bool>>> Waits =
+        new(() =>
+            EF.CompileAsyncQuery(
+                (GovernanceDb db, string kind, string key, CancellationToken _) =>
+                    db.Set<JobRow>().Any(job => job.Kind == kind && job.Key == key && job.State == JobState.Waiting)
+            )
+        );
+
+    private static readonly CompiledQuery<
+        Func<GovernanceDb, Guid, int, Digest, Digest, CancellationToken, Task<int>>
+    > KindsOf = new(() =>
+        EF.CompileAsyncQuery(
+            (GovernanceDb db, Guid model, int version, Digest manifest, Digest subject, CancellationToken _) =>
+                db.Set<EvidenceRow>()
+                    .Where(row =>
+                        row.ModelId == model
+                        && row.Version == version
+                        && !row.Stale
+                        && (row.Subject == manifest || row.Subject == subject)
+                        && row.Outcome != EvidenceOutcome.Error
+                    )
+                    .Select(row => row.Kind)
+                    .Distinct()
+                    .Count()
+        )
+    );
 }

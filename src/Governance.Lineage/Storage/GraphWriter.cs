@@ -1,30 +1,32 @@
 using Governance.Platform.Database;
 using Governance.Platform.Graph;
-using Microsoft.EntityFrameworkCore;
 
 namespace Governance.Lineage.Storage;
 
 /// <summary>Records edges inside the unit that justifies them. Recording an open edge, or closing a closed one, changes nothing.</summary>
 internal sealed class GraphWriter : IGraphWriter
 {
-    private static readonly CompiledQuery<Func<GovernanceDb, string, CancellationToken, Task<NodeRow?>>> NodeOf = new(
-        () =>
-            EF.CompileAsyncQuery(
-                (GovernanceDb db, string urn, CancellationToken _) =>
-                    db.Set<NodeRow>().AsTracking().SingleOrDefault(row => row.Urn == urn)
-            )
-    );
+    private const string FindNode = """SELECT "Id", "Kind", "Label" FROM lineage_node WHERE "Urn" = @0""";
 
-    private static readonly CompiledQuery<
-        Func<GovernanceDb, long, long, GraphVerb, IAsyncEnumerable<EdgeRow>>
-    > OpenEdges = new(() =>
-        EF.CompileAsyncQuery(
-            (GovernanceDb db, long from, long to, GraphVerb verb) =>
-                db.Set<EdgeRow>()
-                    .AsTracking()
-                    .Where(row => row.FromId == from && row.ToId == to && row.Verb == verb && row.ClosedAt == null)
-        )
-    );
+    private const string AddNode = """
+        INSERT INTO lineage_node ("Urn", "Kind", "Label") VALUES (@0, @1, @2) RETURNING "Id"
+        """;
+
+    private const string Relabel = """UPDATE lineage_node SET "Label" = @1 WHERE "Id" = @0""";
+
+    private const string OpenEdge = """
+        INSERT INTO lineage_edge ("FromId", "ToId", "Verb", "Grade", "EntryId", "OpenedAt")
+        SELECT @0, @1, @2, @3, @4, @5 WHERE NOT EXISTS (
+            SELECT 1 FROM lineage_edge
+            WHERE "FromId" = @0 AND "ToId" = @1 AND "Verb" = @2 AND "Grade" = @3 AND "ClosedAt" IS NULL)
+        """;
+
+    private const string CloseEdges = """
+        UPDATE lineage_edge SET "ClosedAt" = @3, "ClosingEntryId" = @4
+        WHERE "FromId" = @0 AND "ToId" = @1 AND "Verb" = @2 AND "ClosedAt" IS NULL
+        """;
+
+    private sealed record Found(long Id, GraphNodeKind Kind, string Label);
 
     public async Task LinkAsync(
         GovernanceDb db,
@@ -36,35 +38,15 @@ internal sealed class GraphWriter : IGraphWriter
     {
         var from = await UpsertAsync(db, edge.From, cancellationToken);
         var to = await UpsertAsync(db, edge.To, cancellationToken);
-        var open = await OpenEdgesAsync(db, from, to, edge.Verb, cancellationToken);
-        if (edge.Ends)
-        {
-            foreach (var row in open)
-            {
-                row.ClosedAt = now;
-                row.ClosingEntryId = entryId;
-            }
-        }
-        else if (!open.Exists(row => row.Grade == edge.Grade))
-        {
-            db.Add(
-                new EdgeRow
-                {
-                    From = from,
-                    To = to,
-                    Verb = edge.Verb,
-                    Grade = edge.Grade,
-                    EntryId = entryId,
-                    OpenedAt = now,
-                }
-            );
-        }
-
-        // Saved here so that the next edge of the same unit finds these rows by query.
-        await db.SaveChangesAsync(cancellationToken);
+        var (verb, at) = ((int)edge.Verb, now.ToUnixTimeMilliseconds());
+        await (
+            edge.Ends
+                ? db.ExecuteAsync(CloseEdges, [from, to, verb, at, entryId], cancellationToken)
+                : db.ExecuteAsync(OpenEdge, [from, to, verb, (int)edge.Grade, entryId, at], cancellationToken)
+        );
     }
 
-    private static async Task<NodeRow> UpsertAsync(GovernanceDb db, GraphNode node, CancellationToken cancellationToken)
+    private static async Task<long> UpsertAsync(GovernanceDb db, GraphNode node, CancellationToken cancellationToken)
     {
         if (node.Urn.Length > LineageTables.MaxUrn)
         {
@@ -72,40 +54,33 @@ internal sealed class GraphWriter : IGraphWriter
         }
 
         var label = node.Label.Length <= LineageTables.MaxLabel ? node.Label : node.Label[..LineageTables.MaxLabel];
-        var nodes = db.Set<NodeRow>();
-        var row =
-            nodes.Local.FindEntry(nameof(NodeRow.Urn), node.Urn)?.Entity
-            ?? await NodeOf.For(db)(db, node.Urn, cancellationToken);
-        if (row is null)
+        var found = await db.ReadAsync(
+            FindNode,
+            [node.Urn],
+            row => new Found(row.GetInt64(0), (GraphNodeKind)row.GetInt32(1), row.GetString(2)),
+            cancellationToken
+        );
+        if (found is not [var known])
         {
-            row = new NodeRow
-            {
-                Urn = node.Urn,
-                Kind = node.Kind,
-                Label = label,
-            };
-            nodes.Add(row);
+            var made = await db.ReadAsync(
+                AddNode,
+                [node.Urn, (int)node.Kind, label],
+                row => row.GetInt64(0),
+                cancellationToken
+            );
+            return made.Single();
         }
-        else if (row.Kind != node.Kind)
+
+        if (known.Kind != node.Kind)
         {
             throw new InvalidOperationException("A URN has one kind for ever.");
         }
-        else
+
+        if (known.Label != label)
         {
-            row.Label = label;
+            await db.ExecuteAsync(Relabel, [known.Id, label], cancellationToken);
         }
 
-        return row;
+        return known.Id;
     }
-
-    private static async Task<List<EdgeRow>> OpenEdgesAsync(
-        GovernanceDb db,
-        NodeRow from,
-        NodeRow to,
-        GraphVerb verb,
-        CancellationToken cancellationToken
-    ) =>
-        from.Id <= 0 || to.Id <= 0 // an end that this call made has no edges yet
-            ? []
-            : await OpenEdges.For(db)(db, from.Id, to.Id, verb).ToListAsync(cancellationToken);
 }

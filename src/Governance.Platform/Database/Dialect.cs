@@ -1,5 +1,5 @@
 using System.Data;
-using Governance.Platform.Jobs;
+using System.Text.Json;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Storage;
 
@@ -68,14 +68,28 @@ public static class Dialect
         return last;
     }
 
-    /// <summary>The waiting jobs with one of these keys, kept from being claimed before this unit has ended.</summary>
-    internal static IQueryable<JobRow> Waiting(this GovernanceDb db, IReadOnlyCollection<string> keys) =>
+    /// <summary>Kinds and keys of the waiting jobs with one of these keys, kept from being claimed before this unit has ended.</summary>
+    internal static Task<List<(string Kind, string Key)>> WaitingAsync(
+        this GovernanceDb db,
+        IReadOnlyCollection<string> keys,
+        CancellationToken cancellationToken
+    ) =>
         db.IsShared()
-            ? db.Set<JobRow>()
-                .FromSql(
-                    $"""SELECT * FROM platform_job WHERE "Key" = ANY ({keys.ToArray()}) AND "State" = 0 FOR SHARE"""
-                )
-            : db.Set<JobRow>().Where(job => job.State == JobState.Waiting && keys.Contains(job.Key));
+            ? db.ReadAsync(
+                """SELECT "Kind", "Key" FROM platform_job WHERE "Key" = ANY (@0) AND "State" = 0 FOR SHARE""",
+                [keys.ToArray()],
+                row => (row.GetString(0), row.GetString(1)),
+                cancellationToken
+            )
+            : db.ReadAsync(
+                """
+                SELECT "Kind", "Key" FROM platform_job
+                WHERE "Key" IN (SELECT value FROM json_each(@0)) AND "State" = 0
+                """,
+                [JsonSerializer.Serialize(keys)],
+                row => (row.GetString(0), row.GetString(1)),
+                cancellationToken
+            );
 
     private static async Task<HashSet<string>> AppendingAsync(GovernanceDb db, CancellationToken cancellationToken) =>
         await db

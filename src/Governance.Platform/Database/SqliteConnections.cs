@@ -31,6 +31,19 @@ internal sealed class SqliteConnections(PlatformOptions options, IServiceProvide
         return connection;
     }
 
+    /// <summary>
+    /// The writer's connection: it keeps the pages that every change touches (32 MB at most), and lets the log of changes
+    /// grow to 16 MB before they are copied into the database, once however often they changed.
+    /// </summary>
+    public SqliteConnection OpenForWriting()
+    {
+        var connection = Open();
+        using var command = connection.CreateCommand();
+        command.CommandText = "PRAGMA cache_size=-32768; PRAGMA wal_autocheckpoint=4096;";
+        command.ExecuteNonQuery();
+        return connection;
+    }
+
     /// <summary>Options of contexts over one given connection; an owned one is closed with its context.</summary>
     public DbContextOptions<GovernanceDb> OptionsFor(SqliteConnection connection, bool owned) =>
         new DbContextOptionsBuilder<GovernanceDb>()

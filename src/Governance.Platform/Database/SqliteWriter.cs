@@ -100,7 +100,7 @@ internal sealed class SqliteWriter : IWriter, IAsyncDisposable
     {
         if (_connection is null)
         {
-            _connection = _connections.Open();
+            _connection = _connections.OpenForWriting();
             _options = _connections.OptionsFor(_connection, owned: false);
         }
 

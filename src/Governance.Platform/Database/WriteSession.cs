@@ -1,7 +1,6 @@
 using Governance.Platform.Graph;
 using Governance.Platform.Jobs;
 using Governance.Platform.Logging;
-using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Logging;
 
 namespace Governance.Platform.Database;
@@ -44,16 +43,11 @@ public sealed partial class WriteSession
     /// <summary>Adds durable jobs with one look at those that wait per 500 of them.</summary>
     public async Task EnqueueAsync(IReadOnlyCollection<JobRequest> requests, CancellationToken cancellationToken)
     {
-        var jobs = Db.Set<JobRow>();
         foreach (var batch in requests.Chunk(JobBatch))
         {
             var keys = batch.Select(request => request.Key).Distinct().ToList();
-            var stored = await Db.Waiting(keys).AsNoTracking().ToListAsync(cancellationToken);
-            var waiting = stored
-                .Select(job => (job.Kind, job.Key))
-                .Concat(jobs.Local.Where(job => job.State == JobState.Waiting).Select(job => (job.Kind, job.Key)))
-                .ToHashSet();
-            jobs.AddRange(
+            var waiting = (await Db.WaitingAsync(keys, cancellationToken)).ToHashSet();
+            await Db.InsertAsync(
                 batch
                     .Where(request => waiting.Add((request.Kind, request.Key)))
                     .Select(request => new JobRow
@@ -65,7 +59,8 @@ public sealed partial class WriteSession
                         Outbound = request.Outbound,
                         DueAt = Now,
                         CreatedAt = Now,
-                    })
+                    }),
+                cancellationToken
             );
         }
 

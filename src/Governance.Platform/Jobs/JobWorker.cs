@@ -75,13 +75,15 @@ internal sealed partial class JobWorker(
         {
             try
             {
-                if (await ClaimAsync(outbound, cancellationToken) is { } job)
-                {
-                    await RunAsync(job, cancellationToken);
-                }
-                else
+                var job = await ClaimAsync(outbound, cancellationToken);
+                if (job is null)
                 {
                     await JobSignal.WaitAsync(outbound, Poll, cancellationToken);
+                }
+
+                while (job is not null)
+                {
+                    job = await RunAsync(job, outbound, cancellationToken);
                 }
             }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
@@ -146,30 +148,38 @@ internal sealed partial class JobWorker(
         }
 
         var claimed = await writer.WriteAsync<JobRow?>(
-            async (session, token) =>
-            {
-                var job = await NextOf.For(session.Db)(session.Db, outbound, session.Now, token);
-                if (job is not null)
-                {
-                    job.State = JobState.Running;
-                }
-
-                return job;
-            },
+            (session, token) => ClaimAsync(session, outbound, token),
             cancellationToken
         );
         return claimed.Value;
     }
 
-    private async Task RunAsync(JobRow job, CancellationToken cancellationToken)
+    // Where one gateway owns the database.
+    private static async Task<Result<JobRow?>> ClaimAsync(
+        WriteSession session,
+        bool outbound,
+        CancellationToken cancellationToken
+    )
+    {
+        var job = await NextOf.For(session.Db)(session.Db, outbound, session.Now, cancellationToken);
+        if (job is not null)
+        {
+            job.State = JobState.Running;
+        }
+
+        return job;
+    }
+
+    // Gives back the job that was claimed in the unit that ended this one, if one was.
+    private async Task<JobRow?> RunAsync(JobRow job, bool outbound, CancellationToken cancellationToken)
     {
         try
         {
             if (WhySpent(job) is null && await AttemptAsync(job, cancellationToken))
             {
-                await ChangeAsync(job, (row, session) => session.Db.Remove(row));
+                var next = await EndAsync(job, outbound, cancellationToken);
                 JobEnded(logger, job.Kind, job.Id);
-                return;
+                return next;
             }
 
             var spent = WhySpent(job);
@@ -194,6 +204,8 @@ internal sealed partial class JobWorker(
             NotSettled(logger, job.Kind, job.Id, exception.GetType().Name);
             await PutBackAsync(job, JobState.Waiting, LongestWait);
         }
+
+        return null;
     }
 
     // Null while the job may still be tried.
@@ -239,6 +251,27 @@ internal sealed partial class JobWorker(
         await (shared ? JobClaims.HoldAsync(job, work, databases, clock, cancellationToken) : work(cancellationToken));
     }
 
+    // Also while the gateway stops: a job that stays marked as running would look like one that died. A claim that ran out has
+    // counted as a death, and the job is no longer this worker's to end.
+    private async Task<JobRow?> EndAsync(JobRow job, bool outbound, CancellationToken cancellationToken)
+    {
+        var ended = await writer.WriteAsync<JobRow?>(
+            async (session, token) =>
+            {
+                await session.Db.ExecuteAsync(
+                    """DELETE FROM platform_job WHERE "Id" = @0 AND "State" = 1 AND "Crashes" = @1""",
+                    [job.Id, job.Crashes],
+                    token
+                );
+                return session.Db.IsShared() || cancellationToken.IsCancellationRequested
+                    ? (JobRow?)null
+                    : await ClaimAsync(session, outbound, token);
+            },
+            CancellationToken.None
+        );
+        return ended.Value;
+    }
+
     private Task PutBackAsync(JobRow job, JobState state, TimeSpan wait) =>
         ChangeAsync(
             job,
@@ -251,12 +284,11 @@ internal sealed partial class JobWorker(
             }
         );
 
-    // Also while the gateway stops: a job that stays marked as running would look like one that died.
+    // Also while the gateway stops, as above.
     private Task ChangeAsync(JobRow job, Action<JobRow, WriteSession> change) =>
         writer.WriteAsync<Unit>(
             async (session, token) =>
             {
-                // A claim that ran out has counted as a death, and the job is no longer this worker's to end.
                 if (
                     await session.Db.Set<JobRow>().FindAsync([job.Id], token) is { State: JobState.Running } row
                     && row.Crashes == job.Crashes

@@ -88,6 +88,46 @@ internal static class VersionStore
             )
         );
 
+    private static readonly CompiledQuery<Func<GovernanceDb, string, int, int, IAsyncEnumerable<VersionData>>> OfModel =
+        new(() =>
+            EF.CompileAsyncQuery(
+                (GovernanceDb db, string name, int skip, int take) =>
+                    (
+                        from model in db.Set<ModelRow>()
+                        join version in db.Set<VersionRow>() on model.Id equals version.ModelId
+                        where model.Name == name && !model.Deleted && !version.Deleted
+                        orderby version.UpdatedMs descending, version.Number descending
+                        select new VersionData
+                        {
+                            Row = version,
+                            ModelName = model.Name,
+                            OwnerId = model.OwnerId,
+                            Aliases = db.Set<AliasRow>()
+                                .Where(a => a.ModelId == version.ModelId && a.Number == version.Number)
+                                .Select(a => a.Alias)
+                                .ToList(),
+                            Tags = db.Set<LabelRow>()
+                                .Where(l => l.Scope == LabelScope.VersionTag && l.ObjectId == version.ObjectId)
+                                .OrderBy(l => l.Key)
+                                .ToList(),
+                        }
+                    )
+                        .Skip(skip)
+                        .Take(take)
+                        .AsNoTracking()
+                        .AsSingleQuery()
+            )
+        );
+
+    /// <summary>The versions of a name, last changed first.</summary>
+    public static Task<List<VersionData>> OfModelAsync(
+        GovernanceDb db,
+        string name,
+        int skip,
+        int take,
+        CancellationToken cancellationToken
+    ) => OfModel.For(db)(db, name, skip, take).ToListAsync(cancellationToken).AsTask();
+
     public static async Task<VersionData?> FindAsync(
         GovernanceDb db,
         ModelVersionRef version,
@@ -149,6 +189,45 @@ internal static class VersionStore
                     .ToListAsync(cancellationToken);
         return versions.OrderBy(v => v.Row.Number).ToLookup(v => v.Row.ModelId);
     }
+
+    /// <summary>Takes the next version number of a name, or the wanted one, inside a unit; nobody else gets it.</summary>
+    public static async Task<int> TakeNumberAsync(
+        GovernanceDb db,
+        string name,
+        int? wanted,
+        CancellationToken cancellationToken
+    )
+    {
+        if (wanted is { } number)
+        {
+            await db.ExecuteAsync(
+                """
+                UPDATE registry_model_names SET "NextVersion" = @1 + 1 WHERE "Name" = @0 AND "NextVersion" <= @1
+                """,
+                [name, number],
+                cancellationToken
+            );
+            return number;
+        }
+
+        var taken = await db.ReadAsync(
+            """
+            UPDATE registry_model_names SET "NextVersion" = "NextVersion" + 1 WHERE "Name" = @0 RETURNING "NextVersion" - 1
+            """,
+            [name],
+            row => row.GetInt32(0),
+            cancellationToken
+        );
+        return taken.Single();
+    }
+
+    /// <summary>Moves the time of a model's last update on, inside a unit.</summary>
+    public static Task TouchModelAsync(GovernanceDb db, Guid id, long now, CancellationToken cancellationToken) =>
+        db.ExecuteAsync(
+            """UPDATE registry_models SET "UpdatedMs" = @1 WHERE "Id" = @0""",
+            [id, now],
+            cancellationToken
+        );
 
     /// <summary>
     /// Changes with every change of any version of the model. Rows are never removed and revisions only grow, so the sum does too.

@@ -41,14 +41,6 @@ internal static class RegisterVersion
             )
     );
 
-    private static readonly CompiledQuery<Func<GovernanceDb, string, CancellationToken, Task<ModelNameRow>>> NameOf =
-        new(() =>
-            EF.CompileAsyncQuery(
-                (GovernanceDb db, string name, CancellationToken _) =>
-                    db.Set<ModelNameRow>().Single(row => row.Name == name)
-            )
-        );
-
     private static readonly CompiledQuery<
         Func<GovernanceDb, string, string, int, IAsyncEnumerable<ArtifactRow>>
     > FilesBelow = new(() =>
@@ -110,6 +102,7 @@ internal static class RegisterVersion
         var (runId, modelId) = (NullIfEmpty(args.Optional("run_id", 64)), NullIfEmpty(args.Optional("model_id", 64)));
         var description = args.Optional("description", 100_000) ?? "";
         var runLink = args.Optional("run_link", 500) ?? "";
+        // Also in the unit; here before files come from upstream, or a text is stored.
         await using (var db = await call.OpenAsync())
         {
             var model = await ModelRoutes.ModelAsync(call, db, name, Permissions.ModelWrite);
@@ -228,13 +221,10 @@ internal static class RegisterVersion
             return lost.Failure;
         }
 
-        var names = await NameOf.For(session.Db)(session.Db, model.Name, call.Token);
         var now = session.Now.ToUnixTimeMilliseconds();
         // Upstream numbers its versions itself; a number is never given twice here either.
-        var number = call.Assigned is { } given
-            ? int.Parse(given, CultureInfo.InvariantCulture)
-            : earlier?.Number ?? names.NextVersion;
-        names.NextVersion = Math.Max(names.NextVersion, number + 1);
+        var wanted = call.Assigned is { } given ? int.Parse(given, CultureInfo.InvariantCulture) : earlier?.Number;
+        var number = await VersionStore.TakeNumberAsync(session.Db, model.Name, wanted, call.Token);
         var version = new VersionRow
         {
             ModelId = model.Id,
@@ -255,8 +245,12 @@ internal static class RegisterVersion
         };
         version.ObjectId = LabelIds.Version(model.Id, version.Number);
         version.EvidenceSubject = (await VersionSubjects.ComputeAsync(session.Db, version, call.Token)).Hex;
-        model.UpdatedMs = earlier is null ? now : model.UpdatedMs;
-        session.Db.Add(version);
+        await session.Db.InsertAsync([version], call.Token);
+        if (earlier is null)
+        {
+            await VersionStore.TouchModelAsync(session.Db, model.Id, now, call.Token);
+        }
+
         await Labels.SetAsync(session.Db, LabelScope.VersionTag, version.ObjectId, request.Tags, call.Token);
         await StoreManifestAsync(call, session.Db, origin.Manifest);
         if (origin is { LoggedModel: { } logged, MayTag: true })
@@ -280,12 +274,21 @@ internal static class RegisterVersion
             },
             call.Token
         );
-        var data = await VersionStore.FindAsync(
+        var tags = await Labels.LoadAsync(
             session.Db,
-            new ModelVersionRef(model.Name, version.Number),
+            LabelScope.VersionTag,
+            request.Tags.Count == 0 ? [] : [version.ObjectId],
             call.Token
         );
-        await call.Ports.Intake.OnSubjectChangedAsync(session, [data!.ToView()], call.Token);
+        var data = new VersionData
+        {
+            Row = version,
+            ModelName = model.Name,
+            OwnerId = model.OwnerId,
+            Aliases = [],
+            Tags = [.. tags[version.ObjectId]],
+        };
+        await call.Ports.Intake.OnSubjectChangedAsync(session, [data.ToView()], call.Token);
         return data;
     }
 
@@ -500,14 +503,15 @@ internal static class RegisterVersion
         var digest = manifest.Digest.Hex;
         if (!await HasManifest.For(db)(db, digest, call.Token))
         {
-            db.AddRange(
+            await db.InsertAsync(
                 manifest.Files.Select(file => new ManifestFileRow
                 {
                     ManifestDigest = digest,
                     Path = file.Path,
                     Size = file.Size,
                     Digest = file.Digest.Hex,
-                })
+                }),
+                call.Token
             );
         }
     }

@@ -299,7 +299,7 @@ internal static class VersionRoutes
         await using var db = await call.OpenAsync();
         var page = await SearchPage.ReadAsync<VersionData, VersionData>(
             call,
-            VersionStore.Project(db, Sort(Narrow(db, VersionStore.Active(db), filter.Value), order.Value)),
+            (skip, take) => ReadAsync(call, db, filter.Value, order.Value, skip, take),
             offset.Value,
             most,
             batch =>
@@ -316,6 +316,23 @@ internal static class VersionRoutes
             .With("model_versions", page.Items.Select(version => RegistryJson.Version(version)).ToJsonArray())
             .With("next_page_token", page.NextToken);
     }
+
+    // What clients ask most is translated once: the versions of one name, in the default order.
+    private static Task<List<VersionData>> ReadAsync(
+        Call call,
+        GovernanceDb db,
+        IReadOnlyList<Comparison> filter,
+        IReadOnlyList<SortKey> order,
+        int skip,
+        int take
+    ) =>
+        filter.Count == 1 && order.Count == 0 && SearchPage.EqualTo(filter, "name").SingleOrDefault() is { } name
+            ? VersionStore.OfModelAsync(db, name, skip, take, call.Token)
+            : VersionStore
+                .Project(db, Sort(Narrow(db, VersionStore.Active(db), filter), order))
+                .Skip(skip)
+                .Take(take)
+                .ToListAsync(call.Token);
 
     private static IQueryable<VersionJoin> Narrow(
         GovernanceDb db,

@@ -15,6 +15,17 @@ internal static class Announce
     /// <summary>Most messages that wait for one receiver; what comes after is logged as undelivered.</summary>
     public const int MaxWaiting = 10_000;
 
+    private sealed record Listener(string Id, string Events, int Failures);
+
+    private static readonly CompiledQuery<Func<GovernanceDb, IAsyncEnumerable<Listener>>> Enabled = new(() =>
+        EF.CompileAsyncQuery(
+            (GovernanceDb db) =>
+                db.Set<WebhookRow>()
+                    .Where(webhook => !webhook.Disabled)
+                    .Select(webhook => new Listener(webhook.Id, webhook.Events, webhook.Failures))
+        )
+    );
+
     public static async Task AnnounceAsync(
         this WriteSession session,
         Guid modelId,
@@ -23,17 +34,7 @@ internal static class Announce
         CancellationToken cancellationToken
     )
     {
-        var webhooks = await session
-            .Db.Set<WebhookRow>()
-            .AsNoTracking()
-            .Where(webhook => !webhook.Disabled)
-            .Select(webhook => new
-            {
-                webhook.Id,
-                webhook.Events,
-                webhook.Failures,
-            })
-            .ToListAsync(cancellationToken);
+        var webhooks = await Enabled.For(session.Db)(session.Db).ToListAsync(cancellationToken);
         if (webhooks.Count == 0)
         {
             return;

@@ -13,9 +13,27 @@ internal static class SearchPage
 {
     private const int Batch = 250;
 
-    public static async Task<Page<TItem>> ReadAsync<TRow, TItem>(
+    public static Task<Page<TItem>> ReadAsync<TRow, TItem>(
         Call call,
         IQueryable<TRow> ordered,
+        int offset,
+        int most,
+        Func<List<TRow>, Task<Dictionary<TRow, TItem>>> load,
+        Func<TItem, bool> matches
+    )
+        where TRow : class =>
+        ReadAsync(
+            call,
+            (skip, take) => ordered.Skip(skip).Take(take).ToListAsync(call.Token),
+            offset,
+            most,
+            load,
+            matches
+        );
+
+    public static async Task<Page<TItem>> ReadAsync<TRow, TItem>(
+        Call call,
+        Func<int, int, Task<List<TRow>>> read,
         int offset,
         int most,
         Func<List<TRow>, Task<Dictionary<TRow, TItem>>> load,
@@ -27,7 +45,7 @@ internal static class SearchPage
         var limit = offset + call.Ports.Options.Value.MaxRowsPerSearch;
         while (offset < limit && items.Count < most)
         {
-            var rows = await ordered.Skip(offset).Take(Batch + 1).ToListAsync(call.Token);
+            var rows = await read(offset, Batch + 1);
             var batch = rows.Count > Batch ? rows[..Batch] : rows;
             var loaded = await load(batch);
             for (var i = 0; i < batch.Count; i++)

@@ -61,12 +61,15 @@ internal sealed class LineageDatabase : IAsyncDisposable
     public async Task LinkAsync(params IEnumerable<GraphEdge> edges)
     {
         await using var db = await OpenAsync();
+        await using var transaction = await db.Database.BeginTransactionAsync(TestContext.Current.CancellationToken);
         foreach (var edge in edges)
         {
             await _services
                 .GetRequiredService<IGraphWriter>()
                 .LinkAsync(db, edge, Guid.CreateVersion7(Now), Now, TestContext.Current.CancellationToken);
         }
+
+        await transaction.CommitAsync(TestContext.Current.CancellationToken);
     }
 
     public Task<Subgraph?> WalkAsync(
