@@ -98,6 +98,9 @@ public static class Permissions
     /// <summary>Import from the MLflow servers that configuration names; reads no bytes and promotes nothing.</summary>
     public static readonly Permission ImportManage = new("import:manage");
 
+    /// <summary>See and end differences between the gateway and the MLflow server behind it.</summary>
+    public static readonly Permission UpstreamManage = new("upstream:manage");
+
     /// <summary>Read metrics and operate the gateway.</summary>
     public static readonly Permission MetricsRead = new("metrics:read");
 
@@ -133,6 +136,7 @@ public static class Permissions
         PolicyRead,
         WebhookManage,
         ImportManage,
+        UpstreamManage,
         MetricsRead,
     ];
 }

@@ -9,7 +9,7 @@ namespace Governance.Identity.SignIn;
 
 /// <summary>
 /// What the framework's passkey verifier needs to know about persons, read from our rows. It only reads: changes are units of
-/// the one writer, with their log entries (decision 0014).
+/// the one writer, with their log entries (decision 0016).
 /// </summary>
 internal sealed class PasskeyUsers(IDbContextFactory<GovernanceDb> databases) : IUserPasskeyStore<SubjectRow>
 {

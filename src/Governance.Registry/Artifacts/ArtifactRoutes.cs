@@ -318,13 +318,18 @@ internal static class ArtifactRoutes
             .OrderBy(row => row.Path)
             .Take(call.Ports.Options.Value.MaxRowsPerSearch)
             .ToListAsync(call.Token);
-        var theirs =
+        Result<IReadOnlyList<(string Path, long Size)>> theirs =
             call.Ports.Mirror.IsOn && place.Readable && await UpstreamFiles.IsAdoptedAsync(db, container, call.Token)
                 ? await call.Ports.Mirror.Files.ListAsync(address, call.Token)
-                : [];
+                : Array.Empty<(string, long)>();
+        if (!theirs.Ok)
+        {
+            throw new RefusedException(theirs.Failure);
+        }
+
         return rows.Where(row => row.Path.StartsWith(start, StringComparison.Ordinal))
             .Select(row => (row.Path, row.Size))
-            .Concat(theirs.Where(file => file.Path.StartsWith(start, StringComparison.Ordinal)))
+            .Concat(theirs.Value.Where(file => file.Path.StartsWith(start, StringComparison.Ordinal)))
             .DistinctBy(file => file.Path, StringComparer.Ordinal)
             .Select(file => (Name: file.Path[start.Length..], file.Size))
             .GroupBy(file => file.Name.Split('/')[0], StringComparer.Ordinal)

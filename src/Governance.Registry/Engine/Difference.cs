@@ -19,6 +19,7 @@ internal enum DifferenceKind
     FileMade,
     FileSize,
     FileBytes,
+    Unreadable,
 }
 
 /// <summary>

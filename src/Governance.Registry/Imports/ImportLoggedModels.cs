@@ -138,7 +138,7 @@ internal static class ImportLoggedModels
         var mark = await db.Set<ImportedRow>()
             .FindAsync([units.Import.Source, ImportKinds.LoggedModel, model.Id], call.Token);
         var row = await db.Set<LoggedModelRow>().FindAsync([model.Id], call.Token);
-        if (row is not null && mark is null)
+        if (row is not null && mark?.LocalId != model.Id)
         {
             return ImportFailures.Taken;
         }

@@ -376,6 +376,14 @@ internal static class ImportModels
             return VersionErrors.NoModel(version.Model);
         }
 
+        // The name may be somebody else's model by now.
+        var parent = await db.Set<ImportedRow>()
+            .FindAsync([units.Import.Source, ImportKinds.Model, version.Model], call.Token);
+        if (parent?.LocalId != LabelIds.Model(model.Id))
+        {
+            return ImportFailures.Taken;
+        }
+
         if (
             await db.Set<VersionRow>()
                 .AnyAsync(row => row.ModelId == model.Id && row.Number == version.Number, call.Token)

@@ -237,7 +237,7 @@ internal static class ImportRuns
 
         var mark = await db.Set<ImportedRow>().FindAsync([units.Import.Source, ImportKinds.Run, run.Id], call.Token);
         var row = await db.Set<RunRow>().FindAsync([run.Id], call.Token);
-        if (row is not null && mark is null)
+        if (row is not null && mark?.LocalId != run.Id)
         {
             return ImportFailures.Taken;
         }

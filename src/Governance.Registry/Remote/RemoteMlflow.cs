@@ -261,6 +261,16 @@ internal sealed class RemoteMlflow : IDisposable
         return files.Values.ToList();
     }
 
+    /// <summary>What is directly in a place, by its path under it.</summary>
+    public async Task<Result<IReadOnlyList<(ArtifactPath Path, bool IsDirectory, long? Size)>>> ChildrenAsync(
+        RemotePlace place,
+        CancellationToken cancellationToken
+    )
+    {
+        var listed = await ListAsync(place, ArtifactPath.Root, cancellationToken);
+        return listed.Ok ? listed.Value : listed.Failure;
+    }
+
     /// <summary>
     /// Reads one file: hands its bytes to <paramref name="read"/> as they arrive, again from the start when the server breaks off.
     /// </summary>

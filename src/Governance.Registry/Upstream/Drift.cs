@@ -130,6 +130,31 @@ internal static class Drift
         }
     }
 
+    public static bool IsUnreadable(UpstreamDriftRow row) =>
+        row.Version == 0 && row.Kind == Name(DifferenceKind.Unreadable);
+
+    /// <summary>Ends the finding that a model (0) or the files of a version could not be read: they can be, and were compared.</summary>
+    public static async Task CloseReadableAsync(
+        WriteSession session,
+        string model,
+        int version,
+        CancellationToken cancellationToken
+    )
+    {
+        await session.Db.SaveChangesAsync(cancellationToken);
+        var kind = Name(DifferenceKind.Unreadable);
+        var row = await session
+            .Db.Set<UpstreamDriftRow>()
+            .SingleOrDefaultAsync(
+                open => open.Model == model && open.Version == version && open.Kind == kind,
+                cancellationToken
+            );
+        if (row is not null)
+        {
+            await CloseAsync(session, row, Actor.System, "readable", cancellationToken);
+        }
+    }
+
     private static async Task QuarantineAsync(
         WriteSession session,
         string model,

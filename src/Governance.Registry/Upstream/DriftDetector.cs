@@ -81,26 +81,42 @@ internal sealed class DriftDetector(
             );
         }
 
+        Failure? left = null;
         foreach (var name in ours.Keys.Union(theirs.Value.Keys).Order(StringComparer.Ordinal))
         {
             var (here, there) = (ours.GetValueOrDefault(name), theirs.Value.GetValueOrDefault(name));
             var found = Differences.Of(here, there);
             var news = found.Any(difference => !open[name].Any(row => Same(row, difference)));
-            var ended = open[name].Any(row => IsHolding(row) && !found.Any(difference => SamePlace(row, difference)));
+            var ended = open[name]
+                .Any(row =>
+                    (IsHolding(row) || Drift.IsUnreadable(row)) && !found.Any(difference => SamePlace(row, difference))
+                );
             if ((news || ended) && await ConfirmAsync(name, first, cancellationToken) is { } failure)
             {
-                return failure;
+                // What cannot be said about one model must not hide the others; a server that is away says nothing of any.
+                left = failure;
+                if (!await client.IsAliveAsync(cancellationToken))
+                {
+                    break;
+                }
             }
         }
 
-        return null;
+        return left;
     }
 
     /// <summary>Compares one model in its turn, takes over what is missing here and opens what differs.</summary>
     public async Task<Failure?> ConfirmAsync(string name, bool first, CancellationToken cancellationToken)
     {
         await using var turn = await locks.TakeAsync(await LaneAsync(name, cancellationToken), cancellationToken);
+        // A version that is registered between this reading and the comparison is not missing there.
+        var before = await NumbersAsync(name, cancellationToken);
         var read = await MirroredModels.ReadAsync(client, name, cancellationToken);
+        if (read.Failure == UpstreamFailures.Unreadable)
+        {
+            return await UnreadableAsync(name, cancellationToken);
+        }
+
         if (!read.Ok)
         {
             return read.Failure;
@@ -113,8 +129,8 @@ internal sealed class DriftDetector(
                 theirs,
                 (session, number) =>
                     first
-                        ? OpenAsync(session, name, theirs, first: true, cancellationToken)
-                        : MadeAsync(session, name, number, theirs, cancellationToken),
+                        ? OpenAsync(session, name, theirs, before, first: true, cancellationToken)
+                        : MadeAsync(session, name, number, theirs, before, cancellationToken),
                 cancellationToken
             );
             if (adopted is not null)
@@ -126,7 +142,32 @@ internal sealed class DriftDetector(
         var opened = await writer.WriteAsync<Unit>(
             async (session, token) =>
             {
-                await OpenAsync(session, name, read.Value, first, token);
+                await OpenAsync(session, name, read.Value, before, first, token);
+                return default(Unit);
+            },
+            cancellationToken
+        );
+        return opened.Failure;
+    }
+
+    private async Task<HashSet<int>> NumbersAsync(string name, CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        var numbers = await VersionStore
+            .Active(db)
+            .Where(join => join.Model.Name == name)
+            .Select(join => join.Version.Number)
+            .ToListAsync(cancellationToken);
+        return [.. numbers];
+    }
+
+    // What nobody can compare puts in doubt what is protected, until it can be read again.
+    private async Task<Failure?> UnreadableAsync(string name, CancellationToken cancellationToken)
+    {
+        var opened = await writer.WriteAsync<Unit>(
+            async (session, token) =>
+            {
+                await Drift.OpenAsync(session, name, new(DifferenceKind.Unreadable, 0, "", "", null), token);
                 return default(Unit);
             },
             cancellationToken
@@ -148,6 +189,7 @@ internal sealed class DriftDetector(
         string name,
         int number,
         MirroredModel theirs,
+        IReadOnlySet<int> before,
         CancellationToken cancellationToken
     )
     {
@@ -158,7 +200,7 @@ internal sealed class DriftDetector(
         await Drift.OpenAsync(session, name, difference, cancellationToken);
         if (number > 0)
         {
-            await OpenAsync(session, name, theirs, first: false, cancellationToken);
+            await OpenAsync(session, name, theirs, before, first: false, cancellationToken);
         }
     }
 
@@ -207,6 +249,7 @@ internal sealed class DriftDetector(
         WriteSession session,
         string name,
         MirroredModel? theirs,
+        IReadOnlySet<int> before,
         bool first,
         CancellationToken cancellationToken
     )
@@ -238,7 +281,12 @@ internal sealed class DriftDetector(
             .Where(version => model != null && version.ModelId == model.Id && version.Deleted)
             .Select(version => version.Number)
             .ToListAsync(cancellationToken);
-        var found = Differences.Of(ours, theirs);
+        var found = Differences
+            .Of(ours, theirs)
+            .Where(difference =>
+                difference.Kind != DifferenceKind.VersionMissing || before.Contains(difference.Version)
+            )
+            .ToList();
         // What was made there is a finding when it is taken over, and when it is what was deleted here.
         foreach (
             var difference in found.Where(difference =>
@@ -252,6 +300,7 @@ internal sealed class DriftDetector(
 
         await db.SaveChangesAsync(cancellationToken);
         await CloseGovernedAsync(session, name, found, cancellationToken);
+        await Drift.CloseReadableAsync(session, name, 0, cancellationToken);
     }
 
     // A holder from before the gateway that was promoted through it since; other findings wait for an administrator.

@@ -26,7 +26,7 @@ internal static class DriftRoutes
 
     public static void Map(IEndpointRouteBuilder routes)
     {
-        var group = routes.MapGroup("/api/v1/upstream").RequirePermission(Permissions.MetricsRead);
+        var group = routes.MapGroup("/api/v1/upstream").RequirePermission(Permissions.UpstreamManage);
         group.MapGet("", (Delegate)StateAsync);
         group.MapGet("drift", ListAsync);
         group.MapPost("drift/{id:guid}/repair", RepairAsync);
@@ -218,13 +218,13 @@ internal static class DriftRoutes
         }
 
         var rights = await ports.Access.RightsOfAsync(context.GetActor(), context.RequestAborted);
-        return rights.Allows(Permissions.MetricsRead, AccessTarget.Global)
+        return rights.Allows(Permissions.UpstreamManage, AccessTarget.Global)
             ? null
             : await context.RefuseAsync(
                 ports.Writer,
                 kind,
                 "",
-                Failure.Denied("registry.denied", $"Permission {Permissions.MetricsRead} on everything is needed.")
+                Failure.Denied("registry.denied", $"Permission {Permissions.UpstreamManage} on everything is needed.")
             );
     }
 

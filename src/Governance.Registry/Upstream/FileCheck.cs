@@ -16,20 +16,28 @@ namespace Governance.Registry.Upstream;
 /// </summary>
 internal sealed class FileCheck(IDbContextFactory<GovernanceDb> databases, IWriter writer, UpstreamClient client)
 {
+    /// <summary>Most findings of one version in one look: whoever puts a hundred thousand files there is found by the first.</summary>
+    private const int MaxFindings = 200;
+
     private sealed record Held(string Model, int Number, string Container, string Prefix, string ManifestDigest);
 
     /// <summary>Looks at every protected version; null when upstream said everything.</summary>
     public async Task<Failure?> SweepAsync(bool bytes, CancellationToken cancellationToken)
     {
+        Failure? left = null;
         foreach (var held in await HeldAsync(cancellationToken))
         {
             if (await CheckAsync(held, bytes, cancellationToken) is { } failure)
             {
-                return failure;
+                left = failure;
+                if (!await client.IsAliveAsync(cancellationToken))
+                {
+                    break;
+                }
             }
         }
 
-        return null;
+        return left;
     }
 
     private async Task<List<Held>> HeldAsync(CancellationToken cancellationToken)
@@ -67,12 +75,13 @@ internal sealed class FileCheck(IDbContextFactory<GovernanceDb> databases, IWrit
 
         var place = new RemotePlace.Proxy(root.Combine(prefix));
         var listed = await client.Reader.FilesAsync(place, cancellationToken);
-        if (!listed.Ok)
+        if (!listed.Ok && UpstreamFailures.OfReading(listed.Failure) != UpstreamFailures.Unreadable)
         {
             return listed.Failure;
         }
 
         Manifest manifest;
+        bool hidden;
         await using (var db = await databases.CreateDbContextAsync(cancellationToken))
         {
             // An upload that is still on its way says nothing.
@@ -82,39 +91,59 @@ internal sealed class FileCheck(IDbContextFactory<GovernanceDb> databases, IWrit
                 return null;
             }
 
+            var unreadable = Drift.Name(DifferenceKind.Unreadable);
+            hidden = await db.Set<UpstreamDriftRow>()
+                .AnyAsync(
+                    row => row.Model == held.Model && row.Version == held.Number && row.Kind == unreadable,
+                    cancellationToken
+                );
             manifest = await RegistryReader.ManifestAsync(db, held.ManifestDigest, cancellationToken);
         }
 
-        var found = FileDifferences.Of(
-            held.Number,
-            manifest.Files,
-            listed.Value.ToDictionary(file => file.Path.Value, file => file.Size)
-        );
-        if (bytes)
+        IReadOnlyList<Difference> found = listed.Ok
+            ? FileDifferences.Of(
+                held.Number,
+                manifest.Files,
+                listed.Value.ToDictionary(file => file.Path.Value, file => file.Size)
+            )
+            : [new(DifferenceKind.Unreadable, held.Number, "", "", null)];
+        if (bytes && listed.Ok)
         {
-            found = [.. found, .. await BytesAsync(held, place, manifest, found, cancellationToken)];
+            var read = await BytesAsync(held, place, manifest, found, cancellationToken);
+            if (!read.Ok)
+            {
+                return read.Failure;
+            }
+
+            found = [.. read.Value, .. found];
         }
 
-        if (found.Count > 0)
+        if (found.Count == 0 && !hidden)
         {
-            await writer.WriteAsync<Unit>(
-                async (session, token) =>
+            return null;
+        }
+
+        await writer.WriteAsync<Unit>(
+            async (session, token) =>
+            {
+                foreach (var difference in found.Take(MaxFindings))
                 {
-                    foreach (var difference in found)
-                    {
-                        await Drift.OpenAsync(session, held.Model, difference, token);
-                    }
+                    await Drift.OpenAsync(session, held.Model, difference, token);
+                }
 
-                    return default(Unit);
-                },
-                cancellationToken
-            );
-        }
+                if (listed.Ok)
+                {
+                    await Drift.CloseReadableAsync(session, held.Model, held.Number, token);
+                }
 
+                return default(Unit);
+            },
+            cancellationToken
+        );
         return null;
     }
 
-    private async Task<List<Difference>> BytesAsync(
+    private async Task<Result<List<Difference>>> BytesAsync(
         Held held,
         RemotePlace place,
         Manifest manifest,
@@ -136,11 +165,16 @@ internal sealed class FileCheck(IDbContextFactory<GovernanceDb> databases, IWrit
                 async (stream, token) => Convert.ToHexStringLower(await SHA256.HashDataAsync(stream, token)),
                 cancellationToken
             );
-            if (digest.Ok && digest.Value != file.Digest.Hex)
+            if (digest.Failure is { Kind: FailureKind.Unavailable } away)
             {
-                found.Add(
-                    new Difference(DifferenceKind.FileBytes, held.Number, file.Path, file.Digest.Hex, digest.Value)
-                );
+                return away;
+            }
+
+            // What is listed and not given is as little what was frozen.
+            var there = digest.Ok ? digest.Value : null;
+            if (there != file.Digest.Hex)
+            {
+                found.Add(new Difference(DifferenceKind.FileBytes, held.Number, file.Path, file.Digest.Hex, there));
             }
         }
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
 using Governance.Kernel;
@@ -438,6 +439,49 @@ internal sealed class LaneWork(
             if (failure is not null)
             {
                 return failure;
+            }
+        }
+
+        return touched.Repairs.Count > 0 ? await AgainAsync(steps, container, paths, rows) : null;
+    }
+
+    // An answer says nothing about what is there: a repair lifts a quarantine, so it is read again.
+    private async Task<Failure?> AgainAsync(
+        Steps steps,
+        string container,
+        List<string> paths,
+        Dictionary<string, ArtifactRow> rows
+    )
+    {
+        var place = new RemotePlace.Proxy(ArtifactPath.TryParse(container, out var root) ? root : default);
+        var listed = await client.Reader.FilesAsync(place, steps.Token);
+        if (!listed.Ok)
+        {
+            return UpstreamFailures.OfReading(listed.Failure);
+        }
+
+        foreach (var path in paths)
+        {
+            var there = listed.Value.Any(file => file.Path.Value == path);
+            if (there != rows.ContainsKey(path))
+            {
+                return UpstreamFailures.Refused;
+            }
+
+            if (!there || !ArtifactPath.TryParse(path, out var parsed))
+            {
+                continue;
+            }
+
+            var digest = await client.Reader.ReadAsync<string>(
+                place,
+                parsed,
+                async (stream, token) => Convert.ToHexStringLower(await SHA256.HashDataAsync(stream, token)),
+                steps.Token
+            );
+            if (!digest.Ok || digest.Value != rows[path].Digest)
+            {
+                return digest.Ok ? UpstreamFailures.Refused : UpstreamFailures.OfReading(digest.Failure);
             }
         }
 

@@ -325,8 +325,11 @@ internal sealed class Mirror(
             // What was allowed a moment ago is not any more: upstream must not keep it.
             if (!written.Ok && written.Failure.Kind != FailureKind.Unavailable)
             {
-                await objects.RemoveAsync(intent, made.Value, call.Token);
-                await EndAsync(intent, "upstream.undone", written.Failure.Code, LogOutcome.Refused, call.Token);
+                // While it cannot be taken away the intent stays open, and is ended by who reconciles.
+                if (await objects.RemoveAsync(intent, made.Value, call.Token) is null)
+                {
+                    await EndAsync(intent, "upstream.undone", written.Failure.Code, LogOutcome.Refused, call.Token);
+                }
             }
 
             return written;
@@ -401,13 +404,17 @@ internal sealed class Mirror(
             try
             {
                 var found = await objects.FindAsync(intent, cancellationToken);
-                if (!found.Ok)
+                if (
+                    !found.Ok
+                    || (found.Value is { } id && await objects.RemoveAsync(intent, id, cancellationToken) is not null)
+                )
                 {
-                    return;
-                }
+                    // One that cannot be ended must not keep the others open.
+                    if (await client.IsAliveAsync(cancellationToken))
+                    {
+                        continue;
+                    }
 
-                if (found.Value is { } id && await objects.RemoveAsync(intent, id, cancellationToken) is not null)
-                {
                     return;
                 }
 

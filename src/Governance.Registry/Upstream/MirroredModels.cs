@@ -94,7 +94,9 @@ internal static class MirroredModels
         var model = await client.Reader.ModelAsync(name, cancellationToken);
         if (!model.Ok)
         {
-            return model.Failure == RemoteFailures.NotFound ? (MirroredModel?)null : UpstreamFailures.Pending;
+            return model.Failure == RemoteFailures.NotFound
+                ? (MirroredModel?)null
+                : UpstreamFailures.OfReading(model.Failure);
         }
 
         var versions = new List<RemoteVersion>();
@@ -109,23 +111,30 @@ internal static class MirroredModels
             {
                 if (!page.Ok || page.Value.Items.Any(item => !item.Value.Ok))
                 {
-                    return UpstreamFailures.Pending;
+                    return page.Ok ? UpstreamFailures.Unreadable : UpstreamFailures.OfReading(page.Failure);
                 }
 
-                versions.AddRange(page.Value.Items.Select(item => item.Value.Value));
+                versions.AddRange(
+                    page.Value.Items.Select(item => item.Value.Value).Where(version => version.Model == name)
+                );
             }
         }
 
         return Of(model.Value, versions);
     }
 
+    // The grammar has no escapes: a name with both quotes is found only among all others.
     private static IEnumerable<string> Filters(RemoteModel model)
     {
-        var name = $"name = '{model.Name.Replace("'", "\\'", StringComparison.Ordinal)}'";
+        var quote =
+            !model.Name.Contains('\'', StringComparison.Ordinal) ? "'"
+            : !model.Name.Contains('"', StringComparison.Ordinal) ? "\""
+            : null;
+        var name = quote is null ? "" : $"name = {quote}{model.Name}{quote}";
         yield return name;
         if (model.Tags.Contains((RegisterVersion.IsPrompt, "true")))
         {
-            yield return $"{name} AND tags.`{RegisterVersion.IsPrompt}` = 'true'";
+            yield return $"{(quote is null ? "" : $"{name} AND ")}tags.`{RegisterVersion.IsPrompt}` = 'true'";
         }
     }
 

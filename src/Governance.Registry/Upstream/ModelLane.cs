@@ -124,9 +124,14 @@ internal sealed class ModelLane(IDbContextFactory<GovernanceDb> databases, Upstr
                 .Where(row => repairs.Contains(row.Id.ToString("N")))
                 .Where(row =>
                     !left.Any(difference =>
-                        row.Version == difference.Version
-                        && row.Key == difference.Key
-                        && row.Kind == Drift.Name(difference.Kind)
+                        // What is gone says nothing about what was wrong with it.
+                        difference.Kind == DifferenceKind.ModelMissing
+                        || (difference.Kind == DifferenceKind.VersionMissing && row.Version == difference.Version)
+                        || (
+                            row.Version == difference.Version
+                            && row.Key == difference.Key
+                            && row.Kind == Drift.Name(difference.Kind)
+                        )
                     )
                 )
                 .Select(row => row.Id.ToString("N")),

@@ -1,4 +1,5 @@
 using Governance.Kernel;
+using Governance.Registry.Remote;
 
 namespace Governance.Registry.Upstream;
 
@@ -9,6 +10,17 @@ internal static class UpstreamFailures
         FailureKind.Unavailable,
         "upstream.pending",
         "The change stands here and is being made on the MLflow server behind the gateway. Ask again: the same request waits for it."
+    );
+
+    public static readonly Failure Away = new(
+        FailureKind.Unavailable,
+        "upstream.away",
+        "Only the MLflow server behind the gateway has these files, and it does not give them now. Ask again."
+    );
+
+    public static readonly Failure Unreadable = Failure.Conflict(
+        "upstream.unreadable",
+        "What the MLflow server behind the gateway says about this cannot be read: a name, size or number that no store here takes."
     );
 
     public static readonly Failure Refused = Failure.Conflict(
@@ -43,4 +55,10 @@ internal static class UpstreamFailures
         "upstream.off",
         "No MLflow server stands behind this gateway."
     );
+
+    /// <summary>Whether asking again may help after a reading failed, or never will.</summary>
+    public static Failure OfReading(Failure failure) =>
+        failure.Kind == FailureKind.TooLarge || failure.Code == RemoteFailures.BadAnswer("").Code
+            ? Unreadable
+            : Pending;
 }

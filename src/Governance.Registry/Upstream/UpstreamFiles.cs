@@ -11,6 +11,7 @@ using Governance.Registry.Storage;
 using Governance.Registry.Versions;
 using Governance.Registry.Wire;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.EntityFrameworkCore;
 using Yarp.ReverseProxy.Forwarder;
 
@@ -50,7 +51,7 @@ internal sealed class UpstreamFiles(
         var theirs = await client.Reader.FilesAsync(new RemotePlace.Proxy(root.Combine(prefix)), call.Token);
         if (!theirs.Ok)
         {
-            return theirs.Failure == RemoteFailures.NotFound ? null : UpstreamFailures.Pending;
+            return theirs.Failure == RemoteFailures.NotFound ? null : UpstreamFailures.OfReading(theirs.Failure);
         }
 
         var most = call.Ports.Options.Value.MaxFilesPerVersion;
@@ -60,8 +61,10 @@ internal sealed class UpstreamFiles(
         }
 
         Dictionary<string, long> ours;
+        bool adopted;
         await using (var db = await databases.CreateDbContextAsync(call.Token))
         {
+            adopted = await IsAdoptedAsync(db, container, call.Token);
             ours = await db.Set<ArtifactRow>()
                 .Where(row => row.Container == container)
                 .ToDictionaryAsync(row => row.Path, row => row.Size, call.Token);
@@ -77,7 +80,8 @@ internal sealed class UpstreamFiles(
                     return UpstreamFailures.ArtifactDiffers;
                 }
             }
-            else if (await CopyAsync(call, container, root, path, file.Size) is { } failure)
+            // What lies beside files of a run of this gateway, and came not through it, is nobody's here.
+            else if (adopted && await CopyAsync(call, container, root, path, file.Size) is { } failure)
             {
                 return failure;
             }
@@ -90,24 +94,31 @@ internal sealed class UpstreamFiles(
     public static Task<bool> IsAdoptedAsync(GovernanceDb db, string container, CancellationToken cancellationToken) =>
         db.Set<UpstreamAdoptedRow>().AnyAsync(row => row.Container == container, cancellationToken);
 
-    /// <summary>Files under a directory of an adopted storage root, by their path in the root; none when upstream does not answer.</summary>
-    public async Task<IReadOnlyList<(string Path, long Size)>> ListAsync(
+    /// <summary>What is in a directory of an adopted storage root, by its path in the root; a directory ends with a slash.</summary>
+    public async Task<Result<IReadOnlyList<(string Path, long Size)>>> ListAsync(
         ArtifactAddress address,
         CancellationToken cancellationToken
     )
     {
         if (!ArtifactPath.TryParse(address.Container, out var root))
         {
-            return [];
+            return Array.Empty<(string, long)>();
         }
 
-        var listed = await client.Reader.FilesAsync(
+        var listed = await client.Reader.ChildrenAsync(
             new RemotePlace.Proxy(root.Combine(address.Path)),
             cancellationToken
         );
+        // Half a list is taken for the whole by whoever downloads what it names.
         return listed.Ok
-            ? [.. listed.Value.Select(file => (address.Path.Combine(file.Path).Value, file.Size ?? 0))]
-            : [];
+                ? listed
+                    .Value.Select(child =>
+                        (address.Path.Combine(child.Path).Value + (child.IsDirectory ? "/" : ""), child.Size ?? 0)
+                    )
+                    .ToList()
+            : listed.Failure == RemoteFailures.NotFound ? Array.Empty<(string, long)>()
+            : UpstreamFailures.OfReading(listed.Failure) == UpstreamFailures.Unreadable ? UpstreamFailures.Unreadable
+            : UpstreamFailures.Away;
     }
 
     /// <summary>Streams a file of an adopted storage root to a caller who was found to be allowed.</summary>
@@ -120,7 +131,7 @@ internal sealed class UpstreamFiles(
         var credential = await client.CredentialAsync(cancellationToken);
         if (!credential.Ok)
         {
-            return UpstreamFailures.Pending;
+            return UpstreamFailures.Away;
         }
 
         var transformer = new Pass(
@@ -142,9 +153,7 @@ internal sealed class UpstreamFiles(
         }
 
         context.Response.Clear();
-        return error == ForwarderError.None && transformer.Absent
-            ? ArtifactRoutes.NoArtifact
-            : UpstreamFailures.Pending;
+        return error == ForwarderError.None && transformer.Absent ? ArtifactRoutes.NoArtifact : UpstreamFailures.Away;
     }
 
     private static async Task<(string Container, ArtifactPath Prefix)?> PlaceAsync(Call call, ModelSource source)
@@ -204,8 +213,9 @@ internal sealed class UpstreamFiles(
         );
         if (!stored.Ok)
         {
-            return stored.Failure.Code.StartsWith("registry.remote", StringComparison.Ordinal)
-                ? UpstreamFailures.Pending
+            return stored.Failure == RemoteFailures.NotFound ? UpstreamFailures.Unreadable
+                : stored.Failure.Code.StartsWith("registry.remote", StringComparison.Ordinal)
+                    ? UpstreamFailures.OfReading(stored.Failure)
                 : stored.Failure;
         }
 
@@ -286,8 +296,16 @@ internal sealed class UpstreamFiles(
             }
 
             Sent = true;
+            // The server's own words for a status are its bytes too.
+            httpContext.Features.GetRequiredFeature<IHttpResponseFeature>().ReasonPhrase = null;
             ArtifactSender.Describe(httpContext.Response, name, proxyResponse.Content.Headers.ContentLength);
             return new ValueTask<bool>(true);
         }
+
+        public override ValueTask TransformResponseTrailersAsync(
+            HttpContext httpContext,
+            HttpResponseMessage proxyResponse,
+            CancellationToken cancellationToken
+        ) => ValueTask.CompletedTask;
     }
 }

@@ -37,6 +37,7 @@ public sealed class RoleFileTests
         policy:read          -      -         -        -       -       E       E
         webhook:manage       -      -         -        -       -       -       E
         import:manage        -      -         -        -       -       -       E
+        upstream:manage      -      -         -        -       -       -       E
         metrics:read         -      -         -        -       -       -       E
         """;
 

@@ -372,6 +372,44 @@ public sealed class ImportTests
     }
 
     [Fact]
+    public async Task A_version_is_not_brought_into_a_model_that_somebody_else_made_under_the_name_meanwhile()
+    {
+        RegistryHost host = null!;
+        var taken = false;
+        await using var source = await ForeignServer.StartAsync(async context =>
+        {
+            var path = context.Request.Path.Value!;
+            if (path.EndsWith("model-versions/search", StringComparison.Ordinal) && !taken)
+            {
+                taken = true;
+                await host.OkAsync("DELETE", "registered-models/delete", new { name = "m" });
+                await host.OkAsync("POST", "registered-models/create", new { name = "m" }, "ds2");
+            }
+
+            await ForeignServer.JsonAsync(
+                context,
+                path.EndsWith("registered-models/search", StringComparison.Ordinal)
+                    && !context.Request.QueryString.Value!.Contains("prompt", StringComparison.Ordinal)
+                        ? """{"registered_models":[{"name":"m"}]}"""
+                    : path.EndsWith("model-versions/search", StringComparison.Ordinal)
+                        ? """
+                        {"model_versions":[{"name":"m","version":"1","status":"READY","source":"prompt-template","tags":[
+                        {"key":"mlflow.prompt.is_prompt","value":"true"},{"key":"mlflow.prompt.text","value":"not ds2's"}]}]}
+                        """
+                    : "{}"
+            );
+        });
+        await using var started = await StartAsync(source.Url);
+        host = started;
+
+        var import = await ImportAsync(host);
+
+        Assert.True(taken);
+        Assert.Contains("registry.import_conflict", await FailuresAsync(host, import), StringComparison.Ordinal);
+        Assert.Equal(404, (await host.SendAsync("GET", "model-versions/get?name=m&version=1")).Status);
+    }
+
+    [Fact]
     public async Task An_import_whose_job_was_given_up_says_so_and_can_be_resumed()
     {
         await using var source = await RegistryHost.StartAsync();

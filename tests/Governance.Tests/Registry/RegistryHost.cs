@@ -236,7 +236,8 @@ public sealed class FakeAccess : IAccess
             Reads.Append("artifact:read").ToHashSet(),
             new HashSet<string> { "model:create", "model:write" }
         ),
-        new("admin", new HashSet<string> { "webhook:manage", "metrics:read" }, new HashSet<string>()),
+        new("admin", new HashSet<string> { "webhook:manage", "upstream:manage" }, new HashSet<string>()),
+        new("scraper", new HashSet<string> { "metrics:read" }, new HashSet<string>()),
         new("reviewer", Reads.Append("artifact:read").ToHashSet(), new HashSet<string>()),
         new(
             "private",

@@ -296,6 +296,7 @@ public sealed class UpstreamDriftTests
     [InlineData("ds")]
     [InlineData("viewer-1")]
     [InlineData("reviewer-1")]
+    [InlineData("scraper-1")]
     [InlineData("nobody")]
     public async Task Only_who_operates_the_gateway_sees_and_ends_drift(string actor)
     {

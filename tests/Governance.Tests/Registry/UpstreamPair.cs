@@ -33,6 +33,9 @@ public enum Fate
 
     /// <summary>400.</summary>
     Refused,
+
+    /// <summary>200, and nothing is done.</summary>
+    Pretended,
 }
 
 /// <summary>A gateway in upstream mode before an ungoverned server: this module with a gate that allows everything.</summary>
@@ -50,6 +53,9 @@ public sealed class UpstreamPair : IAsyncDisposable
 
     /// <summary>Decides about each request before it is served.</summary>
     public Func<Arrived, Fate> Decide { get; set; } = _ => Fate.Served;
+
+    /// <summary>Runs when a request was served and its answer is not yet on its way.</summary>
+    public Func<Arrived, Task> Served { get; set; } = _ => Task.CompletedTask;
 
     public string RedirectTo { get; set; } = "";
 
@@ -226,8 +232,22 @@ public sealed class UpstreamPair : IAsyncDisposable
                 context.Response.ContentType = "application/json";
                 await context.Response.WriteAsync("{\"error_code\":\"INVALID_PARAMETER_VALUE\",\"message\":\"no\"}");
                 return;
+            case Fate.Pretended:
+                context.Response.ContentType = "application/json";
+                await context.Response.WriteAsync("{}");
+                return;
             default:
-                await next(context);
+                var client = context.Response.Body;
+                using (var held = new MemoryStream())
+                {
+                    context.Response.Body = held;
+                    await next(context);
+                    context.Response.Body = client;
+                    await Served(arrived);
+                    held.Position = 0;
+                    await held.CopyToAsync(client);
+                }
+
                 return;
         }
     }

@@ -1,0 +1,372 @@
+using System.Net.Http.Json;
+using System.Text;
+using System.Text.Json.Nodes;
+using Governance.Kernel;
+using Governance.Platform.Blobs;
+using Governance.Platform.Database;
+using Governance.Registry.Storage;
+using Microsoft.EntityFrameworkCore;
+
+namespace Governance.Tests.Registry;
+
+/// <summary>What somebody behind the gateway, or a moment, must not hide.</summary>
+public sealed class UpstreamBlindSpotTests
+{
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData("it's")]
+    [InlineData("say \"a\"")]
+    [InlineData("it's \"both\"")]
+    public async Task A_model_with_a_quote_in_its_name_is_changed_and_compared_like_every_other(string name)
+    {
+        await using var pair = await UpstreamPair.StartAsync();
+        await pair.Gateway.VersionAsync(name);
+        await pair.Gateway.OkAsync("POST", "model-versions/set-tag", Tag(name, "k", "here"));
+        await pair.SameAsync("GET", $"model-versions/get?name={Uri.EscapeDataString(name)}&version=1");
+
+        await pair.Upstream.OkAsync("POST", "model-versions/set-tag", Tag(name, "k", "behind"));
+
+        Assert.Equal([$"{name}/1 version_tag k"], await pair.SweepAsync());
+    }
+
+    [Fact]
+    public async Task A_model_that_cannot_be_read_is_a_finding_and_hides_no_other()
+    {
+        await using var pair = await UpstreamPair.StartAsync();
+        await pair.Gateway.VersionAsync("a");
+        await pair.Gateway.VersionAsync("m");
+        await StageAsync(pair.Gateway, "a", "Production");
+        await StageAsync(pair.Gateway, "m", "Production");
+        Assert.Empty(await pair.SweepAsync(first: true));
+        await DescribeAsync(pair.Upstream, "a", new string('x', 200_001));
+        await StageAsync(pair.Upstream, "m", "None");
+
+        Assert.Equal(["a/0 unreadable", "m/1 stage"], (await pair.SweepAsync()).Order());
+        Assert.Equal(409, await DownloadAsync(pair, "a"));
+        await DescribeAsync(pair.Upstream, "a", "");
+        Assert.Equal(["m/1 stage"], await pair.SweepAsync());
+        Assert.Equal(200, await DownloadAsync(pair, "a"));
+    }
+
+    [Fact]
+    public async Task The_first_look_ends_although_one_model_cannot_be_read_and_one_source_never_be_had()
+    {
+        await using var pair = await UpstreamPair.StartAsync(before: async upstream =>
+        {
+            await upstream.VersionAsync("a");
+            await DescribeAsync(upstream, "a", new string('x', 200_001));
+            await upstream.VersionAsync("b");
+            await FileAsync(upstream, "b", "model/a\\b", "x");
+            await upstream.VersionAsync("c");
+        });
+
+        Assert.Equal(["a/0 unreadable"], await pair.SweepAsync(first: true));
+
+        Assert.Equal("FAILED_REGISTRATION", await StatusAsync(pair, "b"));
+        Assert.Equal("READY", await StatusAsync(pair, "c"));
+    }
+
+    [Fact]
+    public async Task A_file_with_a_name_that_no_store_takes_is_a_finding_and_hides_no_other_version()
+    {
+        await using var pair = await UpstreamPair.StartAsync();
+        foreach (var name in new[] { "a", "m" })
+        {
+            await pair.Gateway.VersionAsync(name);
+            await StageAsync(pair.Gateway, name, "Production");
+        }
+
+        Assert.Empty(await pair.SweepAsync(first: true, files: true));
+        await FileAsync(pair.Upstream, "a", "model/a\\b", "x");
+        await FileAsync(pair.Upstream, "m", "model/extra.pkl", "x");
+
+        Assert.Equal(["a/1 unreadable", "m/1 file_made extra.pkl"], (await pair.SweepAsync(files: true)).Order());
+        await FileAsync(pair.Upstream, "a", "model/a\\b", null);
+        Assert.Equal(["m/1 file_made extra.pkl"], await pair.SweepAsync(files: true));
+        Assert.Equal(200, await DownloadAsync(pair, "a"));
+    }
+
+    [Fact]
+    public async Task A_version_that_is_registered_while_its_model_is_compared_is_not_missing()
+    {
+        await using var pair = await UpstreamPair.StartAsync();
+        var path = await pair.Gateway.VersionAsync("m");
+        Assert.Empty(await pair.SweepAsync(first: true));
+        await pair.Upstream.OkAsync("POST", "model-versions/set-tag", Tag("m", "k", "behind"));
+        var registered = false;
+        pair.Served = async arrived =>
+        {
+            if (arrived.Target.Contains("model-versions/search?filter=name", StringComparison.Ordinal) && !registered)
+            {
+                registered = true;
+                await pair.Gateway.RegisterAsync("m", $"mlflow-artifacts:/{path}", path.Split('/')[1]);
+            }
+        };
+
+        Assert.Equal(["m/1 version_tag k"], await pair.SweepAsync());
+        Assert.True(registered);
+    }
+
+    [Fact]
+    public async Task A_file_that_upstream_only_pretends_to_take_back_stays_a_finding_and_quarantined()
+    {
+        await using var pair = await UpstreamPair.StartAsync();
+        await pair.Gateway.VersionAsync("m");
+        await StageAsync(pair.Gateway, "m", "Production");
+        Assert.Empty(await pair.SweepAsync(first: true));
+        await FileAsync(pair.Upstream, "m", "model/model.pkl", "BYTES OF m");
+        Assert.Equal(["m/1 file_bytes model.pkl"], await pair.SweepAsync(files: true, bytes: true));
+        pair.Decide = arrived => arrived.Method == "PUT" ? Fate.Pretended : Fate.Served;
+
+        Assert.Equal(409, await RepairAsync(pair));
+
+        Assert.Equal(["m/1 file_bytes model.pkl"], await pair.OpenAsync());
+        Assert.Equal(409, await DownloadAsync(pair, "m"));
+        await FileAsync(pair.Upstream, "m", "model/model.pkl", "bytes of m");
+        Assert.Equal(200, await RepairAsync(pair));
+        Assert.Empty(await pair.SweepAsync(files: true, bytes: true));
+        Assert.Equal(200, await DownloadAsync(pair, "m"));
+    }
+
+    [Fact]
+    public async Task Bytes_that_upstream_lists_and_does_not_give_are_a_finding()
+    {
+        await using var pair = await UpstreamPair.StartAsync();
+        await pair.Gateway.VersionAsync("m");
+        await StageAsync(pair.Gateway, "m", "Production");
+        Assert.Empty(await pair.SweepAsync(first: true));
+        pair.Decide = arrived =>
+            arrived.Target.EndsWith("/model.pkl", StringComparison.Ordinal) ? Fate.Refused : Fate.Served;
+
+        Assert.Equal(["m/1 file_bytes model.pkl"], await pair.SweepAsync(files: true, bytes: true));
+    }
+
+    [Fact]
+    public async Task A_finding_is_not_repaired_by_deleting_what_it_is_about()
+    {
+        await using var pair = await UpstreamPair.StartAsync();
+        await pair.Gateway.VersionAsync("m");
+        Assert.Empty(await pair.SweepAsync(first: true));
+        await pair.Upstream.OkAsync("POST", "model-versions/set-tag", Tag("m", "k", "behind"));
+        Assert.Equal(["m/1 version_tag k"], await pair.SweepAsync());
+        await pair.Upstream.OkAsync("DELETE", "registered-models/delete", new { name = "m" });
+
+        await RepairAsync(pair);
+
+        Assert.Equal(["m/1 version_tag k"], await pair.OpenAsync());
+        Assert.Equal(409, await DownloadAsync(pair, "m"));
+    }
+
+    [Fact]
+    public async Task What_was_put_beside_the_files_of_a_governed_run_is_not_registered()
+    {
+        await using var pair = await UpstreamPair.StartAsync();
+        var path = await pair.Gateway.VersionAsync("m");
+        await FileAsync(pair.Upstream, "m", "model/sitecustomize.py", "evil");
+
+        await pair.Gateway.RegisterAsync("m", $"mlflow-artifacts:/{path}", path.Split('/')[1]);
+
+        await using var db = pair.Gateway.Database.Read();
+        Assert.False(await db.Set<ManifestFileRow>().AnyAsync(row => row.Path == "sitecustomize.py", Token));
+        Assert.False(await db.Set<ArtifactRow>().AnyAsync(row => row.Path.EndsWith("sitecustomize.py"), Token));
+    }
+
+    [Fact]
+    public async Task What_could_not_be_undone_upstream_stays_intended_until_it_is()
+    {
+        await using var pair = await UpstreamPair.StartAsync();
+        var path = await pair.Gateway.VersionAsync("m");
+        pair.Served = async arrived =>
+        {
+            if (arrived.Target.EndsWith("model-versions/create", StringComparison.Ordinal))
+            {
+                await DeletedAsync(pair.Gateway, true);
+            }
+        };
+        pair.Decide = arrived => arrived.Method == "DELETE" ? Fate.Lost : Fate.Served;
+
+        var (status, _) = await pair.Gateway.SendAsync(
+            "POST",
+            "model-versions/create",
+            new { name = "m", source = $"mlflow-artifacts:/{path}" }
+        );
+
+        Assert.Equal(404, status);
+        Assert.Equal(1, await pair.PendingAsync());
+        Assert.DoesNotContain(pair.Gateway.Database.Log.Entries, entry => entry.Kind == "upstream.undone");
+        await DeletedAsync(pair.Gateway, false);
+        pair.Decide = _ => Fate.Served;
+        await pair.RestartAsync();
+        Assert.Equal(0, await pair.PendingAsync());
+        Assert.Contains(pair.Gateway.Database.Log.Entries, entry => entry.Kind == "upstream.undone");
+        Assert.Empty(await pair.SweepAsync(first: true));
+    }
+
+    [Fact]
+    public async Task A_list_of_files_asks_for_one_directory_and_is_never_half()
+    {
+        string path = "";
+        await using var pair = await UpstreamPair.StartAsync(before: async upstream =>
+        {
+            var (experiment, run) = await upstream.RunAsync("e-old");
+            path = $"{experiment}/{run}/artifacts";
+            foreach (var depth in new[] { "a/b/c", "d/e/f", "g" })
+            {
+                Assert.Equal(200, await upstream.PutAsync($"{path}/{depth}/x", "1"));
+            }
+
+            Assert.Equal(200, await upstream.PutAsync($"{path}/y", "1"));
+        });
+        await pair.SweepAsync(first: true);
+        pair.Arrived.Clear();
+        var list = $"artifacts/list?run_id={path.Split('/')[1]}";
+
+        var files = await pair.Gateway.OkAsync("GET", list);
+
+        Assert.Equal(
+            ["a True", "d True", "g True", "y False"],
+            files["files"]!.AsArray().Select(file => $"{file!["path"]} {(bool)file["is_dir"]!}")
+        );
+        Assert.Single(pair.Arrived);
+        pair.Decide = _ => Fate.Lost;
+        var (status, body) = await pair.Gateway.SendAsync("GET", list);
+        Assert.Equal((503, "upstream.away"), (status, (string?)body["code"]));
+    }
+
+    [Fact]
+    public async Task A_streamed_file_takes_no_header_of_the_caller_along()
+    {
+        string path = "";
+        await using var pair = await UpstreamPair.StartAsync(before: async upstream =>
+        {
+            var (experiment, run) = await upstream.RunAsync("e-old");
+            path = $"{experiment}/{run}/artifacts/x";
+            Assert.Equal(200, await upstream.PutAsync(path, "1"));
+        });
+        await pair.SweepAsync(first: true);
+        pair.Arrived.Clear();
+        using var message = new HttpRequestMessage(HttpMethod.Get, $"/api/2.0/mlflow-artifacts/artifacts/{path}");
+        message.Headers.Add("X-Actor", "reviewer-1");
+        message.Headers.Connection.Add("Upgrade");
+        message.Headers.Upgrade.ParseAdd("canary/1");
+        message.Headers.TryAddWithoutValidation("X-Canary", "1");
+
+        using var answer = await pair.Gateway.Client.SendAsync(message, Token);
+
+        Assert.Equal("1", await answer.Content.ReadAsStringAsync(Token));
+        var headers = Assert.Single(pair.Arrived).Headers;
+        Assert.DoesNotContain(headers, header => header.Value.Contains("canary", StringComparison.OrdinalIgnoreCase));
+        Assert.DoesNotContain(headers.Keys, name => name is "Upgrade" or "X-Canary" or "X-Actor");
+    }
+
+    private static object Tag(string name, string key, string value) =>
+        new
+        {
+            name,
+            version = "1",
+            key,
+            value,
+        };
+
+    private static Task StageAsync(RegistryHost host, string name, string stage) =>
+        host.OkAsync(
+            "POST",
+            "model-versions/transition-stage",
+            new
+            {
+                name,
+                version = "1",
+                stage,
+            }
+        );
+
+    private static async Task<int> DownloadAsync(UpstreamPair pair, string name) =>
+        (await pair.Gateway.SendAsync("GET", $"model-versions/get-download-uri?name={name}&version=1")).Status;
+
+    private static async Task<string> StatusAsync(UpstreamPair pair, string name)
+    {
+        var answer = await pair.Gateway.OkAsync("GET", $"model-versions/get?name={name}&version=1");
+        return (string)answer["model_version"]!["status"]!;
+    }
+
+    private static async Task<int> RepairAsync(UpstreamPair pair)
+    {
+        using var list = new HttpRequestMessage(HttpMethod.Get, "/api/v1/upstream/drift");
+        list.Headers.Add("X-Actor", "admin");
+        using var listed = await pair.Gateway.Client.SendAsync(list, Token);
+        var body = await listed.Content.ReadFromJsonAsync<JsonNode>(Token);
+        var id = (string)body!["drift"]![0]!["id"]!;
+        using var message = new HttpRequestMessage(HttpMethod.Post, $"/api/v1/upstream/drift/{id}/repair");
+        message.Headers.Add("X-Actor", "admin");
+        using var answer = await pair.Gateway.Client.SendAsync(message, Token);
+        return (int)answer.StatusCode;
+    }
+
+    private static Task DeletedAsync(RegistryHost host, bool deleted) =>
+        host.Database.Writer.WriteAsync<Unit>(
+            async (session, token) =>
+            {
+                (await session.Db.Set<ModelRow>().SingleAsync(row => row.Name == "m", token)).Deleted = deleted;
+                return default(Unit);
+            },
+            Token
+        );
+
+    private static Task DescribeAsync(RegistryHost host, string model, string text) =>
+        host.Database.Writer.WriteAsync<Unit>(
+            async (session, token) =>
+            {
+                (await VersionAsync(session, model, token)).Description = text;
+                return default(Unit);
+            },
+            Token
+        );
+
+    private static Task<VersionRow> VersionAsync(WriteSession session, string model, CancellationToken token) =>
+        (
+            from version in session.Db.Set<VersionRow>()
+            join owner in session.Db.Set<ModelRow>() on version.ModelId equals owner.Id
+            where owner.Name == model
+            select version
+        ).FirstAsync(token);
+
+    private static async Task FileAsync(RegistryHost host, string model, string path, string? content)
+    {
+        StoredBlob? blob = null;
+        if (content is not null)
+        {
+            using var bytes = new MemoryStream(Encoding.UTF8.GetBytes(content));
+            blob = (await host.Database.Blobs.PutAsync(bytes, 1000, Token)).Value;
+        }
+
+        await host.Database.Writer.WriteAsync<Unit>(
+            async (session, token) =>
+            {
+                var container = (await VersionAsync(session, model, token)).Container;
+                if (await session.Db.Set<ArtifactRow>().FindAsync([container, path], token) is { } row)
+                {
+                    session.Db.Remove(row);
+                    await session.Db.SaveChangesAsync(token);
+                }
+
+                if (blob is not null)
+                {
+                    await host.Database.Blobs.AttachAsync(session, blob, token);
+                    session.Db.Add(
+                        new ArtifactRow
+                        {
+                            Container = container,
+                            Path = path,
+                            Size = blob.Size,
+                            Digest = blob.Digest.Hex,
+                        }
+                    );
+                }
+
+                return default(Unit);
+            },
+            Token
+        );
+    }
+}
