@@ -82,6 +82,7 @@ public static class RegistryModule
         services.TryAddSingleton<ModelAdoption>();
         services.TryAddSingleton<DriftDetector>();
         services.TryAddSingleton<FileCheck>();
+        services.TryAddSingleton<Latecomers>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, MirrorPump>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, UpstreamSweeps>());
         services.TryAddSingleton<RegistryPorts>();

@@ -1,4 +1,5 @@
 using System.Net;
+using Governance.Registry.Remote;
 
 namespace Governance.Registry.Contracts;
 
@@ -21,6 +22,17 @@ public sealed class RemoteServer
 
     /// <summary>PEM file of the authorities that the server's certificate must come from; empty for the system's.</summary>
     public string Authorities { get; set; } = "";
+
+    /// <summary>
+    /// The certificate that the gateway shows the server, with its chain: a PEM file, or PKCS#12. Read at start. Empty for none.
+    /// </summary>
+    public string ClientCertificate { get; set; } = "";
+
+    /// <summary>PEM file of its key; empty when it is in the same file.</summary>
+    public string ClientKey { get; set; } = "";
+
+    /// <summary>File whose one line opens the key or the PKCS#12 file; empty when nothing closes it.</summary>
+    public string ClientPasswordFile { get; set; } = "";
 
     /// <summary>Networks, e.g. <c>10.1.0.0/16</c>, in which the server's name may lie although they are not public. Default none.</summary>
     public IList<string> Networks { get; } = [];
@@ -47,6 +59,10 @@ public sealed class RemoteServer
                 ? "CredentialFile and CredentialVariable are both set."
             : CredentialFile.Length > 0 && !File.Exists(CredentialFile) ? "CredentialFile: there is no such file."
             : Authorities.Length > 0 && !File.Exists(Authorities) ? "Authorities: there is no such file."
+            : ClientCertificate.Length > 0 && uri.Scheme == Uri.UriSchemeHttp ? "ClientCertificate: Url is plain http."
+            : ClientCertificate.Length == 0 && ClientKey.Length + ClientPasswordFile.Length > 0
+                ? "ClientKey and ClientPasswordFile belong to ClientCertificate, which is empty."
+            : ClientIdentity.Wrong(this) is { } why ? why
             : Networks.FirstOrDefault(text => !IPNetwork.TryParse(text, out _)) is { } network
                 ? $"Networks: '{network}' is no network in CIDR form."
             : null;

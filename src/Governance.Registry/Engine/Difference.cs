@@ -20,6 +20,9 @@ internal enum DifferenceKind
     FileSize,
     FileBytes,
     Unreadable,
+
+    /// <summary>Upstream refuses for good what is here.</summary>
+    NotTaken,
 }
 
 /// <summary>
@@ -30,7 +33,13 @@ internal sealed record Difference(DifferenceKind Kind, int Version, string Key, 
 {
     /// <summary>Whether it puts in doubt what is served: then the version is quarantined. A text for people does not.</summary>
     public bool Quarantines =>
-        Kind is not (DifferenceKind.ModelDescription or DifferenceKind.VersionDescription or DifferenceKind.ModelTag);
+        Kind
+            is not (
+                DifferenceKind.ModelDescription
+                or DifferenceKind.VersionDescription
+                or DifferenceKind.ModelTag
+                or DifferenceKind.NotTaken
+            );
 
     /// <summary>Whether upstream can be made to say what is here by one of its routes.</summary>
     public bool CanRepair =>
@@ -42,6 +51,7 @@ internal sealed record Difference(DifferenceKind Kind, int Version, string Key, 
                 or DifferenceKind.VersionTag
                 or DifferenceKind.Stage;
 
-    /// <summary>What may stand in log and list as it is: stages, numbers and sizes. All else may hold anything.</summary>
-    public bool IsPlain => Kind is DifferenceKind.Stage or DifferenceKind.Alias or DifferenceKind.FileSize;
+    /// <summary>What may stand in log and list as it is: stages, numbers, sizes and codes. All else may hold anything.</summary>
+    public bool IsPlain =>
+        Kind is DifferenceKind.Stage or DifferenceKind.Alias or DifferenceKind.FileSize or DifferenceKind.NotTaken;
 }

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
@@ -29,7 +30,12 @@ internal sealed class ForbiddenAddressException() : IOException(OutboundPolicy.F
 internal static class OutboundConnections
 {
     /// <summary>A handler whose connections follow the policy; authorities name a PEM file, or are empty for the system's.</summary>
-    public static SocketsHttpHandler Handler(IHostAddresses hosts, OutboundPolicy policy, string authorities)
+    public static SocketsHttpHandler Handler(
+        IHostAddresses hosts,
+        OutboundPolicy policy,
+        string authorities,
+        SslStreamCertificateContext? identity = null
+    )
     {
         var handler = new SocketsHttpHandler
         {
@@ -42,6 +48,7 @@ internal static class OutboundConnections
             MaxResponseHeadersLength = 16,
             ConnectCallback = (context, token) => ConnectAsync(hosts, policy, context.DnsEndPoint, token),
         };
+        handler.SslOptions.ClientCertificateContext = identity;
         handler.SslOptions.EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13;
         if (authorities.Length > 0)
         {

@@ -30,7 +30,7 @@ internal sealed class RemoteMlflow : IDisposable
     public RemoteMlflow(RemoteOptions options, IHostAddresses hosts, TimeProvider clock)
     {
         (_options, _clock) = (options, clock);
-        _handler = OutboundConnections.Handler(hosts, options.Policy(), options.Authorities);
+        _handler = OutboundConnections.Handler(hosts, options.Policy(), options.Authorities, options.Identity);
         _handler.PooledConnectionLifetime = TimeSpan.FromMinutes(2);
         _handler.MaxConnectionsPerServer = options.Connections;
         _client = new HttpClient(_handler) { Timeout = Timeout.InfiniteTimeSpan };
@@ -53,6 +53,14 @@ internal sealed class RemoteMlflow : IDisposable
     public Task<Result<RemoteExperiment>> ExperimentAsync(string experimentId, CancellationToken cancellationToken) =>
         OneAsync(
             Get("experiments/get", ("experiment_id", experimentId)),
+            "experiment",
+            RemoteReading.Experiment,
+            cancellationToken
+        );
+
+    public Task<Result<RemoteExperiment>> ExperimentNamedAsync(string name, CancellationToken cancellationToken) =>
+        OneAsync(
+            Get("experiments/get-by-name", ("experiment_name", name)),
             "experiment",
             RemoteReading.Experiment,
             cancellationToken

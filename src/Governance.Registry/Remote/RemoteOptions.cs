@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Headers;
+using System.Net.Security;
 using System.Text;
 using Governance.Kernel;
 using Governance.Registry.Contracts;
@@ -17,6 +18,8 @@ internal sealed record RemoteOptions(Uri Url)
     public string CredentialVariable { get; init; } = "";
 
     public string Authorities { get; init; } = "";
+
+    public SslStreamCertificateContext? Identity { get; init; }
 
     public IReadOnlyList<IPNetwork> Networks { get; init; } = [];
 
@@ -50,6 +53,7 @@ internal sealed record RemoteOptions(Uri Url)
             CredentialFile = server.CredentialFile,
             CredentialVariable = server.CredentialVariable,
             Authorities = server.Authorities,
+            Identity = ClientIdentity.Load(server),
             Networks = [.. server.Networks.Select(network => IPNetwork.Parse(network))],
         };
 

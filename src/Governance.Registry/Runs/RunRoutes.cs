@@ -15,6 +15,9 @@ namespace Governance.Registry.Runs;
 /// <summary>MLflow's run routes.</summary>
 internal static class RunRoutes
 {
+    /// <summary>The tag in which MLflow keeps the descriptions of a run's models.</summary>
+    public const string ModelHistory = "mlflow.log-model.history";
+
     private static readonly string[] Statuses = ["RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED"];
 
     public static IEnumerable<MlflowRoute> All =>
@@ -321,8 +324,9 @@ internal static class RunRoutes
             "registry.model_described",
             async (session, run) =>
             {
-                const string key = "mlflow.log-model.history";
-                var row = await session.Db.Set<LabelRow>().FindAsync([LabelScope.RunTag, run.RunId, key], call.Token);
+                var row = await session
+                    .Db.Set<LabelRow>()
+                    .FindAsync([LabelScope.RunTag, run.RunId, ModelHistory], call.Token);
                 var history = row is null
                     ? []
                     : CanonicalJson.TryParse(System.Text.Encoding.UTF8.GetBytes(row.Value)) as JsonArray ?? [];
@@ -337,7 +341,7 @@ internal static class RunRoutes
                     return Failure.Invalid("registry.too_long", "The run describes too many models.");
                 }
 
-                await Labels.SetAsync(session.Db, LabelScope.RunTag, run.RunId, [(key, value)], call.Token);
+                await Labels.SetAsync(session.Db, LabelScope.RunTag, run.RunId, [(ModelHistory, value)], call.Token);
                 return null;
             }
         );

@@ -208,7 +208,9 @@ internal static class Drift
         );
 
     private static string Subject(UpstreamDriftRow row) =>
-        row.Version == 0 ? Urn.Model(row.Model) : Urn.Version(new ModelVersionRef(row.Model, row.Version));
+        row.Model.Length == 0 ? NotTaken.Lane(row.Key)
+        : row.Version == 0 ? Urn.Model(row.Model)
+        : Urn.Version(new ModelVersionRef(row.Model, row.Version));
 
     public static string Text(Difference difference, string? value) =>
         value is null ? "-"

@@ -100,8 +100,14 @@ internal static class DriftRoutes
             return await context.RefuseAsync(ports.Writer, "upstream.repair_refused", "", lane.Failure);
         }
 
-        return await ports.Mirror.SettleAsync([lane.Value], context.RequestAborted) is { } failure
-            ? failure.ToProblem()
+        if (await ports.Mirror.SettleAsync([lane.Value], context.RequestAborted) is { } failure)
+        {
+            return failure.ToProblem();
+        }
+
+        await using var db = await ports.Databases.CreateDbContextAsync(context.RequestAborted);
+        return await db.Set<UpstreamDriftRow>().AnyAsync(row => row.Id == id, context.RequestAborted)
+            ? UpstreamFailures.Refused.ToProblem()
             : Results.Content("{}", "application/json");
     }
 
@@ -120,9 +126,13 @@ internal static class DriftRoutes
 
         var kind = Enum.GetValues<DifferenceKind>().Single(kind => Drift.Name(kind) == row.Kind);
         var touched = new Touched();
-        touched.Repairs.Add(id.ToString("N"));
         string lane;
-        if (
+        if (kind == DifferenceKind.NotTaken)
+        {
+            touched = await NotTaken.AgainAsync(session.Db, row.Key, cancellationToken);
+            lane = NotTaken.Lane(row.Key);
+        }
+        else if (
             kind
             is DifferenceKind.FileMissing
                 or DifferenceKind.FileMade
@@ -157,6 +167,7 @@ internal static class DriftRoutes
             return UpstreamFailures.CannotRepair;
         }
 
+        touched.Repairs.Add(id.ToString("N"));
         session.Db.Add(ChangeCapture.Work(session, lane, touched));
         await session.LogAsync(
             new LogEntry("upstream.repair", actor, $"drift:{id:D}", LogOutcome.Begun)
@@ -194,6 +205,7 @@ internal static class DriftRoutes
                 if (
                     row.Kind != Drift.Name(DifferenceKind.VersionMade)
                     && row.Kind != Drift.Name(DifferenceKind.ModelMade)
+                    && row.Kind != Drift.Name(DifferenceKind.NotTaken)
                 )
                 {
                     return UpstreamFailures.CannotAccept;

@@ -7,7 +7,7 @@ namespace Governance.Registry.Upstream;
 /// One at a time per lane: in this process by a semaphore, among gateways on one PostgreSQL by a lock of a session that goes
 /// with it.
 /// </summary>
-internal sealed class LaneLocks(IDbContextFactory<GovernanceDb> databases)
+internal sealed class LaneLocks(IDbContextFactory<GovernanceDb> databases, DatabaseOptions? options = null)
 {
     private sealed class Gate
     {
@@ -17,6 +17,11 @@ internal sealed class LaneLocks(IDbContextFactory<GovernanceDb> databases)
     }
 
     private readonly Dictionary<string, Gate> _gates = new(StringComparer.Ordinal);
+
+    // Each holds a connection for as long as it is held: what is left over is for the units that its holder waits for. Who
+    // makes something waits for lanes, and who has a lane waits for none.
+    private readonly SemaphoreSlim _lanes = new(Slots(options));
+    private readonly SemaphoreSlim _intents = new(Slots(options));
 
     /// <summary>Waits for its turn; disposing gives it to the next.</summary>
     public async Task<IAsyncDisposable> TakeAsync(string lane, CancellationToken cancellationToken)
@@ -42,10 +47,10 @@ internal sealed class LaneLocks(IDbContextFactory<GovernanceDb> databases)
             throw;
         }
 
-        var held = new Held(this, lane, gate);
+        var held = new Held(() => Release(lane, gate));
         try
         {
-            await held.LockAsync(databases, cancellationToken);
+            await held.LockAsync(databases, _lanes, lane, wait: true, cancellationToken);
             return held;
         }
         catch
@@ -53,6 +58,36 @@ internal sealed class LaneLocks(IDbContextFactory<GovernanceDb> databases)
             await held.DisposeAsync();
             throw;
         }
+    }
+
+    /// <summary>What no other gateway makes now; null when one does. In this process whoever asks knows.</summary>
+    public async Task<IAsyncDisposable?> TryTakeAsync(Guid intent, CancellationToken cancellationToken)
+    {
+        var held = new Held(() => { });
+        try
+        {
+            if (await held.LockAsync(databases, _intents, $"intent:{intent:N}", wait: false, cancellationToken))
+            {
+                return held;
+            }
+        }
+        catch
+        {
+            await held.DisposeAsync();
+            throw;
+        }
+
+        await held.DisposeAsync();
+        return null;
+    }
+
+    private static int Slots(DatabaseOptions? options) =>
+        Math.Max(1, (options ?? new DatabaseOptions()).MaxConnections / 6);
+
+    private void Release(string lane, Gate gate)
+    {
+        gate.Semaphore.Release();
+        Leave(lane, gate);
     }
 
     private void Leave(string lane, Gate gate)
@@ -67,44 +102,66 @@ internal sealed class LaneLocks(IDbContextFactory<GovernanceDb> databases)
         }
     }
 
-    private sealed class Held(LaneLocks locks, string lane, Gate gate) : IAsyncDisposable
+    private sealed class Held(Action release) : IAsyncDisposable
     {
         private GovernanceDb? _db;
+        private SemaphoreSlim? _slots;
 
-        public async Task LockAsync(IDbContextFactory<GovernanceDb> databases, CancellationToken cancellationToken)
+        public async Task<bool> LockAsync(
+            IDbContextFactory<GovernanceDb> databases,
+            SemaphoreSlim slots,
+            string name,
+            bool wait,
+            CancellationToken cancellationToken
+        )
         {
-            var db = await databases.CreateDbContextAsync(cancellationToken);
-            if (!db.IsShared())
+            await using (var db = await databases.CreateDbContextAsync(cancellationToken))
             {
-                await db.DisposeAsync();
-                return;
+                if (!db.IsShared())
+                {
+                    return true;
+                }
             }
 
-            _db = db;
-            await db.Database.OpenConnectionAsync(cancellationToken);
-            await db.Database.ExecuteSqlAsync(
-                $"SELECT pg_advisory_lock(hashtextextended({"upstream:" + lane}, 0))",
-                cancellationToken
-            );
+            await slots.WaitAsync(cancellationToken);
+            _slots = slots;
+            _db = await databases.CreateDbContextAsync(cancellationToken);
+            // Whoever waits says how long.
+            _db.Database.SetCommandTimeout(TimeSpan.FromHours(1));
+            await _db.Database.OpenConnectionAsync(cancellationToken);
+            name = "upstream:" + name;
+            if (wait)
+            {
+                await _db.Database.ExecuteSqlAsync(
+                    $"SELECT pg_advisory_lock(hashtextextended({name}, 0))",
+                    cancellationToken
+                );
+                return true;
+            }
+
+            return await _db
+                .Database.SqlQuery<bool>($"SELECT pg_try_advisory_lock(hashtextextended({name}, 0)) AS \"Value\"")
+                .SingleAsync(cancellationToken);
         }
 
         public async ValueTask DisposeAsync()
         {
-            if (_db is { } db)
+            try
             {
-                try
+                if (_db is { } db)
                 {
-                    // A pooled connection keeps its locks: they are given back before it is.
-                    await db.Database.ExecuteSqlAsync($"SELECT pg_advisory_unlock_all()", CancellationToken.None);
-                }
-                finally
-                {
-                    await db.DisposeAsync();
+                    await using (db)
+                    {
+                        // A pooled connection keeps its locks: they are given back before it is.
+                        await db.Database.ExecuteSqlAsync($"SELECT pg_advisory_unlock_all()", CancellationToken.None);
+                    }
                 }
             }
-
-            gate.Semaphore.Release();
-            locks.Leave(lane, gate);
+            finally
+            {
+                _slots?.Release();
+                release();
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ using Governance.Platform.Blobs;
 using Governance.Platform.Database;
 using Governance.Registry.Engine;
 using Governance.Registry.Remote;
+using Governance.Registry.Runs;
 using Governance.Registry.Storage;
 using Governance.Registry.Wire;
 using Microsoft.EntityFrameworkCore;
@@ -26,7 +27,7 @@ internal sealed class LaneWork(
 {
     private const int MetricsPerBatch = 900;
     private const int LabelsPerBatch = 50;
-    private const string ModelHistory = "mlflow.log-model.history";
+    private static readonly string[] Named = ["artifact_path", "utc_time_created", "model_uuid"];
 
     public async Task<Result<Made>> MakeAsync(string lane, Touched touched, CancellationToken cancellationToken)
     {
@@ -45,15 +46,43 @@ internal sealed class LaneWork(
             : lane.StartsWith(Lanes.LoggedModel, StringComparison.Ordinal)
                 ? await LoggedModelAsync(db, steps, id, touched)
             : await ArtifactsAsync(db, steps, id, touched);
-        return failure is not null ? failure
+        if (failure is not null)
+        {
+            return failure;
+        }
+
+        // A repair that is refused leaves the line that it was for.
+        return steps.Refused.Count > 0 && touched.Repairs.Count > 0 ? Made.Quietly
+            : steps.Refused.Count > 0
+                ? Made.Quietly with
+                {
+                    Left = [.. steps.Refused.Select(part => NotTaken.Of(lane, part, UpstreamFailures.Refused))],
+                }
             : touched.Repairs.Count > 0 ? new Made(lane) { Repaired = touched.Repairs }
             : Made.Quietly;
     }
 
-    /// <summary>Sends one after another and stops at the first that fails.</summary>
+    /// <summary>
+    /// Sends one after another and stops where upstream does not answer. What it refuses for good holds nothing else up.
+    /// </summary>
     private sealed class Steps(UpstreamClient client, CancellationToken cancellationToken)
     {
         public CancellationToken Token { get; } = cancellationToken;
+
+        /// <summary>Parts of the object that upstream does not take.</summary>
+        public HashSet<string> Refused { get; } = new(StringComparer.Ordinal);
+
+        public async Task<Failure?> PartAsync(string part, Func<Task<Failure?>> send)
+        {
+            var failure = await send();
+            if (failure is null or { Kind: FailureKind.Unavailable })
+            {
+                return failure;
+            }
+
+            Refused.Add(part);
+            return null;
+        }
 
         public async Task<Failure?> SendAsync(UpstreamRoute route, JsonObject body)
         {
@@ -96,12 +125,15 @@ internal sealed class LaneWork(
         var theirs = await client.Reader.ExperimentAsync(id, steps.Token);
         if (!theirs.Ok)
         {
-            return Failed(theirs.Failure);
+            return await steps.PartAsync(NotTaken.Info, () => Task.FromResult<Failure?>(Failed(theirs.Failure)));
         }
 
         // A deleted experiment takes no change, so it lives until all others are made.
-        var lives = !theirs.Value.Deleted;
-        if (!lives && await steps.SendAsync(UpstreamRoute.RestoreExperiment, Body()) is { } dead)
+        if (
+            theirs.Value.Deleted
+            && await steps.PartAsync(NotTaken.Life, () => steps.SendAsync(UpstreamRoute.RestoreExperiment, Body()))
+                is { } dead
+        )
         {
             return dead;
         }
@@ -110,30 +142,40 @@ internal sealed class LaneWork(
         {
             var renamed = Body();
             renamed["new_name"] = ours.Name;
-            if (await steps.SendAsync(UpstreamRoute.UpdateExperiment, renamed) is { } refused)
+            if (
+                await steps.PartAsync(NotTaken.Info, () => steps.SendAsync(UpstreamRoute.UpdateExperiment, renamed)) is
+                { } pending
+            )
             {
-                return refused;
+                return pending;
             }
         }
 
         var tags = await LabelsAsync(db, LabelScope.ExperimentTag, id, touched.Tags, steps.Token);
-        var failure = await Steps.AllAsync(
-            touched.Tags.Select<string, Func<Task<Failure?>>>(key =>
-                () =>
-                {
-                    var body = Body();
-                    body["key"] = key;
-                    if (!tags.TryGetValue(key, out var value))
-                    {
-                        return steps.RemoveAsync(UpstreamRoute.DeleteExperimentTag, body);
-                    }
+        foreach (var key in touched.Tags)
+        {
+            if (await steps.PartAsync(NotTaken.Tags, () => TagAsync(key)) is { } pending)
+            {
+                return pending;
+            }
+        }
 
-                    body["value"] = value;
-                    return steps.SendAsync(UpstreamRoute.SetExperimentTag, body);
-                }
-            )
-        );
-        return failure ?? (ours.Deleted ? await steps.SendAsync(UpstreamRoute.DeleteExperiment, Body()) : null);
+        return ours.Deleted
+            ? await steps.PartAsync(NotTaken.Life, () => steps.SendAsync(UpstreamRoute.DeleteExperiment, Body()))
+            : null;
+
+        Task<Failure?> TagAsync(string key)
+        {
+            var body = Body();
+            body["key"] = key;
+            if (!tags.TryGetValue(key, out var value))
+            {
+                return steps.RemoveAsync(UpstreamRoute.DeleteExperimentTag, body);
+            }
+
+            body["value"] = value;
+            return steps.SendAsync(UpstreamRoute.SetExperimentTag, body);
+        }
 
         JsonObject Body() => new() { ["experiment_id"] = id };
     }
@@ -149,44 +191,42 @@ internal sealed class LaneWork(
         }
 
         // A deleted run takes no change, so it lives until all others are made.
-        if (touched.Life && await steps.SendAsync(UpstreamRoute.RestoreRun, Body()) is { } dead)
-        {
-            return dead;
-        }
+        return await steps.PartAsync(
+                NotTaken.Life,
+                async () => touched.Life ? await steps.SendAsync(UpstreamRoute.RestoreRun, Body()) : null
+            )
+            ?? await steps.PartAsync(
+                NotTaken.Info,
+                async () => touched.Info ? await steps.SendAsync(UpstreamRoute.UpdateRun, Info()) : null
+            )
+            ?? await steps.PartAsync(NotTaken.ModelHistory, () => ModelHistoryAsync(db, steps, id, touched))
+            ?? await steps.PartAsync(NotTaken.Tags, () => RunTagsAsync(db, steps, id, touched))
+            ?? await steps.PartAsync(NotTaken.Params, () => RunParamsAsync(db, steps, id, touched))
+            ?? await steps.PartAsync(NotTaken.Metrics, () => RunMetricsAsync(db, steps, id, touched))
+            ?? await steps.PartAsync(NotTaken.Inputs, () => RunInputsAsync(db, steps, id, touched))
+            ?? await steps.PartAsync(
+                NotTaken.Life,
+                async () => ours.Deleted ? await steps.SendAsync(UpstreamRoute.DeleteRun, Body()) : null
+            );
 
-        if (touched.Info)
+        JsonObject Body() => new() { ["run_id"] = id };
+
+        JsonObject Info()
         {
             var body = Body();
             body["status"] = ours.Status;
             body["run_name"] = ours.Name;
-            body.With("end_time", ours.EndMs);
-            if (await steps.SendAsync(UpstreamRoute.UpdateRun, body) is { } failure)
-            {
-                return failure;
-            }
+            return body.With("end_time", ours.EndMs);
         }
-
-        return await RunTagsAsync(db, steps, id, touched)
-            ?? await RunParamsAsync(db, steps, id, touched)
-            ?? await RunMetricsAsync(db, steps, id, touched)
-            ?? await RunInputsAsync(db, steps, id, touched)
-            ?? (ours.Deleted ? await steps.SendAsync(UpstreamRoute.DeleteRun, Body()) : null);
-
-        JsonObject Body() => new() { ["run_id"] = id };
     }
 
-    private async Task<Failure?> RunTagsAsync(GovernanceDb db, Steps steps, string id, Touched touched)
+    private static async Task<Failure?> RunTagsAsync(GovernanceDb db, Steps steps, string id, Touched touched)
     {
-        var tags = await LabelsAsync(db, LabelScope.RunTag, id, touched.Tags, steps.Token);
-        if (tags.Remove(ModelHistory, out var history) && await ModelHistoryAsync(steps, id, history) is { } failure)
-        {
-            return failure;
-        }
-
+        var keys = touched.Tags.Where(key => key != RunRoutes.ModelHistory).ToList();
+        var tags = await LabelsAsync(db, LabelScope.RunTag, id, keys, steps.Token);
         return await BatchAsync(steps, id, "tags", tags)
             ?? await Steps.AllAsync(
-                touched
-                    .Tags.Where(key => !tags.ContainsKey(key) && key != ModelHistory)
+                keys.Where(key => !tags.ContainsKey(key))
                     .Select<string, Func<Task<Failure?>>>(key =>
                         () =>
                             steps.RemoveAsync(
@@ -198,19 +238,26 @@ internal sealed class LaneWork(
     }
 
     // MLflow appends to this tag by a route of its own, which does not look whether the model is there already.
-    private async Task<Failure?> ModelHistoryAsync(Steps steps, string id, string history)
+    private async Task<Failure?> ModelHistoryAsync(GovernanceDb db, Steps steps, string id, Touched touched)
     {
+        var asked = touched.Tags.Where(key => key == RunRoutes.ModelHistory);
+        var tags = await LabelsAsync(db, LabelScope.RunTag, id, asked, steps.Token);
+        if (!tags.TryGetValue(RunRoutes.ModelHistory, out var history))
+        {
+            return null;
+        }
+
         var theirs = await client.Reader.RunAsync(id, steps.Token);
         if (!theirs.Ok)
         {
             return Failed(theirs.Failure);
         }
 
-        var there = Items(theirs.Value.Tags.FirstOrDefault(tag => tag.Key == ModelHistory).Value ?? "[]");
+        var there = Items(theirs.Value.Tags.FirstOrDefault(tag => tag.Key == RunRoutes.ModelHistory).Value ?? "[]");
         return await Steps.AllAsync(
             Items(history)
-                .Where(model => !there.Any(known => JsonNode.DeepEquals(known, model)))
-                .Select<JsonNode, Func<Task<Failure?>>>(model =>
+                .Where(model => !there.Any(known => IsSame(known, model)))
+                .Select<JsonObject, Func<Task<Failure?>>>(model =>
                     () =>
                         steps.SendAsync(
                             UpstreamRoute.LogModel,
@@ -219,8 +266,12 @@ internal sealed class LaneWork(
                 )
         );
 
-        static List<JsonNode> Items(string text) =>
-            [.. (CanonicalJson.TryParse(Encoding.UTF8.GetBytes(text)) as JsonArray ?? []).OfType<JsonNode>()];
+        static List<JsonObject> Items(string text) =>
+            [.. (CanonicalJson.TryParse(Encoding.UTF8.GetBytes(text)) as JsonArray ?? []).OfType<JsonObject>()];
+
+        // It keeps these members as they came, and of the others what it likes.
+        static bool IsSame(JsonObject one, JsonObject other) =>
+            Named.All(name => JsonNode.DeepEquals(one[name], other[name]));
     }
 
     private static async Task<Failure?> RunParamsAsync(GovernanceDb db, Steps steps, string id, Touched touched) =>
@@ -231,27 +282,40 @@ internal sealed class LaneWork(
             await LabelsAsync(db, LabelScope.RunParam, id, touched.Params, steps.Token)
         );
 
-    private static Task<Failure?> BatchAsync(
+    private static async Task<Failure?> BatchAsync(
         Steps steps,
         string id,
         string member,
         IEnumerable<KeyValuePair<string, string>> labels
-    ) =>
-        Steps.AllAsync(
-            labels
-                .Chunk(LabelsPerBatch)
-                .Select<KeyValuePair<string, string>[], Func<Task<Failure?>>>(batch =>
-                    () =>
-                        steps.SendAsync(
-                            UpstreamRoute.LogBatch,
-                            new JsonObject
-                            {
-                                ["run_id"] = id,
-                                [member] = Intents.Labels(batch.Select(pair => (pair.Key, pair.Value))),
-                            }
-                        )
-                )
-        );
+    )
+    {
+        Failure? refused = null;
+        var batches = new Queue<KeyValuePair<string, string>[]>(labels.Chunk(LabelsPerBatch));
+        while (batches.TryDequeue(out var batch))
+        {
+            var body = new JsonObject
+            {
+                ["run_id"] = id,
+                [member] = Intents.Labels(batch.Select(pair => (pair.Key, pair.Value))),
+            };
+            switch (await steps.SendAsync(UpstreamRoute.LogBatch, body))
+            {
+                case null:
+                    break;
+                case { Kind: FailureKind.Unavailable } pending:
+                    return pending;
+                // One of them is refused: the others are not lost with it.
+                case not null when batch.Length > 1:
+                    Array.ForEach(batch, pair => batches.Enqueue([pair]));
+                    break;
+                case var failure:
+                    refused = failure;
+                    break;
+            }
+        }
+
+        return refused;
+    }
 
     private static async Task<Failure?> RunMetricsAsync(GovernanceDb db, Steps steps, string id, Touched touched)
     {
@@ -360,68 +424,80 @@ internal sealed class LaneWork(
         var theirs = await client.Reader.LoggedModelAsync(id, steps.Token);
         if (!theirs.Ok)
         {
-            return theirs.Failure == RemoteFailures.NotFound && ours.Deleted ? null : Failed(theirs.Failure);
+            return theirs.Failure == RemoteFailures.NotFound && ours.Deleted
+                ? null
+                : await steps.PartAsync(NotTaken.Info, () => Task.FromResult<Failure?>(Failed(theirs.Failure)));
         }
 
-        if (
-            ours.Status != theirs.Value.Status
-            && ours.Status != "LOGGED_MODEL_PENDING"
-            && await steps.SendAsync(
-                UpstreamRoute.FinishLoggedModel(id),
-                new JsonObject { ["model_id"] = id, ["status"] = ours.Status }
+        return await steps.PartAsync(
+                NotTaken.Info,
+                async () =>
+                    ours.Status != theirs.Value.Status && ours.Status != "LOGGED_MODEL_PENDING"
+                        ? await steps.SendAsync(
+                            UpstreamRoute.FinishLoggedModel(id),
+                            new JsonObject { ["model_id"] = id, ["status"] = ours.Status }
+                        )
+                        : null
             )
-                is { } failure
-        )
-        {
-            return failure;
-        }
+            ?? await steps.PartAsync(
+                NotTaken.Params,
+                () => LoggedModelParamsAsync(db, steps, id, touched, theirs.Value.Params)
+            )
+            ?? await steps.PartAsync(NotTaken.Tags, () => LoggedModelTagsAsync(db, steps, id, touched))
+            ?? await steps.PartAsync(
+                NotTaken.Life,
+                async () => ours.Deleted ? await steps.RemoveAsync(UpstreamRoute.DeleteLoggedModel(id), []) : null
+            );
+    }
 
+    private static async Task<Failure?> LoggedModelParamsAsync(
+        GovernanceDb db,
+        Steps steps,
+        string id,
+        Touched touched,
+        IEnumerable<(string Key, string Value)> there
+    )
+    {
         var parameters = await LabelsAsync(db, LabelScope.LoggedModelParam, id, touched.Params, steps.Token);
-        foreach (var known in theirs.Value.Params)
+        foreach (var known in there)
         {
             parameters.Remove(known.Key);
         }
 
-        if (
-            parameters.Count > 0
-            && await steps.SendAsync(
+        return parameters.Count == 0
+            ? null
+            : await steps.SendAsync(
                 UpstreamRoute.LogLoggedModelParams(id),
                 new JsonObject
                 {
                     ["model_id"] = id,
                     ["params"] = Intents.Labels(parameters.Select(p => (p.Key, p.Value))),
                 }
-            )
-                is { } refused
-        )
-        {
-            return refused;
-        }
+            );
+    }
 
+    private static async Task<Failure?> LoggedModelTagsAsync(GovernanceDb db, Steps steps, string id, Touched touched)
+    {
         var tags = await LabelsAsync(db, LabelScope.LoggedModelTag, id, touched.Tags, steps.Token);
-        if (
-            tags.Count > 0
-            && await steps.SendAsync(
-                UpstreamRoute.SetLoggedModelTags(id),
-                new JsonObject
-                {
-                    ["model_id"] = id,
-                    ["tags"] = Intents.Labels(tags.Select(tag => (tag.Key, tag.Value))),
-                }
-            )
-                is { } untagged
-        )
-        {
-            return untagged;
-        }
-
-        return await Steps.AllAsync(
+        var set =
+            tags.Count == 0
+                ? null
+                : await steps.SendAsync(
+                    UpstreamRoute.SetLoggedModelTags(id),
+                    new JsonObject
+                    {
+                        ["model_id"] = id,
+                        ["tags"] = Intents.Labels(tags.Select(tag => (tag.Key, tag.Value))),
+                    }
+                );
+        return set
+            ?? await Steps.AllAsync(
                 touched
                     .Tags.Where(key => !tags.ContainsKey(key))
                     .Select<string, Func<Task<Failure?>>>(key =>
                         () => steps.RemoveAsync(UpstreamRoute.DeleteLoggedModelTag(id, key), [])
                     )
-            ) ?? (ours.Deleted ? await steps.RemoveAsync(UpstreamRoute.DeleteLoggedModel(id), []) : null);
+            );
     }
 
     private async Task<Failure?> ArtifactsAsync(GovernanceDb db, Steps steps, string container, Touched touched)
@@ -433,9 +509,10 @@ internal sealed class LaneWork(
             .ToDictionaryAsync(row => row.Path, steps.Token);
         foreach (var path in paths.Order(StringComparer.Ordinal))
         {
-            var failure = rows.TryGetValue(path, out var file)
-                ? await PutAsync(steps, file)
-                : await DeleteAsync(steps, container, path);
+            var failure = await steps.PartAsync(
+                path,
+                () => rows.TryGetValue(path, out var file) ? PutAsync(steps, file) : DeleteAsync(steps, container, path)
+            );
             if (failure is not null)
             {
                 return failure;

@@ -162,7 +162,7 @@ internal sealed class Mirror(
                 return UpstreamFailures.Pending;
             }
 
-            await EndAsync(lane, rows, made, cancellationToken);
+            await EndAsync(lane, rows, touched, made, cancellationToken);
             if (!made.Ok)
             {
                 return made.Failure;
@@ -196,11 +196,17 @@ internal sealed class Mirror(
     private Task EndAsync(
         string lane,
         List<UpstreamWorkRow> rows,
+        Touched touched,
         Result<Made> made,
         CancellationToken cancellationToken
     )
     {
         var ids = rows.ConvertAll(row => row.Id);
+        // A registered model is compared as a whole again and again; of all else nothing would tell.
+        var left =
+            made.Ok ? made.Value.Left
+            : lane.StartsWith(Lanes.Model, StringComparison.Ordinal) || touched.Repairs.Count > 0 ? []
+            : [.. touched.Parts().Select(part => NotTaken.Of(lane, part, made.Failure))];
         return writer.WriteAsync<Unit>(
             async (session, token) =>
             {
@@ -234,9 +240,9 @@ internal sealed class Mirror(
                     }
                 }
 
-                foreach (var difference in made.Ok ? made.Value.Left : [])
+                foreach (var difference in left)
                 {
-                    await Drift.OpenAsync(session, made.Value.Model, difference, token);
+                    await Drift.OpenAsync(session, made.Ok ? made.Value.Model : "", difference, token);
                 }
 
                 return default(Unit);
@@ -257,14 +263,12 @@ internal sealed class Mirror(
         var text = CanonicalJson.SerializeToString(body);
         var key = Digest.Of(Encoding.UTF8.GetBytes($"{kind}\n{actor.Id}\n{text}")).Hex;
         var now = session.Now.ToUnixTimeMilliseconds();
-        var idle = now - (options.Value.Upstream.AnswerSeconds * 2000L);
         var left = await session
             .Db.Set<UpstreamIntentRow>()
             .AsNoTracking()
             .Where(row => row.RequestKey == key)
             .ToListAsync(cancellationToken);
-        var shared = session.Db.IsShared();
-        if (left.Find(row => !_making.ContainsKey(row.Id) && (!shared || row.CreatedMs < idle)) is { } open)
+        if (left.Find(row => !_making.ContainsKey(row.Id)) is { } open)
         {
             return (open, true);
         }
@@ -299,6 +303,13 @@ internal sealed class Mirror(
 
         try
         {
+            // The answer may be another gateway's to give: whoever asks again finds what came of it.
+            await using var turn = await locks.TryTakeAsync(intent.Id, call.Token);
+            if (turn is null || !await IsOpenAsync(intent, call.Token))
+            {
+                return UpstreamFailures.Pending;
+            }
+
             var made = await MakeAsync(intent, again, call.Token);
             if (!made.Ok)
             {
@@ -338,6 +349,12 @@ internal sealed class Mirror(
         {
             _making.TryRemove(intent.Id, out _);
         }
+    }
+
+    private async Task<bool> IsOpenAsync(UpstreamIntentRow intent, CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        return await db.Set<UpstreamIntentRow>().AnyAsync(row => row.Id == intent.Id, cancellationToken);
     }
 
     private async Task<Result<string>> MakeAsync(
@@ -403,6 +420,12 @@ internal sealed class Mirror(
 
             try
             {
+                await using var turn = await locks.TryTakeAsync(intent.Id, cancellationToken);
+                if (turn is null || !await IsOpenAsync(intent, cancellationToken))
+                {
+                    continue;
+                }
+
                 var found = await objects.FindAsync(intent, cancellationToken);
                 if (
                     !found.Ok

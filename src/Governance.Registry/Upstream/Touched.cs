@@ -70,6 +70,21 @@ internal sealed class Touched
         }
     }
 
+    /// <summary>What is not made when all of it is given up.</summary>
+    public IEnumerable<string> Parts() =>
+        new[]
+        {
+            (NotTaken.Info, Info),
+            (NotTaken.Life, Life),
+            (NotTaken.Tags, Tags.Count > 0),
+            (NotTaken.Params, Params.Count > 0),
+            (NotTaken.Metrics, Metrics.Count > 0),
+            (NotTaken.Inputs, Inputs.Count + Models.Count > 0),
+        }
+            .Where(part => part.Item2)
+            .Select(part => part.Item1)
+            .Concat(Files);
+
     private IEnumerable<(string Name, HashSet<string> Keys)> Sets() =>
         [
             ("tags", Tags),

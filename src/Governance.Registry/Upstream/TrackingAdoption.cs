@@ -58,6 +58,53 @@ internal sealed class TrackingAdoption(IDbContextFactory<GovernanceDb> databases
         return null;
     }
 
+    /// <summary>Takes over one run, and its experiment first.</summary>
+    public async Task<Failure?> AdoptRunAsync(string id, CancellationToken cancellationToken)
+    {
+        var run = await client.Reader.RunAsync(id, cancellationToken);
+        return !run.Ok ? run.Failure
+            : await AdoptExperimentAsync(run.Value.ExperimentId, cancellationToken) is { } failure ? failure
+            : (await RunAsync(run.Value, cancellationToken)).Failure;
+    }
+
+    public async Task<Failure?> AdoptLoggedModelAsync(string id, CancellationToken cancellationToken)
+    {
+        var model = await client.Reader.LoggedModelAsync(id, cancellationToken);
+        if (!model.Ok)
+        {
+            return model.Failure;
+        }
+
+        if (await AdoptExperimentAsync(model.Value.ExperimentId, cancellationToken) is { } failure)
+        {
+            return failure;
+        }
+
+        await WriteAsync(
+            "logged_models",
+            async (session, token) => await AddLoggedModelAsync(session, model.Value, token) ? 1 : 0,
+            cancellationToken
+        );
+        return null;
+    }
+
+    public async Task<Failure?> AdoptExperimentAsync(string id, CancellationToken cancellationToken) =>
+        await AdoptAsync(await client.Reader.ExperimentAsync(id, cancellationToken), cancellationToken);
+
+    public async Task<Failure?> AdoptExperimentNamedAsync(string name, CancellationToken cancellationToken) =>
+        await AdoptAsync(await client.Reader.ExperimentNamedAsync(name, cancellationToken), cancellationToken);
+
+    private async Task<Failure?> AdoptAsync(Result<RemoteExperiment> found, CancellationToken cancellationToken)
+    {
+        if (!found.Ok)
+        {
+            return found.Failure;
+        }
+
+        await ExperimentsAsync([found.Value], cancellationToken);
+        return null;
+    }
+
     private async Task ExperimentsAsync(List<RemoteExperiment> theirs, CancellationToken cancellationToken)
     {
         foreach (var batch in theirs.Chunk(RunsPerPage))

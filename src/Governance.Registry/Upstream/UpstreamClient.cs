@@ -34,7 +34,7 @@ internal sealed class UpstreamClient : IDisposable
             }
             : new RemoteOptions(new Uri("https://localhost"));
         _root = _remote.Url.GetLeftPart(UriPartial.Path).TrimEnd('/') + "/";
-        var handler = OutboundConnections.Handler(hosts, _remote.Policy(), _remote.Authorities);
+        var handler = OutboundConnections.Handler(hosts, _remote.Policy(), _remote.Authorities, _remote.Identity);
         handler.PooledConnectionLifetime = TimeSpan.FromMinutes(2);
         handler.MaxConnectionsPerServer = _remote.Connections;
         handler.ActivityHeadersPropagator = null;

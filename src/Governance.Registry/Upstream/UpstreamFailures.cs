@@ -48,7 +48,7 @@ internal static class UpstreamFailures
 
     public static readonly Failure CannotAccept = Failure.Conflict(
         "upstream.cannot_accept",
-        "Only a model or version made behind the gateway is accepted. All else is repaired, and then changed through the gateway."
+        "Only a model or version made behind the gateway, or what the server does not take, is accepted. All else is repaired, and then changed through the gateway."
     );
 
     public static readonly Failure Off = Failure.NotFound(

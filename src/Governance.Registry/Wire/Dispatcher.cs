@@ -60,14 +60,16 @@ internal static partial class Dispatcher
                     RouteId = context.Request.RouteValues["id"] as string ?? "",
                     RouteKey = context.Request.RouteValues["key"] as string ?? "",
                 };
-                Result<JsonObject> result;
-                try
+                var result = await HandleAsync(route, call);
+                if (
+                    HttpMethods.IsGet(route.Method)
+                    && !result.Ok
+                    && result.Failure.Kind == FailureKind.NotFound
+                    && call.Refused is null
+                    && await ports.Latecomers.AdoptAsync(call, route.Path)
+                )
                 {
-                    result = await route.Handle(call);
-                }
-                catch (RefusedException refused)
-                {
-                    result = refused.Failure;
+                    result = await HandleAsync(route, call);
                 }
 
                 if (result.Ok)
@@ -79,6 +81,18 @@ internal static partial class Dispatcher
                 await RefuseAsync(context, call, $"{route.Method} {route.Path}", result.Failure);
             }
         );
+
+    private static async Task<Result<JsonObject>> HandleAsync(MlflowRoute route, Call call)
+    {
+        try
+        {
+            return await route.Handle(call);
+        }
+        catch (RefusedException refused)
+        {
+            return refused.Failure;
+        }
+    }
 
     /// <summary>Commits the refusal, then answers it.</summary>
     public static async Task RefuseAsync(HttpContext context, Call call, string route, Failure failure)

@@ -23,6 +23,7 @@ internal sealed record RegistryPorts(
     IKeyWrap Keys,
     WebhookSender Webhooks,
     Mirror Mirror,
+    Latecomers Latecomers,
     IOptions<RegistryOptions> Options,
     TimeProvider Clock,
     ILogger<RegistryPorts> Logger

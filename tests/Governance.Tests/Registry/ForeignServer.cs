@@ -9,6 +9,7 @@ using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
@@ -37,7 +38,11 @@ internal sealed class ForeignServer : IAsyncDisposable
     /// <summary>Method and raw target of every request, in order.</summary>
     public ConcurrentQueue<string> Asked { get; } = [];
 
-    public static async Task<ForeignServer> StartAsync(Func<HttpContext, Task> serve, bool tls = false)
+    public static async Task<ForeignServer> StartAsync(
+        Func<HttpContext, Task> serve,
+        bool tls = false,
+        Func<X509Certificate2, bool>? client = null
+    )
     {
         var (certificate, path) = tls ? await LoopbackCertificate.MakeAsync() : (null, "");
         var builder = WebApplication.CreateSlimBuilder();
@@ -51,7 +56,17 @@ internal sealed class ForeignServer : IAsyncDisposable
                 {
                     if (certificate is not null)
                     {
-                        listen.UseHttps(certificate);
+                        listen.UseHttps(
+                            certificate,
+                            https =>
+                            {
+                                if (client is not null)
+                                {
+                                    https.ClientCertificateMode = ClientCertificateMode.RequireCertificate;
+                                    https.ClientCertificateValidation = (shown, _, _) => client(shown);
+                                }
+                            }
+                        );
                     }
                 }
             )

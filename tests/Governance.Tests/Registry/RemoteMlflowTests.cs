@@ -1,8 +1,13 @@
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using Governance.Kernel;
+using Governance.Registry;
 using Governance.Registry.Contracts;
 using Governance.Registry.Remote;
+using Governance.Registry.Upstream;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Options;
 
 namespace Governance.Tests.Registry;
 
@@ -441,6 +446,100 @@ public sealed class RemoteMlflowTests
         );
         Assert.True((await listed.ExperimentsAsync(RemoteView.Active, 1, null, Token)).Ok);
         Assert.Equal(2, server.Asked.Count);
+    }
+
+    [Theory]
+    [InlineData("one file")]
+    [InlineData("two files")]
+    [InlineData("closed key")]
+    [InlineData("pkcs12")]
+    public async Task A_server_that_asks_who_comes_is_shown_the_certificate_that_configuration_names(string form)
+    {
+        var (own, authority) = await LoopbackCertificate.MakeAsync();
+        var directory = Directory.CreateTempSubdirectory();
+        try
+        {
+            var options = new RemoteServer { ClientCertificate = File("own") };
+            var key = own.GetECDsaPrivateKey()!;
+            var (certificate, plain) = (own.ExportCertificatePem(), key.ExportPkcs8PrivateKeyPem());
+            switch (form)
+            {
+                case "one file":
+                    await Write("own", certificate + "\n" + plain);
+                    break;
+                case "two files":
+                    await Write("own", certificate);
+                    await Write("key", plain);
+                    options.ClientKey = File("key");
+                    break;
+                case "closed key":
+                    var closing = new PbeParameters(PbeEncryptionAlgorithm.Aes256Cbc, HashAlgorithmName.SHA256, 1000);
+                    await Write("own", certificate);
+                    await Write("key", key.ExportEncryptedPkcs8PrivateKeyPem("open", closing));
+                    await Write("password", "open\n");
+                    (options.ClientKey, options.ClientPasswordFile) = (File("key"), File("password"));
+                    break;
+                default:
+                    await System.IO.File.WriteAllBytesAsync(
+                        File("own"),
+                        own.Export(X509ContentType.Pkcs12, "open"),
+                        Token
+                    );
+                    await Write("password", "open");
+                    options.ClientPasswordFile = File("password");
+                    break;
+            }
+
+            await using var server = await ForeignServer.StartAsync(
+                context => ForeignServer.JsonAsync(context, "{}"),
+                tls: true,
+                client: shown => shown.Thumbprint == own.Thumbprint
+            );
+            (options.Url, options.Authorities) = (server.Url, server.AuthorityPath);
+            Assert.Null(options.Wrong());
+            using var known = ForeignServer.Client(
+                server.Url,
+                o => o with { Authorities = server.AuthorityPath, Identity = RemoteOptions.Of(options).Identity }
+            );
+            using var stranger = ForeignServer.Client(
+                server.Url,
+                o => o with { Authorities = server.AuthorityPath, Attempts = 1 }
+            );
+
+            Assert.True((await known.ExperimentsAsync(RemoteView.Active, 1, null, Token)).Ok);
+            Assert.False((await stranger.ExperimentsAsync(RemoteView.Active, 1, null, Token)).Ok);
+            Assert.Single(server.Asked);
+            using var written = new UpstreamClient(
+                Options.Create(Upstream(options)),
+                new FakeNames("127.0.0.1"),
+                TimeProvider.System
+            );
+            Assert.True(await written.IsAliveAsync(Token));
+
+            await Write("own", "-----BEGIN CERTIFICATE-----\nbroken");
+            Assert.Contains("ClientCertificate", options.Wrong(), StringComparison.Ordinal);
+            (options.Url, options.AllowHttp) = ("http://localhost", true);
+            Assert.Contains("plain http", options.Wrong(), StringComparison.Ordinal);
+        }
+        finally
+        {
+            own.Dispose();
+            System.IO.File.Delete(authority);
+            directory.Delete(recursive: true);
+        }
+
+        string File(string name) => Path.Combine(directory.FullName, name);
+        Task Write(string name, string text) => System.IO.File.WriteAllTextAsync(File(name), text, Token);
+    }
+
+    private static RegistryOptions Upstream(RemoteServer server)
+    {
+        var options = new RegistryOptions();
+        var there = options.Upstream.Server;
+        (there.Url, there.Authorities) = (server.Url, server.Authorities);
+        (there.ClientCertificate, there.ClientKey) = (server.ClientCertificate, server.ClientKey);
+        there.ClientPasswordFile = server.ClientPasswordFile;
+        return options;
     }
 
     [Theory]
