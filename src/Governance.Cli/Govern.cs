@@ -30,8 +30,9 @@ internal static class Govern
             ImportCommand.Create(surroundings),
         };
         foreach (
-            var verb in PromotionCommands
+            var verb in SignInCommands
                 .Create(surroundings)
+                .Concat(PromotionCommands.Create(surroundings))
                 .Concat(AccessCommands.Create(surroundings))
                 .Concat(PersonCommands.Create(surroundings))
         )

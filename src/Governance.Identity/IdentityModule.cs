@@ -1,9 +1,12 @@
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using Governance.Identity.Access;
 using Governance.Identity.Account;
 using Governance.Identity.Confirm;
 using Governance.Identity.Contracts;
 using Governance.Identity.Federation;
 using Governance.Identity.Server;
+using Governance.Identity.Services;
 using Governance.Identity.Sessions;
 using Governance.Identity.SignIn;
 using Governance.Identity.Startup;
@@ -29,8 +32,11 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Microsoft.IdentityModel.Protocols.OpenIdConnect;
 using Microsoft.IdentityModel.Tokens;
+using OpenIddict.EntityFrameworkCore.Models;
 using OpenIddict.Server;
+using OpenIddict.Validation;
 using static OpenIddict.Abstractions.OpenIddictConstants;
+using static OpenIddict.Server.OpenIddictServerEvents;
 using Permissions = Governance.Kernel.Permissions;
 
 namespace Governance.Identity;
@@ -54,6 +60,7 @@ public static class IdentityModule
             ServiceDescriptor.Singleton<IValidateOptions<IdentityOptions>, IdentityOptionsValidator>()
         );
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IModelContribution, IdentityModel>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IModelContribution, TokenModel>());
         services.TryAddSingleton<SubjectReader>();
         services.TryAddSingleton<IAccess>(provider => provider.GetRequiredService<SubjectReader>());
         services.TryAddSingleton<SubjectStore>();
@@ -88,8 +95,14 @@ public static class IdentityModule
         services.TryAddSingleton<SetupCode>();
         services.TryAddSingleton<ServerKeys>();
         services.TryAddSingleton<Clients>();
+        services.TryAddSingleton<ReplayStore>();
+        services.TryAddSingleton<DpopNonces>();
+        services.TryAddSingleton<DpopGuard>();
+        services.TryAddSingleton<ServiceStore>();
+        services.TryAddScoped<TokenFamily>();
         services.AddHostedService<IdentityStartup>();
         services.AddHostedService<TokenPruner>();
+        services.AddHostedService<KeyKeeper>();
         services.AddHostedService<SessionPruner>();
         AddIssuer(services);
         AddPages(services);
@@ -116,6 +129,9 @@ public static class IdentityModule
         connect.MapGet("/authorize", TokenEndpoints.AuthorizeAsync);
         connect.MapPost("/token", TokenEndpoints.ExchangeAsync);
         SignInPages.Map(routes);
+        DevicePage.Map(routes);
+        ServiceEndpoints.Map(routes);
+        KeyEndpoints.Map(routes);
         AccountPages.Map(routes);
         SubjectEndpoints.Map(routes);
         GrantEndpoints.Map(routes);
@@ -126,24 +142,41 @@ public static class IdentityModule
     {
         services
             .AddOpenIddict()
-            .AddCore(core => core.UseEntityFrameworkCore().UseDbContext<GovernanceDb>())
+            .AddCore(core =>
+            {
+                core.UseEntityFrameworkCore().UseDbContext<GovernanceDb>();
+                core.ReplaceApplicationManager<OpenIddictEntityFrameworkCoreApplication, ClientManager>();
+            })
             .AddServer(server =>
             {
                 server
                     .SetAuthorizationEndpointUris("connect/authorize")
+                    .SetPushedAuthorizationEndpointUris("connect/par")
                     .SetTokenEndpointUris("connect/token")
+                    .SetDeviceAuthorizationEndpointUris("connect/device")
+                    .SetEndUserVerificationEndpointUris(DevicePage.Path[1..])
                     .SetIntrospectionEndpointUris("connect/introspect")
                     .SetRevocationEndpointUris("connect/revoke");
                 server
                     .AllowAuthorizationCodeFlow()
                     .RequireProofKeyForCodeExchange()
                     .AllowClientCredentialsFlow()
+                    .AllowDeviceAuthorizationFlow()
                     .AllowRefreshTokenFlow()
                     .SetAuthorizationCodeLifetime(TimeSpan.FromMinutes(1))
+                    .SetDeviceCodeLifetime(TimeSpan.FromMinutes(10))
+                    .SetUserCodeLifetime(TimeSpan.FromMinutes(10))
+                    .SetUserCodeCharset([.. UserCodeLetters.Select(letter => letter.ToString())])
+                    .SetUserCodeLength(8)
                     .SetRefreshTokenReuseLeeway(TimeSpan.Zero)
                     .DisableSlidingRefreshTokenExpiration()
                     .DisableAccessTokenEncryption();
-                server.UseAspNetCore().EnableAuthorizationEndpointPassthrough().EnableTokenEndpointPassthrough();
+                server
+                    .UseAspNetCore()
+                    .EnableAuthorizationEndpointPassthrough()
+                    .EnableTokenEndpointPassthrough()
+                    .EnableEndUserVerificationEndpointPassthrough();
+                AddChecks(server);
             })
             .AddValidation(validation =>
             {
@@ -152,43 +185,161 @@ public static class IdentityModule
 
                 // Without it a revoked token works until it expires.
                 validation.EnableTokenEntryValidation();
+                validation.EnableAuthorizationEntryValidation();
+
+                // The library knows certificates only and fails on every other confirmation; ActorReader checks both.
+                validation.RemoveEventHandler(
+                    OpenIddictValidationHandlers.Protection.ValidateProofOfPossession.Descriptor
+                );
                 validation
                     .UseAspNetCore()
                     .DisableAccessTokenExtractionFromBodyForm()
                     .DisableAccessTokenExtractionFromQueryString();
             });
+        services.AddSingleton<IOptionsChangeTokenSource<OpenIddictServerOptions>>(
+            provider => new KeyChanges<OpenIddictServerOptions>(tell =>
+                provider.GetRequiredService<ServerKeys>().Changed += (_, _) => tell()
+            )
+        );
+
+        // Its settings are made of the server's, so they follow those and not the keys.
+        services.AddSingleton<IOptionsChangeTokenSource<OpenIddictValidationOptions>>(
+            provider => new KeyChanges<OpenIddictValidationOptions>(tell =>
+                provider.GetRequiredService<IOptionsMonitor<OpenIddictServerOptions>>().OnChange((_, _) => tell())
+            )
+        );
         services
             .AddOptions<OpenIddictServerOptions>()
-            .Configure<ServerKeys, IOptions<IdentityOptions>, PlatformOptions>(
-                (server, keys, identity, platform) =>
+            .Configure<ServerKeys, IOptions<IdentityOptions>, PlatformOptions>(Configure)
+            .PostConfigure<IOptions<IdentityOptions>>(
+                (server, identity) =>
                 {
-                    server.Issuer = new Uri(platform.PublicUrl);
-                    server.AccessTokenLifetime = TimeSpan.FromMinutes(identity.Value.AccessTokenMinutes);
-                    server.RefreshTokenLifetime = TimeSpan.FromHours(identity.Value.RefreshTokenHours);
-                    server.SigningCredentials.Add(new SigningCredentials(keys.Signing, SecurityAlgorithms.EcdsaSha256));
-                    server.EncryptionCredentials.Add(
-                        new EncryptingCredentials(
-                            keys.Encryption,
-                            SecurityAlgorithms.Aes256KW,
-                            SecurityAlgorithms.Aes256CbcHmacSha512
-                        )
-                    );
-
-                    // RFC 9700 §2.1.1: the plain method would show the verifier to whoever sees the request.
-                    server.CodeChallengeMethods.Remove(CodeChallengeMethods.Plain);
+                    if (identity.Value.ClientAuthorities.Count == 0)
+                    {
+                        server.ClientAuthenticationMethods.Remove(ClientRegistration.PkiTls);
+                    }
                 }
             );
     }
+
+    // RFC 8628 §6.1: no vowels, so no words, and nothing that looks like a digit.
+    private const string UserCodeLetters = "BCDFGHJKLMNPQRSTVWXZ";
+
+    private static void Configure(
+        OpenIddictServerOptions server,
+        ServerKeys keys,
+        IOptions<IdentityOptions> identity,
+        PlatformOptions platform
+    )
+    {
+        server.Issuer = new Uri(platform.PublicUrl);
+        server.AccessTokenLifetime = TimeSpan.FromMinutes(identity.Value.AccessTokenMinutes);
+        server.RefreshTokenLifetime = TimeSpan.FromHours(identity.Value.RefreshTokenHours);
+        server.RequestTokenLifetime = TimeSpan.FromMinutes(10);
+        foreach (var generation in keys.InUse)
+        {
+            server.SigningCredentials.Add(new SigningCredentials(generation.Signing, SecurityAlgorithms.EcdsaSha256));
+            server.EncryptionCredentials.Add(
+                new EncryptingCredentials(
+                    generation.Encryption,
+                    SecurityAlgorithms.Aes256KW,
+                    SecurityAlgorithms.Aes256CbcHmacSha512
+                )
+            );
+        }
+
+        // RFC 9700 §2.1.1: the plain method would show the verifier to whoever sees the request.
+        server.CodeChallengeMethods.Remove(CodeChallengeMethods.Plain);
+        server.ResponseModes.Remove(ResponseModes.Fragment);
+        if (identity.Value.MutualTlsUrl is not { Length: > 0 } address)
+        {
+            return;
+        }
+
+        server.MtlsTokenEndpointAliasUri = new Uri($"{address}/connect/token");
+        server.MtlsPushedAuthorizationEndpointAliasUri = new Uri($"{address}/connect/par");
+        server.MtlsDeviceAuthorizationEndpointAliasUri = new Uri($"{address}/connect/device");
+        server.MtlsIntrospectionEndpointAliasUri = new Uri($"{address}/connect/introspect");
+        server.MtlsRevocationEndpointAliasUri = new Uri($"{address}/connect/revoke");
+        server.SelfSignedTlsClientAuthenticationPolicy = ClientChain();
+        server.PublicKeyInfrastructureTlsClientAuthenticationPolicy = ClientChain();
+        server.PublicKeyInfrastructureTlsClientAuthenticationPolicy.CustomTrustStore.AddRange(
+            identity.Value.ClientAuthorities
+        );
+    }
+
+    // Revocation lists are not fetched: that would be an outbound request at the wish of whoever connects.
+    private static X509ChainPolicy ClientChain() =>
+        new()
+        {
+            ApplicationPolicy = { new Oid("1.3.6.1.5.5.7.3.2") },
+            RevocationMode = X509RevocationMode.NoCheck,
+            TrustMode = X509ChainTrustMode.CustomRootTrust,
+            DisableCertificateDownloads = true,
+        };
+
+    private static void AddChecks(OpenIddictServerBuilder server)
+    {
+        server.RemoveEventHandler(OpenIddictServerHandlers.Protection.ValidateProofOfPossession.Descriptor);
+        Add<ValidateTokenContext, ClientChecks.AssertionParameters>(
+            server,
+            OpenIddictServerHandlers.Protection.ResolveTokenValidationParameters.Descriptor
+        );
+        Add<ValidateTokenContext, ReuseChecks.Used>(
+            server,
+            OpenIddictServerHandlers.Protection.ValidateAudiences.Descriptor
+        );
+        Add<ProcessAuthenticationContext, ClientChecks.AssertionOnce>(
+            server,
+            OpenIddictServerHandlers.ValidateClientAssertionIssuer.Descriptor
+        );
+        Add<ProcessAuthenticationContext, ClientChecks.RegisteredMethod>(
+            server,
+            OpenIddictServerHandlers.ValidateClientCertificate.Descriptor
+        );
+        Add<ValidatePushedAuthorizationRequestContext, ClientChecks.PushedKey>(
+            server,
+            OpenIddictServerHandlers.Authentication.ValidatePushedAuthorizedParty.Descriptor
+        );
+        server.AddEventHandler<ProcessSignInContext>(handler =>
+            handler
+                .UseScopedHandler<ReuseChecks.Raced>()
+                .SetOrder(OpenIddictServerHandlers.RedeemTokenEntry.Descriptor.Order - 1)
+        );
+        Add<ProcessSignInContext, BindTokens.Access>(
+            server,
+            OpenIddictServerHandlers.PrepareAccessTokenPrincipal.Descriptor
+        );
+        Add<ProcessSignInContext, BindTokens.Refresh>(
+            server,
+            OpenIddictServerHandlers.PrepareRefreshTokenPrincipal.Descriptor
+        );
+        Add<ProcessSignInContext, BindTokens.Name>(server, OpenIddictServerHandlers.AttachSignInParameters.Descriptor);
+        Add<HandleIntrospectionRequestContext, BindTokens.Describe>(
+            server,
+            OpenIddictServerHandlers.Introspection.AttachMetadataClaims.Descriptor
+        );
+        Add<HandleConfigurationRequestContext, ServerMetadata>(
+            server,
+            OpenIddictServerHandlers.Discovery.AttachSecurityRequirements.Descriptor
+        );
+    }
+
+    private static void Add<TContext, THandler>(OpenIddictServerBuilder server, OpenIddictServerHandlerDescriptor after)
+        where TContext : BaseContext
+        where THandler : class, IOpenIddictServerHandler<TContext> =>
+        server.AddEventHandler<TContext>(handler => handler.UseScopedHandler<THandler>().SetOrder(after.Order + 1));
 
     private static void AddPages(IServiceCollection services)
     {
         services.AddDataProtection().SetApplicationName("governance");
         services
             .AddOptions<KeyManagementOptions>()
-            .Configure<ServerKeys, IKeyWrap, ILoggerFactory>(
-                (management, keys, wrap, loggers) =>
+            .Configure<PlatformOptions, IKeyWrap, ILoggerFactory>(
+                (management, platform, wrap, loggers) =>
                 {
-                    var directory = Directory.CreateDirectory(Path.Combine(keys.Directory, "pages"));
+                    var path = Path.Combine(platform.DataDirectory, "keys", "pages");
+                    var directory = Directory.CreateDirectory(path);
                     management.XmlRepository = new FileSystemXmlRepository(directory, loggers);
                     management.XmlEncryptor = new KeyWrapXmlEncryptor(wrap);
                 }

@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using System.Security.Cryptography.X509Certificates;
 using Governance.Identity.Contracts;
 using Microsoft.Extensions.Options;
 
@@ -34,6 +35,27 @@ public sealed class IdentityOptions : IValidatableObject
     /// <summary>Requests to the token, introspection and revocation endpoints per client address and minute, 1–100000. Default 120.</summary>
     [Range(1, 100_000)]
     public int TokensPerMinute { get; set; } = 120;
+
+    /// <summary>How far the time of a DPoP proof may lie from ours, in seconds, 5–300. Default 60.</summary>
+    [Range(5, 300)]
+    public int DpopWindowSeconds { get; set; } = 60;
+
+    /// <summary>Whether DPoP proofs must carry a nonce of ours (RFC 9449 §8, §9). Default false.</summary>
+    public bool DpopNonce { get; set; }
+
+    /// <summary>Age at which the issuer's signing key is replaced, in days, 1–730. Default 90.</summary>
+    [Range(1, 730)]
+    public int SigningKeyDays { get; set; } = 90;
+
+    /// <summary>How long a new signing key is published before it signs, in minutes, 0–1440. Default 60.</summary>
+    [Range(0, 1440)]
+    public int SigningKeyLeadMinutes { get; set; } = 60;
+
+    /// <summary>Public address of the mutual-TLS listener, no trailing slash; empty without one. Set by the host, never by configuration.</summary>
+    public string MutualTlsUrl { get; set; } = "";
+
+    /// <summary>Authorities whose certificates prove clients of the method <c>tls_client_auth</c>. Set by the host.</summary>
+    public X509Certificate2Collection ClientAuthorities { get; } = [];
 
     /// <summary>How recent a sign-in has to be for approvals and changes of persons, roles and credentials, in minutes, 1–480. Default 15.</summary>
     [Range(1, 480)]

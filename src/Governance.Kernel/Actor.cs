@@ -30,6 +30,9 @@ public sealed record Actor(ActorKind Kind, string Id)
     /// <summary>When the person last proved who they are (OpenID Connect <c>auth_time</c>); null for services.</summary>
     public DateTimeOffset? AuthenticatedAt { get; init; }
 
+    /// <summary>Whether the request proved the key or certificate that its token is bound to (RFC 9449, RFC 8705).</summary>
+    public bool SenderConstrained { get; init; }
+
     /// <summary>Whether that took more than one factor; false for services.</summary>
     public bool MultiFactor { get; init; }
 

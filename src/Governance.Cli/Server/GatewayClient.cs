@@ -12,9 +12,9 @@ internal sealed class GatewayClient : IDisposable
     private const int MaxAnswer = 64 << 20;
     private readonly HttpClient _http;
 
-    public GatewayClient(Uri address, SocketsHttpHandler handler, string? token)
+    public GatewayClient(Uri address, HttpMessageHandler handler, string? token)
     {
-        _http = new HttpClient(handler)
+        _http = new HttpClient(new ClearErrors(handler, address))
         {
             BaseAddress = address,
             Timeout = TimeSpan.FromMinutes(10),
@@ -85,26 +85,6 @@ internal sealed class GatewayClient : IDisposable
             return answer.IsSuccessStatusCode ? body
                 : method == HttpMethod.Get && answer.StatusCode == HttpStatusCode.NotFound ? null
                 : throw Refusal(answer.StatusCode, body);
-        }
-        catch (HttpRequestException error) when (error.HttpRequestError == HttpRequestError.SecureConnectionError)
-        {
-            throw new Stop(
-                Exit.Unusable,
-                Failure.Invalid(
-                    "server.not_trusted",
-                    $"The certificate of {_http.BaseAddress} is not trusted for that name. Name the CA that issued it with --ca; a gateway keeps its own in tls/ca.pem of its data directory."
-                )
-            );
-        }
-        catch (HttpRequestException)
-        {
-            throw new Stop(
-                Exit.Unusable,
-                Failure.Invalid(
-                    "server.unreachable",
-                    $"Nothing answers at {_http.BaseAddress}. Is the gateway running, and is the port right?"
-                )
-            );
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {

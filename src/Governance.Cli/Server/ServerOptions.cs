@@ -5,7 +5,7 @@ using System.Security.Cryptography.X509Certificates;
 
 namespace Governance.Cli.Server;
 
-/// <summary>Where the gateway is and whom to trust about it; the token comes from the environment only.</summary>
+/// <summary>Where the gateway is and whom to trust about it; the token comes from the environment or from <c>govern login</c>, never from an argument.</summary>
 internal static class ServerOptions
 {
     public const string TokenVariable = "GOVERN_TOKEN";
@@ -36,18 +36,42 @@ internal static class ServerOptions
         return verb;
     }
 
-    /// <summary>A connection that sends the token of the environment.</summary>
+    /// <summary>A connection that sends the token of the environment, else that of <c>govern login</c>.</summary>
     public static GatewayClient Connect(Invocation run)
     {
         var token = run.Surroundings.Variable(TokenVariable);
-        if (string.IsNullOrWhiteSpace(token))
+        if (!string.IsNullOrWhiteSpace(token))
         {
-            throw Stop.Unusable("no_token", $"Set {TokenVariable} to your access token; it is never an argument.");
+            return token.Trim().All(c => c is > ' ' and < '\x7f')
+                ? new GatewayClient(Address(run), Handler(run), token.Trim())
+                : throw Stop.Unusable("bad_token", $"{TokenVariable} is not an access token.");
         }
 
-        return token.Trim().All(c => c is > ' ' and < '\x7f')
-            ? new GatewayClient(Address(run), Handler(run), token.Trim())
-            : throw Stop.Unusable("bad_token", $"{TokenVariable} is not an access token.");
+        var address = Address(run);
+        var saved = new SavedTokens(run.Surroundings, address);
+        if (saved.Read() is null)
+        {
+            throw Stop.Unusable(
+                "no_token",
+                $"Run govern login for this server, or set {TokenVariable} to an access token; it is never an argument."
+            );
+        }
+
+        var handler = new SignedInHandler(
+            new ClearErrors(Handler(run), address),
+            address,
+            saved,
+            run.Surroundings.Clock
+        );
+        return new GatewayClient(address, handler, null);
+    }
+
+    /// <summary>The authorization server of the gateway, its address, and where its tokens are kept.</summary>
+    public static (Issuer Issuer, Uri Address, SavedTokens Saved) Issuer(Invocation run)
+    {
+        var address = Address(run);
+        var http = new HttpClient(new ClearErrors(Handler(run), address)) { BaseAddress = address };
+        return (new Issuer(http, run.Surroundings.Clock), address, new SavedTokens(run.Surroundings, address));
     }
 
     /// <summary>A connection to what is public; no token is sent.</summary>

@@ -155,6 +155,8 @@ public static class GatewayHost
         services.AddSingleton(options);
         services.AddSingleton(platform);
         services.AddSingleton(database);
+        var mutualTls = Read(configuration, "MutualTls", new MutualTlsOptionsValidator());
+        services.AddSingleton(mutualTls);
         services.AddSingleton(Read(configuration, "Jobs", new JobOptionsValidator()));
         services.AddSingleton(Read(configuration, "Blobs", new BlobOptionsValidator()));
         services.AddSingleton(Read(configuration, "Blobs:S3", new S3OptionsValidator()));
@@ -164,7 +166,7 @@ public static class GatewayHost
         services.AddSingleton(Read(configuration, "Tls", new TlsOptionsValidator()));
         services.AddSingleton(Read(configuration, "Limits", new LimitOptionsValidator()));
         AddModules(services);
-        Bind(services, configuration, demo);
+        Bind(services, configuration, platform, mutualTls, demo);
         services.AddSingleton<ServerCertificates>();
         services.AddHostedService<CertificateWatch>();
         services.AddSingleton<Proxies>();
@@ -187,7 +189,13 @@ public static class GatewayHost
             );
     }
 
-    private static void Bind(IServiceCollection services, IConfiguration configuration, bool demo)
+    private static void Bind(
+        IServiceCollection services,
+        IConfiguration configuration,
+        PlatformOptions platform,
+        MutualTlsOptions mutualTls,
+        bool demo
+    )
     {
         services.AddOptions<RegistryOptions>().Bind(configuration.GetSection("Governance:Registry"));
         services.AddOptions<ScanningOptions>().Bind(configuration.GetSection("Governance:Scanning"));
@@ -209,6 +217,15 @@ public static class GatewayHost
                     {
                         issuer.AuthorityFile = Paths.Absolute(issuer.AuthorityFile);
                         issuer.ClientSecretFile = Paths.Absolute(issuer.ClientSecretFile);
+                    }
+
+                    if (mutualTls.Port > 0)
+                    {
+                        identity.MutualTlsUrl = new UriBuilder(platform.PublicUrl)
+                        {
+                            Port = mutualTls.Port,
+                        }.Uri.GetLeftPart(UriPartial.Authority);
+                        identity.ClientAuthorities.AddRange(mutualTls.Authorities());
                     }
 
                     identity.Backchannel = () => Loopback.To(provider.GetRequiredService<ServerCertificates>());

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Security;
 using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
 using Governance.Gateway.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
@@ -8,12 +9,13 @@ using Microsoft.Extensions.Options;
 
 namespace Governance.Gateway.Tls;
 
-/// <summary>HTTPS only: TLS 1.2 and 1.3, authenticated encryption with forward secrecy only; what a connection may take is bounded.</summary>
+/// <summary>HTTPS only: TLS 1.2 and 1.3, authenticated encryption with forward secrecy only, on a second port with client certificates where configured; what a connection may take is bounded.</summary>
 internal sealed class KestrelSetup(
     ServerCertificates certificates,
     GatewayOptions options,
     LimitOptions limits,
-    ConnectionCount connections
+    ConnectionCount connections,
+    MutualTlsOptions mutualTls
 ) : IConfigureOptions<KestrelServerOptions>
 {
     private static readonly CipherSuitesPolicy? Suites = OperatingSystem.IsWindows()
@@ -37,16 +39,26 @@ internal sealed class KestrelSetup(
         kestrel.AddServerHeader = false;
         Limit(kestrel.Limits);
         var address = new Uri(options.Urls.Replace("*", "0.0.0.0", StringComparison.Ordinal));
+        Listen(kestrel, address, address.Port, clientCertificates: false);
+        if (mutualTls.Port > 0)
+        {
+            Listen(kestrel, address, mutualTls.Port, clientCertificates: true);
+        }
+    }
+
+    private void Listen(KestrelServerOptions kestrel, Uri address, int port, bool clientCertificates)
+    {
+        void Configure(ListenOptions listen) => Secure(listen, clientCertificates);
         if (address.IsLoopback && address.HostNameType == UriHostNameType.Dns)
         {
-            kestrel.ListenLocalhost(address.Port, Secure);
+            kestrel.ListenLocalhost(port, Configure);
         }
         else
         {
             kestrel.Listen(
                 IPAddress.TryParse(address.Host.Trim('[', ']'), out var ip) ? ip : IPAddress.Any,
-                address.Port,
-                Secure
+                port,
+                Configure
             );
         }
     }
@@ -67,7 +79,7 @@ internal sealed class KestrelSetup(
         kestrel.Http2.MaxRequestHeaderFieldSize = limits.HeaderBytes;
     }
 
-    private void Secure(ListenOptions listen)
+    private void Secure(ListenOptions listen, bool clientCertificates)
     {
         listen.Protocols = HttpProtocols.Http1AndHttp2;
         listen.Use(next => connection => connections.CountAsync(connection, () => next(connection)));
@@ -75,17 +87,30 @@ internal sealed class KestrelSetup(
             new TlsHandshakeCallbackOptions
             {
                 HandshakeTimeout = TimeSpan.FromSeconds(limits.HandshakeSeconds),
-                OnConnection = _ => ValueTask.FromResult(Handshake()),
+                OnConnection = _ => ValueTask.FromResult(Handshake(clientCertificates)),
             }
         );
     }
 
-    private SslServerAuthenticationOptions Handshake() =>
+    // With client certificates the handshake proves that the client has the key, and no more. Whose certificate it is, the
+    // token endpoint asks: a registered one has no chain (RFC 8705 §2.2). Nothing is fetched at the wish of whoever connects.
+    private SslServerAuthenticationOptions Handshake(bool clientCertificates) =>
         new()
         {
             ServerCertificateContext = certificates.Context,
             EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
             CipherSuitesPolicy = Suites,
             AllowRenegotiation = false,
+            ClientCertificateRequired = clientCertificates,
+            CertificateChainPolicy = clientCertificates
+                ? new X509ChainPolicy
+                {
+                    DisableCertificateDownloads = true,
+                    RevocationMode = X509RevocationMode.NoCheck,
+                }
+                : null,
+            RemoteCertificateValidationCallback = clientCertificates
+                ? static (_, certificate, _, _) => certificate is not null
+                : null,
         };
 }

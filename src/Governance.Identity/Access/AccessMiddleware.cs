@@ -35,7 +35,7 @@ internal sealed class AccessMiddleware(
         var permission = needed.Permission;
 
         var session = endpoint.Metadata.GetMetadata<SessionMetadata>();
-        var actor = await actors.ReadAsync(context, session);
+        var (actor, problem) = await actors.ReadAsync(context, session);
         context.SetActor(actor ?? Actor.Anonymous);
         if (permission == Permissions.Public)
         {
@@ -44,8 +44,7 @@ internal sealed class AccessMiddleware(
         else if (actor is null)
         {
             await RefuseStrangerAsync(context, endpoint, Refusal.BadToken);
-            context.Response.Headers.WWWAuthenticate =
-                "Bearer realm=\"governance\", error=\"invalid_token\", error_description=\"The token is not valid.\"";
+            TokenProblem.Challenge(context.Response, problem);
             await Refusal.BadToken.WriteAsync(context);
         }
         else if (actor.Kind == ActorKind.Anonymous)
@@ -60,7 +59,7 @@ internal sealed class AccessMiddleware(
         {
             // The refusal is on record before anybody learns of it; a caller who hangs up does not undo that.
             await writer.LogAsync(Denied(context, endpoint, actor, permission), CancellationToken.None);
-            context.Response.Headers.WWWAuthenticate = "Bearer realm=\"governance\", error=\"insufficient_scope\"";
+            TokenProblem.Challenge(context.Response, TokenProblem.Insufficient(context.Request));
             await Refusal.Denied.WriteAsync(context);
         }
     }
@@ -79,7 +78,7 @@ internal sealed class AccessMiddleware(
         }
 
         await RefuseStrangerAsync(context, endpoint, Refusal.NoToken);
-        context.Response.Headers.WWWAuthenticate = "Bearer realm=\"governance\"";
+        TokenProblem.Challenge(context.Response, null);
         await Refusal.NoToken.WriteAsync(context);
     }
 

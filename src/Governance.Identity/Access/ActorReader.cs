@@ -1,7 +1,10 @@
+using System.Buffers;
 using System.Globalization;
 using System.Security.Claims;
 using Governance.Identity.Contracts;
+using Governance.Identity.Engine;
 using Governance.Identity.Federation;
+using Governance.Identity.Server;
 using Governance.Identity.Sessions;
 using Governance.Kernel;
 using Governance.Platform;
@@ -15,18 +18,28 @@ using static OpenIddict.Abstractions.OpenIddictConstants;
 
 namespace Governance.Identity.Access;
 
-/// <summary>Who a request comes from: a bearer token, or the page session where the route takes one.</summary>
+/// <summary>Who a request comes from.</summary>
+/// <param name="Actor">The actor; anonymous without credentials of ours, null when those presented are no good.</param>
+/// <param name="Problem">What is wrong with them.</param>
+internal readonly record struct Reading(Actor? Actor, TokenProblem? Problem = null);
+
+/// <summary>Reads who a request comes from: a bearer or DPoP token, or the page session where the route takes one.</summary>
 internal sealed class ActorReader(
     SubjectReader subjects,
     ExternalSubjects external,
+    DpopGuard guard,
     SessionStore sessions,
     TimeProvider clock,
     IOptions<IdentityOptions> options,
     PlatformOptions platform
 )
 {
+    private const string DpopScheme = "DPoP";
     private const int MaxToken = 8 * 1024;
     private static readonly TimeSpan Life = TimeSpan.FromSeconds(4);
+    private static readonly SearchValues<char> TokenCharacters = SearchValues.Create(
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/="
+    );
 
     // Keyed by hash, so that a memory dump of the cache holds no tokens.
     private readonly ExpiringCache<Digest, Proof> _tokens = new(clock, Life, 10_000);
@@ -35,55 +48,103 @@ internal sealed class ActorReader(
 
     private sealed record Proof(string SubjectId, bool Interactive, DateTimeOffset? AuthenticatedAt)
     {
+        public TokenConfirmation? Confirmation { get; init; }
+
         public bool MultiFactor { get; init; }
     }
 
-    /// <summary>The actor; anonymous without credentials, null when the credentials presented are no good.</summary>
-    public async ValueTask<Actor?> ReadAsync(HttpContext context, SessionMetadata? session)
+    private sealed record Presented(string Token, bool Dpop);
+
+    public async ValueTask<Reading> ReadAsync(HttpContext context, SessionMetadata? session)
     {
         var header = context.Request.Headers.Authorization;
         if (header.Count > 0)
         {
-            return Bearer(header) is { } token && await TokenAsync(context, token) is { } bearer
-                ? await ActorAsync(bearer, context.RequestAborted)
-                : null;
+            return await TokenAsync(context, header);
         }
 
         if (session is null || (!session.Page && !IsOwnOrigin(context.Request)))
         {
-            return Actor.Anonymous;
+            return new Reading(Actor.Anonymous);
         }
 
         var cookie = await context.AuthenticateAsync(IdentitySchemes.Session);
-        return cookie.Succeeded && ProofOf(cookie.Principal) is { } proof
-            ? await ActorAsync(proof, context.RequestAborted) ?? Actor.Anonymous
-            : Actor.Anonymous;
+        return new Reading(
+            cookie.Succeeded && ProofOf(cookie.Principal) is { } proof
+                ? await ActorAsync(proof, context.RequestAborted) ?? Actor.Anonymous
+                : Actor.Anonymous
+        );
     }
 
     /// <summary>Whether the request presents a token that was never valid here, or not lately.</summary>
     public bool IsStranger(HttpContext context)
     {
         var header = context.Request.Headers.Authorization;
-        return header.Count > 0 && !(Bearer(header) is { } token && _familiar.TryGet(Digest.Of(token), out _));
+        return header.Count > 0
+            && !(Parse(header) is { } presented && _familiar.TryGet(Digest.Of(presented.Token), out _));
     }
 
-    private static string? Bearer(StringValues header) =>
-        header is [{ Length: <= MaxToken } value] && value.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase)
-            ? value["Bearer ".Length..].Trim()
-            : null;
-
-    private async ValueTask<Proof?> TokenAsync(HttpContext context, string token)
+    private async ValueTask<Reading> TokenAsync(HttpContext context, StringValues header)
     {
-        var key = Digest.Of(token);
+        if (header is [{ } only] && !IsOurs(only, "Bearer") && !IsOurs(only, DpopScheme))
+        {
+            return new Reading(Actor.Anonymous); // another scheme: no token was sent
+        }
+
+        if (Parse(header) is not { } presented)
+        {
+            return new Reading(null, TokenProblem.Invalid(IsOurs(header[0] ?? "", DpopScheme)));
+        }
+
+        if (await ProofAsync(context, presented) is not { } proof)
+        {
+            return new Reading(null, TokenProblem.Invalid(presented.Dpop));
+        }
+
+        if (await UnboundAsync(context, presented, proof.Confirmation) is { } problem)
+        {
+            return new Reading(null, problem);
+        }
+
+        return await ActorAsync(proof, context.RequestAborted) is { } actor
+            ? new Reading(actor with { SenderConstrained = proof.Confirmation is not null })
+            : new Reading(null, TokenProblem.Invalid(presented.Dpop));
+    }
+
+    // RFC 9110 §11.4: the scheme in any letter case, spaces, a token68; RFC 6750 §2.1 allows no more than that.
+    private static Presented? Parse(StringValues header)
+    {
+        if (header is not [{ Length: <= MaxToken } value])
+        {
+            return null;
+        }
+
+        var space = value.IndexOf(' ', StringComparison.Ordinal);
+        var token = space < 0 ? "" : value[space..].Trim(' ');
+        return token.Length > 0 && !token.AsSpan().ContainsAnyExcept(TokenCharacters)
+            ? new Presented(token, IsOurs(value, DpopScheme))
+            : null;
+    }
+
+    private static bool IsOurs(string header, string scheme) =>
+        header.StartsWith(scheme, StringComparison.OrdinalIgnoreCase)
+        && (header.Length == scheme.Length || header[scheme.Length] == ' ');
+
+    private async ValueTask<Proof?> ProofAsync(HttpContext context, Presented presented)
+    {
+        var key = Digest.Of(presented.Token);
         if (_tokens.TryGet(key, out var known))
         {
             return known;
         }
 
         var generation = _tokens.Generation;
-        if (external.Owns(token))
+        if (external.Owns(presented.Token))
         {
-            if (await external.ReadAsync(token, context.RequestAborted) is not { } login)
+            if (
+                TokenForm.IsBound(presented.Token)
+                || await external.ReadAsync(presented.Token, context.RequestAborted) is not { } login
+            )
             {
                 return null;
             }
@@ -91,16 +152,25 @@ internal sealed class ActorReader(
             return Remember(key, new Proof(login.Id, false, null), generation, login.Expires - clock.GetUtcNow());
         }
 
+        if (TokenForm.Claims(presented.Token, clock.GetUtcNow()) is not { } claims)
+        {
+            return null;
+        }
+
+        // The library reads this header itself, and knows one scheme and one space.
+        context.Request.Headers.Authorization = $"Bearer {presented.Token}";
         var result = await context.AuthenticateAsync(OpenIddictValidationAspNetCoreDefaults.AuthenticationScheme);
         if (
             !result.Succeeded
             || ProofOf(result.Principal) is not { } proof
             || (proof.Interactive && !await sessions.MayUseTokensAsync(result.Principal, context.RequestAborted))
+            || !TokenConfirmation.TryParse(claims[TokenConfirmation.Claim]?.ToJsonString(), out var confirmation)
         )
         {
             return null;
         }
 
+        proof = proof with { Confirmation = confirmation };
         var expires = result.Principal.GetExpirationDate();
         return Remember(key, proof, generation, expires - clock.GetUtcNow() ?? TimeSpan.Zero);
     }
@@ -110,6 +180,36 @@ internal sealed class ActorReader(
         _tokens.Set(key, proof, generation, left);
         _familiar.Set(key, true, _familiar.Generation, left);
         return proof;
+    }
+
+    // A bound token counts with the proof of its key or certificate only, and never as the kind of token that it is not.
+    private async ValueTask<TokenProblem?> UnboundAsync(
+        HttpContext context,
+        Presented presented,
+        TokenConfirmation? confirmation
+    )
+    {
+        if (confirmation?.Key is { } key)
+        {
+            return presented.Dpop
+                ? (await guard.CheckAsync(context, presented.Token, key)).Problem
+                : new TokenProblem(true, TokenProblem.InvalidToken, "The token is bound to a key: send it as DPoP.");
+        }
+
+        if (presented.Dpop)
+        {
+            return new TokenProblem(true, TokenProblem.InvalidToken, "The token is bound to no key.");
+        }
+
+        if (confirmation is null)
+        {
+            return null;
+        }
+
+        var certificate = await context.Connection.GetClientCertificateAsync(context.RequestAborted);
+        return certificate is not null && TokenConfirmation.Of(certificate) == confirmation
+            ? null
+            : new TokenProblem(false, TokenProblem.InvalidToken, "The token is bound to another client certificate.");
     }
 
     private static Proof? ProofOf(ClaimsPrincipal principal)

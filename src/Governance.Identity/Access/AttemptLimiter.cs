@@ -5,10 +5,13 @@ using Microsoft.Extensions.Options;
 
 namespace Governance.Identity.Access;
 
-/// <summary>Bounds guessing and hashing work: a fixed window per client address.</summary>
+/// <summary>Bounds guessing and hashing work: a fixed window per client address and, for codes of devices, per person.</summary>
 internal sealed class AttemptLimiter(IOptions<IdentityOptions> options) : IDisposable
 {
     private readonly PartitionedRateLimiter<string> _signIns = Window(options.Value.SignInPerMinute);
+    private readonly PartitionedRateLimiter<string> _deviceCodes = Window(
+        Math.Max(1, options.Value.SignInPerMinute / 3)
+    );
     private readonly PartitionedRateLimiter<string> _strangers = Window(options.Value.StrangersPerMinute);
     private readonly PartitionedRateLimiter<string> _tokens = Window(options.Value.TokensPerMinute);
 
@@ -19,12 +22,15 @@ internal sealed class AttemptLimiter(IOptions<IdentityOptions> options) : IDispo
         var limiter =
             path.StartsWithSegments("/connect/token", StringComparison.OrdinalIgnoreCase)
             || path.StartsWithSegments("/connect/introspect", StringComparison.OrdinalIgnoreCase)
+            || path.StartsWithSegments("/connect/par", StringComparison.OrdinalIgnoreCase)
+            || path.StartsWithSegments("/connect/device", StringComparison.OrdinalIgnoreCase)
             || path.StartsWithSegments("/connect/revoke", StringComparison.OrdinalIgnoreCase)
                 ? _tokens
             : HttpMethods.IsPost(context.Request.Method)
             && (
                 path.StartsWithSegments("/signin", StringComparison.OrdinalIgnoreCase)
                 || path.StartsWithSegments("/setup", StringComparison.OrdinalIgnoreCase)
+                || path.StartsWithSegments("/connect/verify", StringComparison.OrdinalIgnoreCase)
                 || path.StartsWithSegments("/enrol", StringComparison.OrdinalIgnoreCase)
             )
                 ? _signIns
@@ -42,9 +48,13 @@ internal sealed class AttemptLimiter(IOptions<IdentityOptions> options) : IDispo
     public bool IsExhausted(HttpContext context) =>
         _strangers.GetStatistics(AddressOf(context)) is { CurrentAvailablePermits: 0 };
 
+    /// <summary>Whether a person may try one more code of a device now.</summary>
+    public bool AllowsDeviceCode(string subjectId) => Take(_deviceCodes, subjectId);
+
     public void Dispose()
     {
         _signIns.Dispose();
+        _deviceCodes.Dispose();
         _tokens.Dispose();
         _strangers.Dispose();
     }

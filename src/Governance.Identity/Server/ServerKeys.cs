@@ -1,66 +1,194 @@
 using System.Security.Cryptography;
-using Governance.Platform;
-using Governance.Platform.Blobs;
+using System.Text.Json.Nodes;
+using Governance.Identity.Engine;
+using Governance.Identity.Storage;
+using Governance.Kernel;
+using Governance.Platform.Database;
 using Governance.Platform.Keys;
+using Governance.Platform.Logging;
+using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
 using Microsoft.IdentityModel.Tokens;
 
 namespace Governance.Identity.Server;
 
-/// <summary>The issuer's keys, made on first use and stored wrapped under <c>&lt;data&gt;/keys</c>: ECDSA P-256 for tokens, AES-256 for codes.</summary>
-internal sealed class ServerKeys : IDisposable
+/// <summary>
+/// The issuer's keys: ECDSA P-256 for tokens, AES-256 for codes and refresh tokens, in generations that lie wrapped in the
+/// database, so that every gateway on it signs with the same one and knows the next one before it is used.
+/// </summary>
+internal sealed class ServerKeys(
+    IDbContextFactory<GovernanceDb> databases,
+    IWriter writer,
+    IKeyWrap wrap,
+    TimeProvider clock,
+    IOptions<IdentityOptions> options
+) : IDisposable
 {
-    private const int MaxFile = 4096;
-    private readonly ECDsa _signing;
+    private const string SigningPurpose = "oidc-signing";
+    private const string EncryptionPurpose = "oidc-encryption";
+    private readonly Dictionary<string, Generation> _known = [];
+    private readonly SemaphoreSlim _loading = new(1);
+    private volatile IReadOnlyList<Generation> _inUse = [];
 
-    public ServerKeys(IKeyWrap wrap, PlatformOptions platform)
+    /// <summary>One generation, unwrapped.</summary>
+    internal sealed record Generation(KeyTime Time, ECDsaSecurityKey Signing, SymmetricSecurityKey Encryption)
     {
-        Directory = Path.Combine(platform.DataDirectory, "keys");
-        System.IO.Directory.CreateDirectory(Directory);
-        _signing = ECDsa.Create();
-        var signing = LoadOrCreate(wrap, "oidc-signing", NewSigningKey);
-        _signing.ImportPkcs8PrivateKey(signing, out _);
-        CryptographicOperations.ZeroMemory(signing);
-        var encryption = LoadOrCreate(wrap, "oidc-encryption", () => RandomNumberGenerator.GetBytes(32));
-
-        var thumbprint = SHA256.HashData(_signing.ExportSubjectPublicKeyInfo());
-        Signing = new ECDsaSecurityKey(_signing) { KeyId = Base64UrlEncoder.Encode(thumbprint[..16]) };
-        Encryption = new SymmetricSecurityKey(encryption);
+        /// <summary>Authenticates DPoP nonces.</summary>
+        public byte[] NonceKey { get; } =
+            HKDF.DeriveKey(HashAlgorithmName.SHA256, Encryption.Key, 32, info: "dpop-nonce"u8.ToArray());
     }
 
-    public string Directory { get; }
+    /// <summary>Told when other keys are in use than before.</summary>
+    public event EventHandler? Changed;
 
-    public ECDsaSecurityKey Signing { get; }
+    /// <summary>Generations in use, the signing one first.</summary>
+    public IReadOnlyList<Generation> InUse =>
+        _inUse is { Count: > 0 } keys ? keys : throw new InvalidOperationException("The issuer's keys are not loaded.");
 
-    public SymmetricSecurityKey Encryption { get; }
+    public byte[] NonceKey => InUse[0].NonceKey;
 
-    public void Dispose() => _signing.Dispose();
+    private TimeSpan Kept =>
+        TimeSpan.FromHours(options.Value.RefreshTokenHours) + TimeSpan.FromMinutes(options.Value.AccessTokenMinutes);
 
-    private static byte[] NewSigningKey()
+    /// <summary>Makes the first or the next generation when it is time, forgets what is over, and takes up what others made.</summary>
+    public async Task KeepAsync(CancellationToken cancellationToken)
     {
-        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        return key.ExportPkcs8PrivateKey();
-    }
-
-    private byte[] LoadOrCreate(IKeyWrap wrap, string name, Func<byte[]> create)
-    {
-        var path = Path.Combine(Directory, name + ".key");
-        if (!File.Exists(path))
+        var rows = await RowsAsync(cancellationToken);
+        var times = rows.ConvertAll(TimeOf);
+        var now = clock.GetUtcNow();
+        if (IsDue(times, now) || times.Exists(key => KeySchedule.IsOver(key, times, now, Kept)))
         {
-            var made = create();
-            DurableFile.WriteSecret(path, wrap.Wrap(made, name));
-            CryptographicOperations.ZeroMemory(made);
+            await ChangeAsync(Actor.System, always: false, cancellationToken);
+            rows = await RowsAsync(cancellationToken);
         }
 
-        // Read back even when just made: what is used is what the next start will find.
-        return wrap.Unwrap(Read(path), name);
+        await TakeUpAsync(rows, cancellationToken);
     }
 
-    private static byte[] Read(string path)
+    /// <summary>Makes the next generation now; it signs after the configured lead. Returns its key id.</summary>
+    public async Task<string> RotateAsync(Actor by, CancellationToken cancellationToken)
     {
-        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read);
-        var bytes = new byte[file.Length is > 0 and <= MaxFile ? (int)file.Length : 0];
-        file.ReadExactly(bytes);
-        return bytes;
+        var made = await ChangeAsync(by, always: true, cancellationToken);
+        await TakeUpAsync(await RowsAsync(cancellationToken), cancellationToken);
+        return made;
     }
+
+    public void Dispose() => _loading.Dispose();
+
+    private bool IsDue(IEnumerable<KeyTime> keys, DateTimeOffset now) =>
+        KeySchedule.IsDue(keys, now, TimeSpan.FromDays(options.Value.SigningKeyDays));
+
+    private async Task<string> ChangeAsync(Actor by, bool always, CancellationToken cancellationToken)
+    {
+        var changed = await writer.WriteAsync<string>(
+            async (session, token) =>
+            {
+                var rows = await session.Db.Set<IssuerKeyRow>().ToListAsync(token);
+                var times = rows.ConvertAll(TimeOf);
+                foreach (var row in rows.Where(row => KeySchedule.IsOver(TimeOf(row), times, session.Now, Kept)))
+                {
+                    session.Db.Remove(row);
+                    await LogAsync(session, "identity.issuer_key_removed", by, row, token);
+                }
+
+                if (!always && !IsDue(times, session.Now))
+                {
+                    await session.Db.SaveChangesAsync(token);
+                    return "";
+                }
+
+                var lead = TimeSpan.FromMinutes(rows.Count == 0 ? 0 : options.Value.SigningKeyLeadMinutes);
+                var made = New(session.Now, session.Now + lead);
+                session.Db.Add(made);
+                await session.Db.SaveChangesAsync(token);
+                await LogAsync(session, "identity.issuer_key_added", by, made, token);
+                return made.Id;
+            },
+            cancellationToken
+        );
+        return changed.Value;
+    }
+
+    private static Task LogAsync(
+        WriteSession session,
+        string kind,
+        Actor by,
+        IssuerKeyRow row,
+        CancellationToken cancellationToken
+    ) =>
+        session.LogAsync(
+            new LogEntry(kind, by, $"issuer-key:{row.Id}", LogOutcome.Done)
+            {
+                Details = new JsonObject { ["activeFrom"] = row.ActiveFrom.ToUnixTimeSeconds() },
+            },
+            cancellationToken
+        );
+
+    private IssuerKeyRow New(DateTimeOffset now, DateTimeOffset activeFrom)
+    {
+        using var signing = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var plain = signing.ExportPkcs8PrivateKey();
+        var encryption = RandomNumberGenerator.GetBytes(32);
+        var row = new IssuerKeyRow
+        {
+            Id = Base64UrlEncoder.Encode(SHA256.HashData(signing.ExportSubjectPublicKeyInfo())[..16]),
+            Signing = wrap.Wrap(plain, SigningPurpose),
+            Encryption = wrap.Wrap(encryption, EncryptionPurpose),
+            ActiveFrom = activeFrom,
+            CreatedAt = now,
+        };
+        CryptographicOperations.ZeroMemory(plain);
+        CryptographicOperations.ZeroMemory(encryption);
+        return row;
+    }
+
+    private async Task<List<IssuerKeyRow>> RowsAsync(CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        return await db.Set<IssuerKeyRow>().AsNoTracking().ToListAsync(cancellationToken);
+    }
+
+    private async Task TakeUpAsync(List<IssuerKeyRow> rows, CancellationToken cancellationToken)
+    {
+        await _loading.WaitAsync(cancellationToken);
+        try
+        {
+            foreach (var row in rows.Where(row => !_known.ContainsKey(row.Id)))
+            {
+                _known[row.Id] = Unwrap(row);
+            }
+
+            var inUse = KeySchedule.InUse(rows.ConvertAll(TimeOf), clock.GetUtcNow(), Kept);
+            if (inUse.Select(key => key.Id).SequenceEqual(_inUse.Select(key => key.Time.Id)))
+            {
+                return;
+            }
+
+            // What is over may still be verifying a request that began before: left to the garbage collector.
+            _inUse = [.. inUse.Select(key => _known[key.Id])];
+        }
+        finally
+        {
+            _loading.Release();
+        }
+
+        Changed?.Invoke(this, EventArgs.Empty);
+    }
+
+    private Generation Unwrap(IssuerKeyRow row)
+    {
+        var plain = wrap.Unwrap(row.Signing, SigningPurpose);
+#pragma warning disable CA2000 // lives as long as tokens of this generation
+        var signing = ECDsa.Create();
+#pragma warning restore CA2000
+        signing.ImportPkcs8PrivateKey(plain, out _);
+        CryptographicOperations.ZeroMemory(plain);
+        return new Generation(
+            TimeOf(row),
+            new ECDsaSecurityKey(signing) { KeyId = row.Id },
+            new SymmetricSecurityKey(wrap.Unwrap(row.Encryption, EncryptionPurpose))
+        );
+    }
+
+    private static KeyTime TimeOf(IssuerKeyRow row) => new(row.Id, row.CreatedAt, row.ActiveFrom);
 }

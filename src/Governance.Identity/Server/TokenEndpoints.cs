@@ -11,8 +11,10 @@ using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Http;
 using Microsoft.EntityFrameworkCore;
 using OpenIddict.Abstractions;
+using OpenIddict.Server;
 using OpenIddict.Server.AspNetCore;
 using static OpenIddict.Abstractions.OpenIddictConstants;
+using static OpenIddict.Server.OpenIddictServerEvents;
 
 namespace Governance.Identity.Server;
 
@@ -22,6 +24,9 @@ namespace Governance.Identity.Server;
 /// </summary>
 internal static class TokenEndpoints
 {
+    /// <summary>RFC 9449 §10: the key that a code is asked for, and the private claim that keeps it.</summary>
+    public const string KeyParameter = "dpop_jkt";
+
     private const string Scheme = OpenIddictServerAspNetCoreDefaults.AuthenticationScheme;
 
     /// <summary>GET /connect/authorize: a fresh enough sign-in of an enabled person yields a code, else the sign-in page.</summary>
@@ -33,31 +38,53 @@ internal static class TokenEndpoints
     )
     {
         var request = context.GetOpenIddictServerRequest() ?? throw new InvalidOperationException("Not a request.");
-        var cookie = await context.AuthenticateAsync(IdentitySchemes.SignIn);
-        var id = cookie.Principal?.GetClaim(Claims.Subject) ?? "";
-        var at = cookie.Principal?.GetClaim(Claims.AuthenticationTime) ?? "";
-        if (
-            !cookie.Succeeded
-            || request.HasPromptValue(PromptValues.Login)
-            || IsTooOld(at, request.MaxAge, clock)
-            || await subjects.NowAsync(id, cancellationToken) is not { Kind: ActorKind.Person }
-        )
+        var signedIn = await SignedInAsync(context, subjects, cancellationToken);
+        if (signedIn is null || IsTooOld(context, request, signedIn.GetClaim(Claims.AuthenticationTime), clock))
         {
             return request.HasPromptValue(PromptValues.None)
                 ? Refuse(Errors.LoginRequired, "Nobody is signed in.")
                 : Results.Redirect("/signin" + QueryString.Create("returnUrl", ReturnAddress(context.Request)));
         }
 
-        var identity = NewIdentity(id);
-        identity.SetClaim(Claims.AuthenticationTime, long.Parse(at, CultureInfo.InvariantCulture));
+        var identity = PersonIdentity(signedIn, request.GetScopes());
+        if ((string?)request[KeyParameter] is { Length: > 0 } key)
+        {
+            identity.SetClaim(KeyParameter, key);
+        }
+
+        return Results.SignIn(new ClaimsPrincipal(identity), authenticationScheme: Scheme);
+    }
+
+    /// <summary>Who is signed in at the pages of the issuer: an enabled person, or null.</summary>
+    public static async Task<ClaimsPrincipal?> SignedInAsync(
+        HttpContext context,
+        SubjectReader subjects,
+        CancellationToken cancellationToken
+    )
+    {
+        var cookie = await context.AuthenticateAsync(IdentitySchemes.SignIn);
+        var id = cookie.Principal?.GetClaim(Claims.Subject) ?? "";
+        return cookie.Succeeded && await subjects.NowAsync(id, cancellationToken) is { Kind: ActorKind.Person }
+            ? cookie.Principal
+            : null;
+    }
+
+    /// <summary>What tokens say about a person who signed in: nothing but who, when, how and in which session.</summary>
+    public static ClaimsIdentity PersonIdentity(ClaimsPrincipal signedIn, ImmutableArray<string> scopes)
+    {
+        var identity = NewIdentity(signedIn.GetClaim(Claims.Subject)!);
+        identity.SetClaim(
+            Claims.AuthenticationTime,
+            long.Parse(signedIn.GetClaim(Claims.AuthenticationTime)!, CultureInfo.InvariantCulture)
+        );
         identity.SetClaims(
             Claims.AuthenticationMethodReference,
-            cookie.Principal!.GetClaims(Claims.AuthenticationMethodReference)
+            signedIn.GetClaims(Claims.AuthenticationMethodReference)
         );
-        identity.SetClaim(SignInMethods.SessionId, cookie.Principal!.GetClaim(SignInMethods.SessionId));
-        identity.SetScopes(request.GetScopes());
+        identity.SetClaim(SignInMethods.SessionId, signedIn.GetClaim(SignInMethods.SessionId));
+        identity.SetScopes(scopes);
         identity.SetDestinations(_ => [Destinations.AccessToken, Destinations.IdentityToken]);
-        return Results.SignIn(new ClaimsPrincipal(identity), authenticationScheme: Scheme);
+        return identity;
     }
 
     /// <summary>POST /connect/token.</summary>
@@ -66,10 +93,20 @@ internal static class TokenEndpoints
         SubjectReader subjects,
         SessionStore sessions,
         IDbContextFactory<GovernanceDb> databases,
+        DpopGuard guard,
+        IOpenIddictApplicationManager clients,
         CancellationToken cancellationToken
     )
     {
         var request = context.GetOpenIddictServerRequest() ?? throw new InvalidOperationException("Not a request.");
+        var granted = request.IsClientCredentialsGrantType()
+            ? null
+            : (await context.AuthenticateAsync(Scheme)).Principal;
+        if (await BindAsync(context, request, granted, guard, (ClientManager)clients) is { } refused)
+        {
+            return refused;
+        }
+
         if (request.IsClientCredentialsGrantType())
         {
             await using var db = await databases.CreateDbContextAsync(cancellationToken);
@@ -82,17 +119,75 @@ internal static class TokenEndpoints
                 : Results.SignIn(new ClaimsPrincipal(NewIdentity(id)), authenticationScheme: Scheme);
         }
 
-        var granted = await context.AuthenticateAsync(Scheme);
         return
-            granted.Principal is { } principal
-            && await subjects.NowAsync(principal.GetClaim(Claims.Subject) ?? "", cancellationToken) is not null
-            && (
-                !SignInMethods.IsInteractive(principal)
-                || await sessions.MayUseTokensAsync(principal, cancellationToken)
-            )
-            ? Results.SignIn(principal, authenticationScheme: Scheme)
+            granted is not null
+            && await subjects.NowAsync(granted.GetClaim(Claims.Subject) ?? "", cancellationToken) is not null
+            && (!SignInMethods.IsInteractive(granted) || await sessions.MayUseTokensAsync(granted, cancellationToken))
+            ? Results.SignIn(granted, authenticationScheme: Scheme)
             : Refuse(Errors.InvalidGrant, "The account is disabled, or was signed out everywhere.");
     }
+
+    // What the request proves to hold is what the tokens will be bound to, and must be what the grant is bound to already.
+    private static async Task<IResult?> BindAsync(
+        HttpContext context,
+        OpenIddictRequest request,
+        ClaimsPrincipal? granted,
+        DpopGuard guard,
+        ClientManager clients
+    )
+    {
+        TokenConfirmation? confirmation = null;
+        if (DpopGuard.IsPresent(context))
+        {
+            var (key, problem) = await guard.CheckAsync(context);
+            if (problem is not null)
+            {
+                return Refuse(problem.Error, problem.Description);
+            }
+
+            confirmation = TokenConfirmation.OfKey(key!);
+        }
+        else if (await context.Connection.GetClientCertificateAsync(context.RequestAborted) is { } certificate)
+        {
+            confirmation = TokenConfirmation.Of(certificate);
+        }
+
+        var client =
+            await clients.FindByClientIdAsync(request.ClientId ?? "", context.RequestAborted)
+            ?? throw new InvalidOperationException("The library lets no unknown client through.");
+        var registration = await clients.RegistrationOfAsync(client, context.RequestAborted);
+        var bound = registration.Binding switch
+        {
+            ClientRegistration.None => true,
+            ClientRegistration.DpopBinding => confirmation?.Key is not null,
+            ClientRegistration.MutualTlsBinding => confirmation?.Certificate is not null,
+            _ => confirmation is not null,
+        };
+        if (!bound)
+        {
+            return Refuse(Errors.InvalidRequest, $"This client must bind its tokens: {registration.Binding}.");
+        }
+
+        if (
+            !TokenConfirmation.TryParse(granted?.GetClaim(TokenConfirmation.Claim), out var before)
+            || (before is not null && before != confirmation)
+            || (granted?.GetClaim(KeyParameter) is { } asked && asked != confirmation?.Key)
+        )
+        {
+            return Refuse(Errors.InvalidGrant, "The grant is bound to another key or certificate.");
+        }
+
+        if (confirmation is not null)
+        {
+            BindTokens.Remember(Transaction(context), confirmation, registration.Method == ClientRegistration.None);
+        }
+
+        return null;
+    }
+
+    private static OpenIddictServerTransaction Transaction(HttpContext context) =>
+        context.Features.Get<OpenIddictServerAspNetCoreFeature>()?.Transaction
+        ?? throw new InvalidOperationException("Not a request of the protocol.");
 
     private static ClaimsIdentity NewIdentity(string subject)
     {
@@ -103,15 +198,26 @@ internal static class TokenEndpoints
         return identity;
     }
 
-    private static bool IsTooOld(string at, long? maxAge, TimeProvider clock) =>
-        !long.TryParse(at, NumberStyles.None, CultureInfo.InvariantCulture, out var seconds)
-        || (maxAge is { } limit && clock.GetUtcNow().ToUnixTimeSeconds() - seconds > limit);
+    private static bool IsTooOld(HttpContext context, OpenIddictRequest request, string? at, TimeProvider clock)
+    {
+        if (!long.TryParse(at, NumberStyles.None, CultureInfo.InvariantCulture, out var seconds))
+        {
+            return true;
+        }
+
+        // A pushed request keeps its prompt for ever, so signing in after it was pushed is what answers it.
+        var pushed = Transaction(context)
+            .GetProperty<ProcessAuthenticationContext>(typeof(ProcessAuthenticationContext).FullName!)
+            ?.RequestTokenPrincipal?.GetCreationDate();
+        return (request.HasPromptValue(PromptValues.Login) && !(pushed?.ToUnixTimeSeconds() <= seconds))
+            || (request.MaxAge is { } limit && clock.GetUtcNow().ToUnixTimeSeconds() - seconds > limit);
+    }
 
     // Without its prompt, or signing in would ask for signing in again.
     private static string ReturnAddress(HttpRequest request) =>
         request.Path + QueryString.Create(request.Query.Where(pair => pair.Key != "prompt"));
 
-    private static IResult Refuse(string error, string description) =>
+    public static IResult Refuse(string error, string description) =>
         Results.Forbid(
             new AuthenticationProperties(
                 new Dictionary<string, string?>(StringComparer.Ordinal)

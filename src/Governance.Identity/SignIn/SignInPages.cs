@@ -270,10 +270,14 @@ internal static class SignInPages
         );
     }
 
-    // Only ever back into the authorization endpoint, so the parameter can't lead anywhere else.
+    // Only ever back into the authorization and device pages, so the parameter can't lead anywhere else.
     private static string ReturnUrl(HttpContext context) =>
         context.Request.Query["returnUrl"] is [{ Length: <= 4096 } url]
-        && url.StartsWith("/connect/authorize?", StringComparison.Ordinal)
+        && (
+            url.StartsWith("/connect/authorize?", StringComparison.Ordinal)
+            || url == DevicePage.Path
+            || url.StartsWith($"{DevicePage.Path}?", StringComparison.Ordinal)
+        )
         && !url.Any(char.IsControl)
             ? url
             : "/";

@@ -15,13 +15,14 @@ using Microsoft.Extensions.Options;
 
 namespace Governance.Identity.Startup;
 
-/// <summary>Before the first request: roles are seeded or read, the built-in clients registered, set-up opened when nobody exists.</summary>
+/// <summary>Before the first request: keys are made or read, roles are seeded or read, the built-in clients registered, set-up opened when nobody exists.</summary>
 internal sealed partial class IdentityStartup(
     IDbContextFactory<GovernanceDb> databases,
     IWriter writer,
     SubjectReader reader,
     SubjectStore subjects,
     Clients clients,
+    ServerKeys keys,
     SetupCode setup,
     PlatformOptions platform,
     IOptions<IdentityOptions> options,
@@ -30,6 +31,7 @@ internal sealed partial class IdentityStartup(
 {
     public async Task StartAsync(CancellationToken cancellationToken)
     {
+        await keys.KeepAsync(cancellationToken);
         await SeedRolesAsync(cancellationToken);
         await using (var db = await databases.CreateDbContextAsync(cancellationToken))
         {

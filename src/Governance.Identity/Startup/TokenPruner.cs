@@ -1,3 +1,4 @@
+using Governance.Identity.Access;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -5,9 +6,13 @@ using OpenIddict.Abstractions;
 
 namespace Governance.Identity.Startup;
 
-/// <summary>Deletes expired token rows and spent authorizations once an hour, a day after they ended.</summary>
-internal sealed partial class TokenPruner(IServiceScopeFactory scopes, TimeProvider clock, ILogger<TokenPruner> logger)
-    : BackgroundService
+/// <summary>Deletes expired token rows and spent authorizations a day after they ended, and used proofs that are too old anyway; once an hour.</summary>
+internal sealed partial class TokenPruner(
+    IServiceScopeFactory scopes,
+    ReplayStore replays,
+    TimeProvider clock,
+    ILogger<TokenPruner> logger
+) : BackgroundService
 {
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -21,6 +26,7 @@ internal sealed partial class TokenPruner(IServiceScopeFactory scopes, TimeProvi
                 var services = scope.ServiceProvider;
                 await services.GetRequiredService<IOpenIddictTokenManager>().PruneAsync(before, stoppingToken);
                 await services.GetRequiredService<IOpenIddictAuthorizationManager>().PruneAsync(before, stoppingToken);
+                await replays.ForgetAsync(clock.GetUtcNow(), stoppingToken);
             }
             catch (Exception exception) when (exception is not OperationCanceledException)
             {

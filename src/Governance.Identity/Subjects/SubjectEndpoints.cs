@@ -1,7 +1,8 @@
-using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Governance.Identity.Contracts;
+using Governance.Identity.Server;
+using Governance.Identity.Services;
 using Governance.Kernel;
 using Governance.Platform.Web;
 using Microsoft.AspNetCore.Builder;
@@ -21,8 +22,6 @@ internal sealed record GrantInput(
     DateTimeOffset? ExpiresAt = null
 );
 
-internal sealed record ServiceInput(string ClientId, IReadOnlyList<GrantInput> Grants);
-
 internal sealed record EnabledInput(bool Enabled);
 
 internal sealed record GrantOutput(
@@ -39,10 +38,6 @@ internal sealed record GrantOutput(
 internal sealed record SubjectOutput(string Id, string Kind, string DisplayName, IReadOnlyList<GrantOutput> Grants);
 
 internal sealed record SubjectPage(IReadOnlyList<SubjectOutput> Items, string? NextToken);
-
-internal sealed record ServiceOutput(string Id, string ClientId, string ClientSecret);
-
-internal sealed record IdOutput(string Id);
 
 internal sealed record WhoAmI(
     string Id,
@@ -68,10 +63,14 @@ internal sealed record WhoAmI(
 [JsonSerializable(typeof(LoginList))]
 [JsonSerializable(typeof(System.Text.Json.Nodes.JsonObject))]
 [JsonSerializable(typeof(ServiceInput))]
+[JsonSerializable(typeof(ServiceChangeInput))]
+[JsonSerializable(typeof(SecretInput))]
+[JsonSerializable(typeof(ServiceView))]
+[JsonSerializable(typeof(IssuerKeys))]
+[JsonSerializable(typeof(RotationInput))]
 [JsonSerializable(typeof(EnabledInput))]
 [JsonSerializable(typeof(SubjectPage))]
 [JsonSerializable(typeof(ServiceOutput))]
-[JsonSerializable(typeof(IdOutput))]
 [JsonSerializable(typeof(WhoAmI))]
 internal sealed partial class IdentityJson : JsonSerializerContext;
 
@@ -95,7 +94,6 @@ internal static class SubjectEndpoints
         var manage = api.MapGroup("").RequirePermission(Permissions.IdentityManage, everywhere: true);
         manage.MapGet("/subjects", ListAsync);
         PersonEndpoints.Map(manage);
-        manage.MapPost("/services", AddServiceAsync);
         manage.MapPost("/subjects/{id}/enabled", SetEnabledAsync);
     }
 
@@ -156,42 +154,6 @@ internal static class SubjectEndpoints
             ),
             IdentityJson.Default.SubjectPage
         );
-    }
-
-    private static async Task<IResult> AddServiceAsync(
-        HttpContext context,
-        IAccess access,
-        SubjectStore store,
-        CancellationToken cancellationToken
-    )
-    {
-        if (await RefusedAsync(context, access, cancellationToken) is { } refused)
-        {
-            return refused;
-        }
-
-        var input = await ReadAsync(context, IdentityJson.Default.ServiceInput, cancellationToken);
-        if (!input.Ok || Grants(input.Value.Grants) is not { } grants)
-        {
-            return (input.Failure ?? BadJson).ToProblem();
-        }
-
-        var secret = new Secret(RandomNumberGenerator.GetHexString(64, lowercase: true));
-        var added = await store.EnrolServiceAsync(
-            context.GetActor(),
-            input.Value.ClientId,
-            secret,
-            grants,
-            cancellationToken
-        );
-        context.Response.Headers.CacheControl = "no-store";
-        return added.Ok
-            ? Results.Json(
-                new ServiceOutput(added.Value.Id, input.Value.ClientId, secret.Reveal()),
-                IdentityJson.Default.ServiceOutput,
-                statusCode: StatusCodes.Status201Created
-            )
-            : added.Failure.ToProblem();
     }
 
     private static async Task<IResult> SetEnabledAsync(
@@ -295,7 +257,4 @@ internal static class SubjectEndpoints
             };
 
     private static string KindText(ActorKind kind) => kind == ActorKind.Person ? "person" : "service";
-
-    private static IResult Created(IdOutput output) =>
-        Results.Json(output, IdentityJson.Default.IdOutput, statusCode: StatusCodes.Status201Created);
 }

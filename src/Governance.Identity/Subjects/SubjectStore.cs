@@ -108,16 +108,35 @@ internal sealed class SubjectStore(
             cancellationToken
         );
 
-    public async Task<Result<SubjectView>> EnrolServiceAsync(
+    public Task<Result<SubjectView>> EnrolServiceAsync(
         Actor by,
         string clientId,
         Secret clientSecret,
         IReadOnlyList<RoleGrant> grants,
         CancellationToken cancellationToken
+    ) =>
+        EnrolServiceAsync(
+            by,
+            clientId,
+            new ClientRegistration(ClientRegistration.Secret, ClientRegistration.None),
+            clientSecret,
+            grants,
+            cancellationToken
+        );
+
+    /// <summary>Creates a service that proves itself as registered; the secret is null when that is not by one.</summary>
+    public async Task<Result<SubjectView>> EnrolServiceAsync(
+        Actor by,
+        string clientId,
+        ClientRegistration registration,
+        Secret? clientSecret,
+        IReadOnlyList<RoleGrant> grants,
+        CancellationToken cancellationToken
     )
     {
         var row = NewRow(ActorKind.Service, clientId, clientId);
-        return (Check(row, grants) ?? AccountRules.CheckSecret(clientSecret)) is { } broken
+        return
+            (Check(row, grants) ?? (clientSecret is null ? null : AccountRules.CheckSecret(clientSecret))) is { } broken
             ? broken
             : await AddAsync(
                 by,
@@ -125,7 +144,7 @@ internal sealed class SubjectStore(
                 grants,
                 async (session, token) =>
                 {
-                    await clients.AddServiceAsync(session, row.Name, clientSecret, token);
+                    await clients.AddServiceAsync(session, row.Name, registration, clientSecret, token);
                     return "identity.service_enrolled";
                 },
                 cancellationToken

@@ -35,7 +35,10 @@ public sealed class GateTests : IAsyncLifetime
         var body = await response.Content.ReadFromJsonAsync<JsonNode>();
 
         Assert.Equal(HttpStatusCode.Unauthorized, response.StatusCode);
-        Assert.Equal("Bearer realm=\"governance\"", response.Headers.WwwAuthenticate.ToString());
+        Assert.Equal(
+            "Bearer realm=\"governance\", DPoP realm=\"governance\", algs=\"ES256 ES384 PS256\"",
+            response.Headers.WwwAuthenticate.ToString()
+        );
         Assert.Equal("application/problem+json", response.Content.Headers.ContentType!.MediaType);
         Assert.Equal("identity.unauthenticated", body!["code"]!.GetValue<string>());
     }

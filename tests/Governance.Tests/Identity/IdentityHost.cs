@@ -24,6 +24,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -49,6 +50,9 @@ public sealed partial class IdentityHost : IAsyncDisposable
 
     public string Url { get; }
 
+    /// <summary>The listener that asks for client certificates.</summary>
+    public string MutualTlsUrl { get; private init; } = "";
+
     public string DataDirectory => Path.Combine(_root, "data");
 
     public IServiceProvider Services => _app.Services;
@@ -63,13 +67,13 @@ public sealed partial class IdentityHost : IAsyncDisposable
     public static async Task<IdentityHost> StartAsync(
         Action<IdentityOptions>? configure = null,
         string? policies = null,
-        string? root = null
+        string? root = null,
+        int? port = null
     )
     {
         root ??= Directory.CreateTempSubdirectory("governance-identity-").FullName;
         Directory.CreateDirectory(Path.Combine(root, "data"));
-        var port = FreePort();
-        var url = $"https://localhost:{port}";
+        var url = $"https://localhost:{port ??= FreePort()}";
         var certificate = SelfSigned();
         var builder = WebApplication.CreateBuilder(
             new WebApplicationOptions { ContentRootPath = root, EnvironmentName = "Production" }
@@ -80,9 +84,24 @@ public sealed partial class IdentityHost : IAsyncDisposable
             builder.Logging.AddConsole();
         }
 
+        var mutualPort = FreePort();
         builder.WebHost.ConfigureKestrel(kestrel =>
-            kestrel.Listen(IPAddress.Loopback, port, listen => listen.UseHttps(certificate))
-        );
+        {
+            kestrel.Listen(IPAddress.Loopback, port.Value, listen => listen.UseHttps(certificate));
+            kestrel.Listen(
+                IPAddress.Loopback,
+                mutualPort,
+                listen =>
+                    listen.UseHttps(
+                        certificate,
+                        https =>
+                        {
+                            https.ClientCertificateMode = ClientCertificateMode.RequireCertificate;
+                            https.AllowAnyClientCertificate();
+                        }
+                    )
+            );
+        });
         builder.Services.AddSingleton(
             new PlatformOptions
             {
@@ -104,6 +123,7 @@ public sealed partial class IdentityHost : IAsyncDisposable
             options.SignInPerMinute = 1000;
             options.TokensPerMinute = 1000;
             options.StrangersPerMinute = 100_000;
+            options.MutualTlsUrl = $"https://localhost:{mutualPort}";
             options.Backchannel = () => Trusting(certificate);
             configure?.Invoke(options);
         });
@@ -117,13 +137,25 @@ public sealed partial class IdentityHost : IAsyncDisposable
             await db.Database.EnsureCreatedAsync(TestContext.Current.CancellationToken);
         }
 
+        // As the real host does: addresses come from the settings, never from the request.
+        app.Use(
+            (context, next) =>
+            {
+                context.Request.Host = HostString.FromUriComponent(new Uri(url));
+                return next(context);
+            }
+        );
         app.UseRouting();
         app.UseIdentity();
         app.MapIdentity();
         app.MapConsole();
         MapProbes(app);
         await app.StartAsync(TestContext.Current.CancellationToken);
-        return new IdentityHost(app, root, certificate, url) { Clock = clock };
+        return new IdentityHost(app, root, certificate, url)
+        {
+            MutualTlsUrl = $"https://localhost:{mutualPort}",
+            Clock = clock,
+        };
     }
 
     /// <summary>Stops the server and keeps its directory, for a restart on the same data.</summary>
@@ -153,6 +185,20 @@ public sealed partial class IdentityHost : IAsyncDisposable
         handler.CookieContainer = cookies ?? handler.CookieContainer;
         var client = new HttpClient(handler) { BaseAddress = new Uri(Url) };
         _cookies.Add(client, handler.CookieContainer);
+        if (token is not null)
+        {
+            client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token);
+        }
+
+        return client;
+    }
+
+    /// <summary>A client of the listener with client certificates.</summary>
+    public HttpClient Client(X509Certificate2 certificate, string? token = null)
+    {
+        var handler = Trusting(_certificate);
+        handler.ClientCertificates.Add(certificate);
+        var client = new HttpClient(handler) { BaseAddress = new Uri(MutualTlsUrl) };
         if (token is not null)
         {
             client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token);

@@ -3,6 +3,10 @@ using System.Net;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
+using Governance.Identity.Storage;
+using Governance.Platform.Database;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Governance.Tests.Identity;
 
@@ -279,19 +283,19 @@ public sealed class TokenTests : IAsyncLifetime
     public async Task Keys_survive_a_restart_and_lie_wrapped()
     {
         var token = await _host.ServiceTokenAsync("ci-bot");
-        var wrapped = await File.ReadAllBytesAsync(Path.Combine(_host.DataDirectory, "keys", "oidc-signing.key"));
+        var kid = Part(token, 0)["kid"]!.GetValue<string>();
         var root = await _host.StopAsync();
 
         _host = await IdentityHost.StartAsync(root: root);
+        await using var db = _host.Services.GetRequiredService<IDbContextFactory<GovernanceDb>>().CreateDbContext();
+        var row = Assert.Single(await db.Set<IssuerKeyRow>().ToListAsync(TestContext.Current.CancellationToken));
         using var key = ECDsa.Create();
 
-        Assert.ThrowsAny<CryptographicException>(() => key.ImportPkcs8PrivateKey(wrapped, out _));
+        Assert.Equal(kid, row.Id);
+        Assert.Equal(kid, Part(await _host.ServiceTokenAsync("cd-bot"), 0)["kid"]!.GetValue<string>());
+        Assert.ThrowsAny<CryptographicException>(() => key.ImportPkcs8PrivateKey(row.Signing, out _));
         // A new port is a new issuer, so the old token is refused although its signature is right.
         Assert.Null(await _host.WhoAmIAsync(token));
-        Assert.Equal(
-            wrapped,
-            await File.ReadAllBytesAsync(Path.Combine(_host.DataDirectory, "keys", "oidc-signing.key"))
-        );
     }
 
     private static JsonNode Part(string token, int index)

@@ -466,6 +466,31 @@ namespace Governance.Gateway.Database.Migrations
                     b.ToTable("identity_groups", (string)null);
                 });
 
+            modelBuilder.Entity("Governance.Identity.Storage.IssuerKeyRow", b =>
+                {
+                    b.Property<string>("Id")
+                        .HasMaxLength(64)
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("ActiveFrom")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<long>("CreatedAt")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<byte[]>("Encryption")
+                        .IsRequired()
+                        .HasColumnType("BLOB");
+
+                    b.Property<byte[]>("Signing")
+                        .IsRequired()
+                        .HasColumnType("BLOB");
+
+                    b.HasKey("Id");
+
+                    b.ToTable("identity_issuer_keys", (string)null);
+                });
+
             modelBuilder.Entity("Governance.Identity.Storage.LoginRow", b =>
                 {
                     b.Property<Guid>("Id")
@@ -703,6 +728,22 @@ namespace Governance.Gateway.Database.Migrations
                         .IsUnique();
 
                     b.ToTable("identity_subjects", (string)null);
+                });
+
+            modelBuilder.Entity("Governance.Identity.Storage.UsedOnceRow", b =>
+                {
+                    b.Property<string>("Hash")
+                        .HasMaxLength(64)
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("Until")
+                        .HasColumnType("INTEGER");
+
+                    b.HasKey("Hash");
+
+                    b.HasIndex("Until");
+
+                    b.ToTable("identity_used_once", (string)null);
                 });
 
             modelBuilder.Entity("Governance.Lineage.Storage.EdgeRow", b =>

@@ -520,6 +520,32 @@ namespace Governance.Gateway.Database.PostgreSql.Migrations
                     b.ToTable("identity_groups", (string)null);
                 });
 
+            modelBuilder.Entity("Governance.Identity.Storage.IssuerKeyRow", b =>
+                {
+                    b.Property<string>("Id")
+                        .HasMaxLength(64)
+                        .HasColumnType("character varying(64)")
+                        .UseCollation("C");
+
+                    b.Property<long>("ActiveFrom")
+                        .HasColumnType("bigint");
+
+                    b.Property<long>("CreatedAt")
+                        .HasColumnType("bigint");
+
+                    b.Property<byte[]>("Encryption")
+                        .IsRequired()
+                        .HasColumnType("bytea");
+
+                    b.Property<byte[]>("Signing")
+                        .IsRequired()
+                        .HasColumnType("bytea");
+
+                    b.HasKey("Id");
+
+                    b.ToTable("identity_issuer_keys", (string)null);
+                });
+
             modelBuilder.Entity("Governance.Identity.Storage.LoginRow", b =>
                 {
                     b.Property<Guid>("Id")
@@ -779,6 +805,23 @@ namespace Governance.Gateway.Database.PostgreSql.Migrations
                         .IsUnique();
 
                     b.ToTable("identity_subjects", (string)null);
+                });
+
+            modelBuilder.Entity("Governance.Identity.Storage.UsedOnceRow", b =>
+                {
+                    b.Property<string>("Hash")
+                        .HasMaxLength(64)
+                        .HasColumnType("character varying(64)")
+                        .UseCollation("C");
+
+                    b.Property<long>("Until")
+                        .HasColumnType("bigint");
+
+                    b.HasKey("Hash");
+
+                    b.HasIndex("Until");
+
+                    b.ToTable("identity_used_once", (string)null);
                 });
 
             modelBuilder.Entity("Governance.Lineage.Storage.EdgeRow", b =>

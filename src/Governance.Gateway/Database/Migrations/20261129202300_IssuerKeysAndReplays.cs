@@ -1,0 +1,57 @@
+﻿using Microsoft.EntityFrameworkCore.Migrations;
+
+#nullable disable
+
+namespace Governance.Gateway.Database.Migrations
+{
+    /// <inheritdoc />
+    public partial class IssuerKeysAndReplays : Migration
+    {
+        /// <inheritdoc />
+        protected override void Up(MigrationBuilder migrationBuilder)
+        {
+            migrationBuilder.CreateTable(
+                name: "identity_issuer_keys",
+                columns: table => new
+                {
+                    Id = table.Column<string>(type: "TEXT", maxLength: 64, nullable: false),
+                    Signing = table.Column<byte[]>(type: "BLOB", nullable: false),
+                    Encryption = table.Column<byte[]>(type: "BLOB", nullable: false),
+                    ActiveFrom = table.Column<long>(type: "INTEGER", nullable: false),
+                    CreatedAt = table.Column<long>(type: "INTEGER", nullable: false),
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_identity_issuer_keys", x => x.Id);
+                }
+            );
+
+            migrationBuilder.CreateTable(
+                name: "identity_used_once",
+                columns: table => new
+                {
+                    Hash = table.Column<string>(type: "TEXT", maxLength: 64, nullable: false),
+                    Until = table.Column<long>(type: "INTEGER", nullable: false),
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_identity_used_once", x => x.Hash);
+                }
+            );
+
+            migrationBuilder.CreateIndex(
+                name: "IX_identity_used_once_Until",
+                table: "identity_used_once",
+                column: "Until"
+            );
+        }
+
+        /// <inheritdoc />
+        protected override void Down(MigrationBuilder migrationBuilder)
+        {
+            migrationBuilder.DropTable(name: "identity_issuer_keys");
+
+            migrationBuilder.DropTable(name: "identity_used_once");
+        }
+    }
+}

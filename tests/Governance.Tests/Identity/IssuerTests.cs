@@ -1,0 +1,249 @@
+using System.Net;
+using System.Net.Http.Json;
+using System.Text.Json.Nodes;
+using System.Web;
+using Governance.Identity.Engine;
+using Governance.Identity.Server;
+using Governance.Kernel;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Governance.Tests.Identity;
+
+/// <summary>What the issuer announces, how requests are pushed, how refresh tokens and keys are replaced.</summary>
+public sealed class IssuerTests : IAsyncLifetime
+{
+    private IdentityHost _host = null!;
+
+    public async ValueTask InitializeAsync() => _host = await IdentityHost.StartAsync();
+
+    public ValueTask DisposeAsync() => _host.DisposeAsync();
+
+    [Fact]
+    public async Task Discovery_announces_what_is_there_and_no_more()
+    {
+        using var client = _host.Client();
+
+        var document = (await client.GetFromJsonAsync<JsonNode>("/.well-known/openid-configuration"))!;
+
+        Assert.Equal(["code"], Texts(document["response_types_supported"]));
+        Assert.Equal(["form_post", "query"], Texts(document["response_modes_supported"]));
+        Assert.Equal(
+            [
+                "authorization_code",
+                "client_credentials",
+                "refresh_token",
+                "urn:ietf:params:oauth:grant-type:device_code",
+            ],
+            Texts(document["grant_types_supported"])
+        );
+        Assert.Equal(
+            ["client_secret_basic", "client_secret_post", "private_key_jwt", "self_signed_tls_client_auth"],
+            Texts(document["token_endpoint_auth_methods_supported"])
+        );
+        Assert.Equal(["S256"], Texts(document["code_challenge_methods_supported"]));
+        Assert.Equal(["ES256"], Texts(document["id_token_signing_alg_values_supported"]));
+        Assert.Equal(["ES256", "ES384", "PS256"], Texts(document["dpop_signing_alg_values_supported"]));
+        Assert.Equal(["ES256", "ES384", "PS256"], Texts(document["token_endpoint_auth_signing_alg_values_supported"]));
+        Assert.True(document["authorization_response_iss_parameter_supported"]!.GetValue<bool>());
+        Assert.True(document["tls_client_certificate_bound_access_tokens"]!.GetValue<bool>());
+        Assert.Equal(
+            $"{_host.MutualTlsUrl}/connect/token",
+            document["mtls_endpoint_aliases"]!["token_endpoint"]!.GetValue<string>()
+        );
+        Assert.Equal($"{_host.Url}/connect/par", document["pushed_authorization_request_endpoint"]!.GetValue<string>());
+    }
+
+    [Fact]
+    public async Task A_pushed_request_gives_one_code_and_the_answer_names_the_issuer()
+    {
+        await _host.EnrolPersonAsync("maria");
+        using var browser = _host.Client();
+        var (verifier, challenge) = IdentityHost.Proof();
+        var pushed = await PushAsync(challenge);
+        var address = $"/connect/authorize?client_id=governance-cli&request_uri={HttpUtility.UrlEncode(pushed)}";
+
+        using var toPage = await browser.GetAsync(address);
+        using var signedIn = await IdentityHost.SignInAsync(
+            browser,
+            "maria",
+            IdentityHost.Password,
+            toPage.Headers.Location!.OriginalString
+        );
+        using var back = await _host.FollowAsync(browser, signedIn);
+        var query = HttpUtility.ParseQueryString(back.Headers.Location!.Query);
+        var (status, _) = await _host.TokenAsync(IdentityHost.CodeExchange(query["code"]!, verifier));
+        using var again = await browser.GetAsync(address);
+
+        Assert.Equal($"{_host.Url}/", query["iss"]);
+        Assert.Equal(HttpStatusCode.OK, status);
+        Assert.DoesNotContain("code=", again.Headers.Location?.Query ?? "", StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_client_that_must_push_is_refused_otherwise()
+    {
+        using var browser = _host.Client();
+        var (_, challenge) = IdentityHost.Proof();
+        var redirect = Uri.EscapeDataString($"{_host.Url}/signin-oidc");
+
+        using var response = await browser.GetAsync(
+            $"/connect/authorize?client_id=governance-console&response_type=code&scope=openid&redirect_uri={redirect}&code_challenge={challenge}&code_challenge_method=S256"
+        );
+
+        var said = response.Headers.Location?.Query ?? await response.Content.ReadAsStringAsync();
+        Assert.Contains("invalid_request", said, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_pushed_wish_to_sign_in_again_is_fulfilled_once()
+    {
+        await _host.EnrolPersonAsync("maria");
+        using var browser = _host.Client();
+        using var before = await IdentityHost.SignInAsync(browser, "maria", IdentityHost.Password);
+        await Task.Delay(1100, TestContext.Current.CancellationToken); // times are whole seconds
+        var pushed = await PushAsync(IdentityHost.Proof().Challenge, prompt: "login");
+
+        using var toPage = await browser.GetAsync(
+            $"/connect/authorize?client_id=governance-cli&request_uri={HttpUtility.UrlEncode(pushed)}"
+        );
+        using var signedIn = await IdentityHost.SignInAsync(
+            browser,
+            "maria",
+            IdentityHost.Password,
+            toPage.Headers.Location!.OriginalString
+        );
+        using var back = await _host.FollowAsync(browser, signedIn);
+
+        Assert.StartsWith("/signin", toPage.Headers.Location!.OriginalString, StringComparison.Ordinal);
+        Assert.Contains("code=", back.Headers.Location!.Query, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_refresh_token_that_comes_back_ends_its_whole_family()
+    {
+        await _host.EnrolPersonAsync("maria");
+        var tokens = await _host.PersonTokensAsync("maria");
+        var (_, second) = await _host.TokenAsync(Refresh(tokens));
+        var (_, third) = await _host.TokenAsync(Refresh(second));
+
+        var (stolen, _) = await _host.TokenAsync(Refresh(tokens));
+        var (owner, _) = await _host.TokenAsync(Refresh(third));
+
+        Assert.Equal(HttpStatusCode.BadRequest, stolen);
+        Assert.Equal(HttpStatusCode.BadRequest, owner);
+        Assert.Null(await _host.WhoAmIAsync(third["access_token"]!.GetValue<string>()));
+        Assert.Contains(_host.Log.Entries, entry => entry.Kind == "identity.token_reused");
+    }
+
+    [Fact]
+    public async Task Of_many_who_use_one_refresh_token_at_once_at_most_one_gets_another()
+    {
+        await _host.EnrolPersonAsync("maria");
+        var tokens = await _host.PersonTokensAsync("maria");
+
+        var answers = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => _host.TokenAsync(Refresh(tokens))));
+
+        Assert.InRange(answers.Count(answer => answer.Status == HttpStatusCode.OK), 0, 1);
+    }
+
+    [Fact]
+    public async Task A_new_key_is_published_then_signs_and_the_old_one_still_counts()
+    {
+        await using var host = await IdentityHost.StartAsync(options => options.SigningKeyLeadMinutes = 0);
+        var old = await host.ServiceTokenAsync("ci-bot");
+        await host.EnrolPersonAsync("maria");
+        var tokens = await host.PersonTokensAsync("maria");
+        Assert.NotNull(await host.WhoAmIAsync(old));
+
+        var kid = await host
+            .Services.GetRequiredService<ServerKeys>()
+            .RotateAsync(Actor.System, TestContext.Current.CancellationToken);
+        using var client = host.Client();
+        var published = (await client.GetFromJsonAsync<JsonNode>("/.well-known/jwks"))!["keys"]!.AsArray();
+        var fresh = await host.ServiceTokenAsync("cd-bot");
+        var (refreshed, _) = await host.TokenAsync(Refresh(tokens));
+
+        Assert.Equal(2, published.Count);
+        Assert.Equal(kid, published[0]!["kid"]!.GetValue<string>());
+        Assert.Equal(kid, KidOf(fresh));
+        Assert.NotEqual(kid, KidOf(old));
+        Assert.NotNull(await host.WhoAmIAsync(fresh));
+        Assert.NotNull(await host.WhoAmIAsync(old));
+        Assert.Equal(HttpStatusCode.OK, refreshed);
+    }
+
+    [Fact]
+    public async Task A_key_to_come_is_published_and_does_not_sign_yet()
+    {
+        var before = KidOf(await _host.ServiceTokenAsync("ci-bot"));
+        using var admin = _host.Client(await _host.ServiceTokenAsync("root-bot", "admin"));
+
+        using var made = await admin.PostAsJsonAsync("/api/v1/issuer-keys", new JsonObject());
+        using var client = _host.Client();
+        var published = (await client.GetFromJsonAsync<JsonNode>("/.well-known/jwks"))!["keys"]!.AsArray();
+
+        Assert.Equal(HttpStatusCode.Created, made.StatusCode);
+        Assert.Equal(2, published.Count);
+        Assert.Equal(before, KidOf(await _host.ServiceTokenAsync("cd-bot")));
+        Assert.All(published, key => Assert.Null(key!["d"]));
+    }
+
+    [Fact]
+    public void Keys_sign_when_their_time_has_come_and_stay_while_their_tokens_live()
+    {
+        var start = new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
+        KeyTime first = new("first", start, start);
+        KeyTime second = new("second", start.AddHours(10), start.AddHours(11));
+        KeyTime[] keys = [first, second];
+        var kept = TimeSpan.FromHours(12);
+
+        Assert.Equal(["first", "second"], At(start.AddHours(10.5)));
+        Assert.Equal(["second", "first"], At(start.AddHours(11)));
+        Assert.Equal(["second", "first"], At(start.AddHours(22.9)));
+        Assert.Equal(["second"], At(start.AddHours(23)));
+        Assert.False(KeySchedule.IsDue(keys, start.AddHours(33), TimeSpan.FromDays(1)));
+        Assert.True(KeySchedule.IsDue(keys, start.AddHours(34), TimeSpan.FromDays(1)));
+        Assert.True(KeySchedule.IsDue([], start, TimeSpan.FromDays(1)));
+
+        IEnumerable<string> At(DateTimeOffset now) => KeySchedule.InUse(keys, now, kept).Select(key => key.Id);
+    }
+
+    private async Task<string> PushAsync(string challenge, string? prompt = null)
+    {
+        var form = new Dictionary<string, string>
+        {
+            ["client_id"] = "governance-cli",
+            ["response_type"] = "code",
+            ["redirect_uri"] = "http://127.0.0.1:7777/callback",
+            ["scope"] = "openid offline_access",
+            ["code_challenge"] = challenge,
+            ["code_challenge_method"] = "S256",
+        };
+        if (prompt is not null)
+        {
+            form["prompt"] = prompt;
+        }
+
+        var (status, body) = await _host.PostFormAsync("/connect/par", form);
+        Assert.True(status is HttpStatusCode.OK or HttpStatusCode.Created, body.ToJsonString());
+        return body["request_uri"]!.GetValue<string>();
+    }
+
+    private static Dictionary<string, string> Refresh(JsonNode tokens) =>
+        new()
+        {
+            ["grant_type"] = "refresh_token",
+            ["client_id"] = "governance-cli",
+            ["refresh_token"] = tokens["refresh_token"]!.GetValue<string>(),
+        };
+
+    private static string KidOf(string token)
+    {
+        var text = token.Split('.')[0].Replace('-', '+').Replace('_', '/');
+        var header = JsonNode.Parse(Convert.FromBase64String(text.PadRight((text.Length + 3) / 4 * 4, '=')))!;
+        return header["kid"]!.GetValue<string>();
+    }
+
+    private static IEnumerable<string> Texts(JsonNode? array) =>
+        array!.AsArray().Select(text => text!.GetValue<string>()).Order(StringComparer.Ordinal);
+}

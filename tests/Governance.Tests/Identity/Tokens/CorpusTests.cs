@@ -1,0 +1,106 @@
+namespace Governance.Tests.Identity.Tokens;
+
+/// <summary>
+/// Forged and misused tokens are refused, unusual ones are not. The recipes are data: forged.tsv and unusual.tsv beside this
+/// file. Every refusal names its reason where RFC 6750 §3 and RFC 9449 §7.1 want it.
+/// </summary>
+public sealed class CorpusTests
+{
+    private static readonly IReadOnlyList<string[]> Forged = Read("forged.tsv");
+    private static readonly IReadOnlyList<string[]> Unusual = Read("unusual.tsv");
+
+    [Fact]
+    public void The_corpus_is_as_large_as_promised_and_repeats_nothing()
+    {
+        var classes = Forged.GroupBy(row => row[0]).ToList();
+
+        Assert.True(Forged.Count >= 300);
+        Assert.True(classes.Count >= 20);
+        Assert.All(classes, cases => Assert.True(cases.Count() >= 15, cases.Key));
+        Assert.True(Unusual.Count >= 60);
+        Assert.Equal(Forged.Count, Forged.Select(row => row[2]).Distinct().Count());
+        Assert.Equal(Unusual.Count, Unusual.Select(row => row[1]).Distinct().Count());
+    }
+
+    [Fact]
+    public async Task No_forged_token_is_accepted_and_each_refusal_says_so_correctly()
+    {
+        await using var scene = await Scene.StartAsync();
+        var forger = new Forger(scene);
+        var wrong = new List<string>();
+        foreach (var row in Forged)
+        {
+            var (status, challenges) = await forger.SendAsync(row[2]);
+            if (status != 401 || !IsChallenge(challenges))
+            {
+                wrong.Add($"{row[0]}: {row[1]}: {status} {string.Join(" | ", challenges)}");
+            }
+        }
+
+        // The scene itself is good: what a recipe does not change is accepted.
+        Assert.Equal(200, (await forger.SendAsync("")).Status);
+        Assert.Equal(200, (await forger.SendAsync("bound;dpop")).Status);
+        Assert.Equal(200, (await forger.SendAsync("tls;mutual")).Status);
+        Assert.Equal(200, (await forger.SendAsync("c more=1")).Status);
+        Assert.True(wrong.Count == 0, string.Join(Environment.NewLine, wrong));
+    }
+
+    [Fact]
+    public async Task Every_unusual_token_is_accepted()
+    {
+        await using var scene = await Scene.StartAsync();
+        var forger = new Forger(scene);
+        var wrong = new List<string>();
+        foreach (var row in Unusual)
+        {
+            var (status, challenges) = await forger.SendAsync(row[1]);
+            if (status != 200)
+            {
+                wrong.Add($"{row[0]}: {status} {string.Join(" | ", challenges)}");
+            }
+        }
+
+        Assert.True(wrong.Count == 0, string.Join(Environment.NewLine, wrong));
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("Authorization: Basic eDp5")]
+    [InlineData("X-Access-Token: x")]
+    [InlineData("Cookie: access_token=x")]
+    public async Task Without_a_token_no_error_is_named(string line)
+    {
+        await using var scene = await Scene.StartAsync();
+
+        var (status, challenges) = await new Forger(scene).SendAsync(
+            line.Length == 0 ? [] : [line],
+            "?access_token=" + scene.Token
+        );
+
+        Assert.Equal(401, status);
+        Assert.DoesNotContain(challenges, challenge => challenge.Contains("error", StringComparison.Ordinal));
+        Assert.True(challenges.Count == 2);
+    }
+
+    // Both schemes are offered; exactly one of them carries an error that its standard knows.
+    private static bool IsChallenge(IReadOnlyList<string> challenges) =>
+        challenges.Count == 2
+        && challenges.Count(text => text.StartsWith("Bearer realm=\"governance\"", StringComparison.Ordinal)) == 1
+        && challenges.Count(text =>
+            text.StartsWith("DPoP realm=\"governance\", algs=\"ES256 ES384 PS256\"", StringComparison.Ordinal)
+        ) == 1
+        && challenges.Count(text =>
+            text.Contains(", error=\"invalid_token\", error_description=\"", StringComparison.Ordinal)
+            || (
+                text.StartsWith("DPoP", StringComparison.Ordinal)
+                && text.Contains(", error=\"invalid_dpop_proof\", error_description=\"", StringComparison.Ordinal)
+            )
+        ) == 1;
+
+    private static IReadOnlyList<string[]> Read(string name) =>
+        [
+            .. File.ReadLines(Path.Combine(Golden.Repository, "tests", "Governance.Tests", "Identity", "Tokens", name))
+                .Where(line => !line.StartsWith('#'))
+                .Select(line => line.Split('\t')),
+        ];
+}
