@@ -58,8 +58,7 @@ run() { # name, command…
 
 # A PostgreSQL of our own for as long as this script runs: no network address, nothing kept, no care for power loss.
 postgres_root=$(mktemp -d /tmp/governance-postgres-XXXXXX)
-postgres_bin=$(dirname "$([ -e /usr/lib/python3/dist-packages/swift/proxy/server.py ] || packages="${packages:-} python3-swift"
-compgen -G '/usr/lib/postgresql/*/bin/initdb' | sort -V | tail -n 1)")
+postgres_bin=$(dirname "$(compgen -G '/usr/lib/postgresql/*/bin/initdb' | sort -V | tail -n 1)")
 as_postgres() {
   if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi
 }
