@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Diagnostics;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
@@ -19,11 +18,6 @@ internal static class SignInCommands
         Description = "Show a code to enter in a browser elsewhere, instead of waiting for a browser on this machine.",
     };
 
-    private static readonly Option<bool> NoBrowser = new("--no-browser")
-    {
-        Description = "Show the address only; do not try to open it.",
-    };
-
     public static IEnumerable<Command> Create(Surroundings surroundings) =>
         [
             new Verb(
@@ -34,7 +28,6 @@ internal static class SignInCommands
             )
             {
                 Device,
-                NoBrowser,
             }
                 .WithServer()
                 .Runs(surroundings, LogInAsync),
@@ -111,11 +104,6 @@ internal static class SignInCommands
             new Dictionary<string, string?> { ["client_id"] = Issuer.ClientId, ["request_uri"] = reference }
         );
         run.Say($"Sign in at: {page}");
-        if (!run.Get(NoBrowser))
-        {
-            Open(page);
-        }
-
         var answer = await callback.WaitAsync(cancellationToken);
 
         // RFC 9207: an answer of another server is not ours, whatever it carries.
@@ -191,25 +179,6 @@ internal static class SignInCommands
                 default:
                     throw Issuer.Refused(answer);
             }
-        }
-    }
-
-    // No shell: the program gets the address as one argument. Where there is none, the address was printed.
-    private static void Open(string page)
-    {
-        try
-        {
-            var program =
-                OperatingSystem.IsMacOS() ? "open"
-                : OperatingSystem.IsWindows() ? "explorer"
-                : "xdg-open";
-            using var started = Process.Start(
-                new ProcessStartInfo(program, [page]) { RedirectStandardOutput = true, RedirectStandardError = true }
-            );
-        }
-        catch (System.ComponentModel.Win32Exception)
-        {
-            // Not installed.
         }
     }
 }

@@ -32,13 +32,17 @@ internal sealed class SavedTokens
     /// <summary>The token, or null when nobody is signed in there.</summary>
     public SavedToken? Read()
     {
-        if (!File.Exists(_path) || new FileInfo(_path).Length > MaxFile)
+        if (!File.Exists(_path))
         {
             return null;
         }
 
+        using var file = File.OpenRead(_path);
+        var bytes = new byte[MaxFile + 1];
+        var read = file.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
         return
-            CanonicalJson.TryParse(File.ReadAllBytes(_path)) is JsonObject json
+            read <= MaxFile
+            && CanonicalJson.TryParse(bytes.AsSpan(0, read)) is JsonObject json
             && json["access_token"] is JsonValue access
             && access.TryGetValue<string>(out var token)
             && json["refresh_token"] is JsonValue refresh

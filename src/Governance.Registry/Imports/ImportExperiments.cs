@@ -151,8 +151,8 @@ internal static class ImportExperiments
             Id = free,
             Name = name,
             OwnerId = units.Import.OwnerId,
-            CreatedMs = units.Past(experiment.CreatedMs, session.Now),
-            UpdatedMs = units.Past(experiment.UpdatedMs, session.Now),
+            CreatedMs = ImportUnits.Past(experiment.CreatedMs, session.Now),
+            UpdatedMs = ImportUnits.Past(experiment.UpdatedMs, session.Now),
         };
         experiments.Add(row);
         var mark = await units.MarkAsync(call, session, ImportKinds.Experiment, experiment.Id, ImportedState.Whole);

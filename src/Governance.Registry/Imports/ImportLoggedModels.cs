@@ -170,8 +170,8 @@ internal static class ImportLoggedModels
         row.Name = model.Name.Length is > 0 and <= 250 ? model.Name : model.Id;
         row.ModelType = model.ModelType.Length <= 250 ? model.ModelType : "";
         row.Status = Statuses.Contains(model.Status) ? model.Status : "LOGGED_MODEL_UPLOAD_FAILED";
-        row.CreatedMs = units.Past(model.CreatedMs, session.Now);
-        row.UpdatedMs = units.Past(model.UpdatedMs, session.Now);
+        row.CreatedMs = ImportUnits.Past(model.CreatedMs, session.Now);
+        row.UpdatedMs = ImportUnits.Past(model.UpdatedMs, session.Now);
         var imported = (ImportUnits.TagPrefix + "source", units.Import.Source);
         await Labels.SetAsync(db, LabelScope.LoggedModelTag, model.Id, tags.Value.Append(imported), call.Token);
         await Labels.SetAsync(db, LabelScope.LoggedModelParam, model.Id, parameters.Value, call.Token);

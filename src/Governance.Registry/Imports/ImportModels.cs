@@ -256,8 +256,8 @@ internal static class ImportModels
             Name = model.Name,
             OwnerId = units.Import.OwnerId,
             Description = model.Description.Length <= ModelRoutes.MaxTagValue ? model.Description : "",
-            CreatedMs = units.Past(model.CreatedMs, session.Now),
-            UpdatedMs = units.Past(model.UpdatedMs, session.Now),
+            CreatedMs = ImportUnits.Past(model.CreatedMs, session.Now),
+            UpdatedMs = ImportUnits.Past(model.UpdatedMs, session.Now),
         };
         db.Add(row);
         if (used is null)
@@ -421,8 +421,8 @@ internal static class ImportModels
             new RegisterVersion.Earlier(
                 version.Number,
                 units.Import.OwnerId,
-                units.Past(version.CreatedMs, session.Now),
-                units.Past(version.UpdatedMs, session.Now)
+                ImportUnits.Past(version.CreatedMs, session.Now),
+                ImportUnits.Past(version.UpdatedMs, session.Now)
             )
         );
         if (!added.Ok)

@@ -260,8 +260,8 @@ internal static class ImportRuns
 
         row.Name = run.Name.Length <= 250 ? run.Name : run.Name[..250];
         row.Status = Ended.Append("RUNNING").Append("SCHEDULED").Contains(run.Status) ? run.Status : "FAILED";
-        row.StartMs = run.StartMs is { } start ? units.Past(start, session.Now) : null;
-        row.EndMs = run.EndMs is { } end ? units.Past(end, session.Now) : null;
+        row.StartMs = run.StartMs is { } start ? ImportUnits.Past(start, session.Now) : null;
+        row.EndMs = run.EndMs is { } end ? ImportUnits.Past(end, session.Now) : null;
         await Labels.SetAsync(
             db,
             LabelScope.RunTag,

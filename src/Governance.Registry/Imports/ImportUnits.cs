@@ -230,7 +230,7 @@ internal sealed class ImportUnits(
     }
 
     /// <summary>Times of a stranger: not before 1970, not after now.</summary>
-    public long Past(long? milliseconds, DateTimeOffset now) =>
+    public static long Past(long? milliseconds, DateTimeOffset now) =>
         Math.Clamp(milliseconds ?? now.ToUnixTimeMilliseconds(), 0, now.ToUnixTimeMilliseconds());
 
     /// <summary>Tags or params as they are kept here; what looks like a statement of an import is not taken from the source.</summary>

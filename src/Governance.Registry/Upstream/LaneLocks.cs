@@ -8,6 +8,7 @@ namespace Governance.Registry.Upstream;
 /// with it.
 /// </summary>
 internal sealed class LaneLocks(IDbContextFactory<GovernanceDb> databases, DatabaseOptions? options = null)
+    : IDisposable
 {
     private sealed class Gate
     {
@@ -79,6 +80,12 @@ internal sealed class LaneLocks(IDbContextFactory<GovernanceDb> databases, Datab
 
         await held.DisposeAsync();
         return null;
+    }
+
+    public void Dispose()
+    {
+        _lanes.Dispose();
+        _intents.Dispose();
     }
 
     private static int Slots(DatabaseOptions? options) =>

@@ -286,7 +286,7 @@ internal sealed class Scene : IAsyncDisposable
             ["host"] = address.Authority,
             ["port"] = $"{address.Port}",
             ["kid"] = kid,
-            ["KID"] = kid.ToUpperInvariant() == kid ? kid.ToLowerInvariant() : kid.ToUpperInvariant(),
+            ["KID"] = kid.Any(char.IsLower) ? kid.ToUpperInvariant() : kid.ToLowerInvariant(),
             ["ours"] = ours.ToJsonString(),
             ["foreign"] = _foreign.Public.ToJsonString(),
             ["foreign+kid"] = named.ToJsonString(),
