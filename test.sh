@@ -37,9 +37,9 @@ run() { # name, command…
   echo "== $name"
   "$@" >"$log" 2>&1
   local code=$?
-  grep -E '\[FAIL\]|SUMMARY|Total:|FAIL ' "$log" | sed 's/\x1b\[[0-9;]*m//g'
+  grep -aE '\[FAIL\]|SUMMARY|Total:|FAIL ' "$log" | sed 's/\x1b\[[0-9;]*m//g'
   local summary total bad skipped
-  summary=$(sed 's/\x1b\[[0-9;]*m//g' "$log" | grep -oE 'Total: [0-9]+, Errors: [0-9]+, Failed: [0-9]+, Skipped: [0-9]+' | tail -n 1)
+  summary=$(sed 's/\x1b\[[0-9;]*m//g' "$log" | grep -aoE 'Total: [0-9]+, Errors: [0-9]+, Failed: [0-9]+, Skipped: [0-9]+' | tail -n 1)
   if [ -z "$summary" ]; then
     tail -n 40 "$log"
     failed=$((failed + 1))
@@ -50,7 +50,7 @@ run() { # name, command…
   bad=$((bad))
   [ "$total" -eq 0 ] && echo "No test ran." && bad=1
   [ "$code" -ne 0 ] && [ "$bad" -eq 0 ] && bad=1
-  [ "$bad" -gt 0 ] && sed 's/\x1b\[[0-9;]*m//g' "$log" | grep -A25 '\[FAIL\]' | head -n 200
+  [ "$bad" -gt 0 ] && sed 's/\x1b\[[0-9;]*m//g' "$log" | grep -aA25 '\[FAIL\]' | head -n 200
   passed=$((passed + total - bad))
   failed=$((failed + bad))
   rm -f "$log"
