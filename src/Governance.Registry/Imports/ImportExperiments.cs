@@ -34,27 +34,11 @@ internal static class ImportExperiments
             wanted.ConvertAll(item => item.Id),
             cancellationToken
         );
-        var whole = await units.EachAsync(
-            wanted.Where(item => !known.ContainsKey(item.Id)),
-            async (item, token) =>
-            {
-                var failure =
-                    item.Value.Failure
-                    ?? (
-                        await units.WriteAsync(
-                            (call, session) => WriteAsync(units, call, session, item.Value.Value),
-                            token
-                        )
-                    ).Failure;
-                if (import.DryRun && failure is null)
-                {
-                    failure = await CountAsync(units, item.Value.Value, token);
-                }
-
-                await units.SettleAsync(ImportKinds.Experiment, item.Id, failure, token);
-            },
-            cancellationToken
-        );
+        var missing = wanted.Where(item => !known.ContainsKey(item.Id)).ToLookup(item => item.Id == "0");
+        // The experiment 0 takes a free id: after those that keep theirs.
+        var whole =
+            await units.EachAsync(missing[false], BringAsync, cancellationToken)
+            && await units.EachAsync(missing[true], BringAsync, cancellationToken);
         if (whole)
         {
             units.Count(ImportKinds.Experiment, wanted.Count, known.Values.Count(row => row.ImportId != import.Id));
@@ -66,6 +50,21 @@ internal static class ImportExperiments
                 page.Next,
                 cancellationToken
             );
+        }
+
+        async Task BringAsync(RemoteItem<RemoteExperiment> item, CancellationToken token)
+        {
+            var failure =
+                item.Value.Failure
+                ?? (
+                    await units.WriteAsync((call, session) => WriteAsync(units, call, session, item.Value.Value), token)
+                ).Failure;
+            if (import.DryRun && failure is null)
+            {
+                failure = await CountAsync(units, item.Value.Value, token);
+            }
+
+            await units.SettleAsync(ImportKinds.Experiment, item.Id, failure, token);
         }
     }
 
