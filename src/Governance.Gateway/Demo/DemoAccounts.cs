@@ -79,16 +79,7 @@ internal sealed partial class DemoAccounts : IDisposable
         var subjects = services.GetRequiredService<ISubjects>();
         foreach (var (name, display, roles) in Persons)
         {
-            Require(
-                await subjects.EnrolPersonAsync(
-                    name,
-                    display,
-                    new Secret(Password),
-                    Global(roles),
-                    CancellationToken.None
-                )
-            );
-            await accounts.SignInAsync(name, roles[0], certificates);
+            await accounts.AddPersonAsync(subjects, certificates, name, display, Global(roles));
         }
 
         foreach (var (name, role) in new[] { ("training-pipeline", "data-scientist"), ("approval-bot", "reviewer") })
@@ -108,6 +99,27 @@ internal sealed partial class DemoAccounts : IDisposable
 
         accounts.Write();
         return accounts;
+    }
+
+    /// <summary>Enrols a person and signs them in; gives back their pseudonym.</summary>
+    public async Task<string> AddPersonAsync(
+        ISubjects subjects,
+        ServerCertificates certificates,
+        string name,
+        string display,
+        IReadOnlyList<RoleGrant> grants
+    )
+    {
+        var enrolled = await subjects.EnrolPersonAsync(
+            name,
+            display,
+            new Secret(Password),
+            grants,
+            CancellationToken.None
+        );
+        Require(enrolled);
+        await SignInAsync(name, grants.Count > 0 ? grants[0].Role : "", certificates);
+        return enrolled.Value.Id;
     }
 
     /// <summary>A client with the token of an account.</summary>

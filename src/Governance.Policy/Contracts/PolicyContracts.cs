@@ -43,7 +43,10 @@ public sealed record Facts
     /// <summary>Roles of the caller on the model.</summary>
     public required IReadOnlyList<string> CallerRoles { get; init; }
 
-    /// <summary>Whether the caller has <c>model:write</c> on the model: enough for unprotected moves.</summary>
+    /// <summary>
+    /// Whether the caller has <c>model:write</c> on the model, or <c>promotion:carry-out</c> when a stage is set: enough for
+    /// unprotected moves.
+    /// </summary>
     public required bool CallerMayWrite { get; init; }
 
     /// <summary>Scan class word; empty when missing.</summary>

@@ -43,7 +43,10 @@ internal sealed class FactsBuilder(IAccess access, ISubjects subjects)
             CallerRoles = [.. Roles.Where(role => context.Named.All(target => context.Rights.HasRole(role, target)))],
             CallerMayWrite = context.Named.All(target =>
                 context.Rights.Allows(Permissions.ModelWrite, target)
-                || context.Rights.Allows(Permissions.PromotionCarryOut, target)
+                || (
+                    context.Move.Kind == MoveKind.SetStage
+                    && context.Rights.Allows(Permissions.PromotionCarryOut, target)
+                )
             ),
             ScanClass = Passing(context, EvidenceKind.Scan)?.Class ?? "",
             Sbom = Passing(context, EvidenceKind.Sbom) is not null,

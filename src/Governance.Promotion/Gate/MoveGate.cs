@@ -53,7 +53,10 @@ internal sealed class MoveGate(
 
         var candidates = await requests.OfAsync(context, cancellationToken);
         var (facts, decision, request) = await BestAsync(context, candidates, cancellationToken);
-        if (context.Holds && facts.CallerMayWrite)
+        if (
+            context.Holds
+            && (facts.CallerMayWrite || context.Rights.Allows(Permissions.PromotionCarryOut, context.Target))
+        )
         {
             return new MoveOutcome(context.Version, null);
         }

@@ -26,7 +26,8 @@ internal static class DriftRoutes
 
     public static void Map(IEndpointRouteBuilder routes)
     {
-        var group = routes.MapGroup("/api/v1/upstream").RequirePermission(Permissions.UpstreamManage);
+        // Drift names every model: the right on a pattern of names does not suffice.
+        var group = routes.MapGroup("/api/v1/upstream").RequirePermission(Permissions.UpstreamManage, everywhere: true);
         group.MapGet("", (Delegate)StateAsync);
         group.MapGet("drift", ListAsync);
         group.MapPost("drift/{id:guid}/repair", RepairAsync);

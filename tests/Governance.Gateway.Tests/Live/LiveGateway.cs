@@ -186,6 +186,10 @@ public sealed class LiveGateway : IAsyncLifetime
     internal HttpClient Anonymous() =>
         Keep(new HttpClient(Loopback.Trusting(Certificates.Authority)) { BaseAddress = new Uri(Url) });
 
+    /// <summary>Enrols a person with these grants and signs them in on the page; gives back their pseudonym.</summary>
+    internal Task<string> PersonAsync(string name, params RoleGrant[] grants) =>
+        _accounts!.AddPersonAsync(Services.GetRequiredService<ISubjects>(), Certificates, name, name, grants);
+
     /// <summary>Enrols a service with these grants and signs it in by client credentials.</summary>
     internal async Task<HttpClient> ServiceAsync(string name, params RoleGrant[] grants)
     {
