@@ -181,7 +181,7 @@ class Orders:
             "runs/log-inputs",
             {**run, "datasets": [{"tags": [{"key": "mlflow.data.context", "value": "training"}], "dataset": dataset}]},
         )
-        history = api("GET", "metrics/get-history", {**run, "metric_key": "acc"})["metrics"]
+        history = api("GET", "metrics/get-history", {**run, "metric_key": "acc", "max_results": 100})["metrics"]
         check(sorted(str(m["value"]) for m in history) == ["0.5", "0.75", "NaN"], "metric history is odd")
         found = api(
             "POST",
@@ -189,7 +189,7 @@ class Orders:
             {
                 "experiment_ids": [self.experiment],
                 "filter": "params.alpha = '0.5' and metrics.acc > 0.7 and datasets.name = 'd'",
-                "order_by": ["metrics.acc DESC"],
+                "order_by": ["attributes.start_time DESC"],
                 "max_results": 10,
             },
         )
@@ -200,7 +200,7 @@ class Orders:
         if self.series == 2:
             self.root = f"{self.experiment}/{self.run}/artifacts/model"
             self.upload()
-            described = {"run_id": self.run, "artifact_path": "model", "flavors": {"sklearn": {}}, "model_uuid": self.mark}
+            described = {"run_id": self.run, "artifact_path": "model", "flavors": {"sklearn": {}}, "model_uuid": self.mark, "utc_time_created": "2025-01-01"}
             api("POST", "runs/log-model", {"run_id": self.run, "model_json": json.dumps(described)})
             self.register(f"mlflow-artifacts:/{self.root}")
             return

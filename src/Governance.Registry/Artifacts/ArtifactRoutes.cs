@@ -227,8 +227,8 @@ internal static class ArtifactRoutes
 
     private static async Task<Result<JsonObject?>> ListAsync(HttpContext context, Call call)
     {
-        var path = call.Args.Optional("path", 2000) ?? "";
-        if (!ArtifactPath.TryParse(path.EndsWith('/') ? path[..^1] : path, out _))
+        var path = Directory(call, "path");
+        if (!ArtifactPath.TryParse(path, out _))
         {
             return BadPath;
         }
@@ -243,10 +243,17 @@ internal static class ArtifactRoutes
         return body;
     }
 
+    // People end the name of a directory with a slash.
+    private static string Directory(Call call, string name)
+    {
+        var path = call.Args.Optional(name, 2000) ?? "";
+        return path.EndsWith('/') ? path[..^1] : path;
+    }
+
     private static async Task<Result<JsonObject>> ListOfRunAsync(Call call)
     {
         var runId = call.Args.Optional("run_id", 64) is { Length: > 0 } id ? id : call.Args.Required("run_uuid", 64);
-        if (!ArtifactPath.TryParse(call.Args.Optional("path", 2000) ?? "", out var path))
+        if (!ArtifactPath.TryParse(Directory(call, "path"), out var path))
         {
             return BadPath;
         }
@@ -267,7 +274,7 @@ internal static class ArtifactRoutes
 
     private static async Task<Result<JsonObject>> ListOfLoggedModelAsync(Call call)
     {
-        if (!ArtifactPath.TryParse(call.Args.Optional("artifact_directory_path", 2000) ?? "", out var path))
+        if (!ArtifactPath.TryParse(Directory(call, "artifact_directory_path"), out var path))
         {
             return BadPath;
         }

@@ -10,6 +10,9 @@ internal static class RegistryNames
 {
     public const int MaxName = 250;
 
+    /// <summary>The tag by which MLflow tells prompts from models.</summary>
+    public const string PromptTag = "mlflow.prompt.is_prompt";
+
     public static Failure? CheckName(string what, string name)
     {
         if (string.IsNullOrWhiteSpace(name))
@@ -24,6 +27,34 @@ internal static class RegistryNames
             )
             : null;
     }
+
+    /// <summary>
+    /// MLflow's rule for keys of metrics, params and tags: what its file store could keep as a file. A server behind the gateway
+    /// takes no other, and a key that reads as a way up is nothing to hand on.
+    /// </summary>
+    public static Failure? CheckKey(string key)
+    {
+        var why =
+            !key.EnumerateRunes().All(IsKeyRune)
+                ? "Names may only contain alphanumerics, underscores (_), dashes (-), periods (.), spaces ( ), colon(:) and slashes (/)."
+            : key.StartsWith("..", StringComparison.Ordinal) || key.Split('/').Any(part => part is "" or "." or "..")
+                ? "Names may be treated as files in certain cases, and must not resolve to other names when treated as such."
+            : null;
+        return why is null
+            ? null
+            : Failure.Invalid(
+                "registry.bad_key",
+                $"Invalid value \"{Quote(key)}\" for parameter 'key' supplied: {why}"
+            );
+    }
+
+    private static bool IsKeyRune(Rune rune) =>
+        rune.Value is '_' or '-' or '.' or ' ' or ':' or '/'
+        || Rune.GetUnicodeCategory(rune)
+            is <= UnicodeCategory.OtherLetter
+                or UnicodeCategory.DecimalDigitNumber
+                or UnicodeCategory.LetterNumber
+                or UnicodeCategory.OtherNumber;
 
     public static Failure MissingParameter(string name) =>
         Failure.Invalid(

@@ -37,9 +37,6 @@ internal sealed record SearchVocabulary(
 {
     private static readonly string[] DatasetKeys = ["name", "digest", "context"];
 
-    /// <summary>Whether an object without a tag differs from every value: so in the registry, not in tracking.</summary>
-    public bool AbsentDiffers { get; init; }
-
     /// <summary>Attributes that compare with IN.</summary>
     public IReadOnlyList<string> Listed { get; init; } = [];
 
@@ -156,6 +153,9 @@ internal static class Search
     private const int MaxLength = 10_000;
     private const int MaxComparisons = 50;
     private const int MaxListed = 1000;
+
+    /// <summary>Whether what lacks a tag differs from every value: only where clients ask so for what is no prompt.</summary>
+    public static bool AbsentDiffers(SearchKey key) => key == new SearchKey(SearchEntity.Tag, RegistryNames.PromptTag);
 
     public static Result<IReadOnlyList<Comparison>> ParseFilter(string? filter, SearchVocabulary vocabulary)
     {

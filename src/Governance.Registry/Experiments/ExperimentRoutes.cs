@@ -142,7 +142,7 @@ internal static class ExperimentRoutes
 
         var most = call.Args.Count("max_results", 1000, 1, 50_000);
         var filter = Search.ParseFilter(call.Args.Optional("filter", 20_000), Vocabulary);
-        var order = Search.ParseOrder(call.Args.Strings("order_by", 10), Vocabulary);
+        var order = Search.ParseOrder(call.Args.Strings("order_by", 10), Vocabulary with { Entities = [] });
         var offset = PageTokens.Read(call.Args.Optional("page_token"));
         var view = ViewType.Read(call.Args.Optional("view_type"));
         if ((filter.Failure ?? order.Failure ?? offset.Failure ?? view.Failure) is { } bad)
@@ -202,7 +202,7 @@ internal static class ExperimentRoutes
         {
             { Entity: SearchEntity.Tag, Name: var key } => c.Matches(
                 tags.FirstOrDefault(tag => tag.Key == key)?.Value,
-                Vocabulary.AbsentDiffers
+                false
             ),
             { Name: "name" } => c.Matches(row.Name, false),
             { Name: "creation_time" } => c.Matches(row.CreatedMs),
@@ -211,13 +211,13 @@ internal static class ExperimentRoutes
 
     private static Task<Result<JsonObject>> RenameAsync(Call call)
     {
-        var name = call.Args.Optional("new_name");
+        var name = call.Args.Required("new_name");
         return ChangeAsync(
             call,
             "registry.experiment_updated",
             async (session, row) =>
             {
-                if (string.IsNullOrEmpty(name) || name == row.Name)
+                if (name == row.Name)
                 {
                     return null;
                 }
@@ -259,12 +259,13 @@ internal static class ExperimentRoutes
 
                 row.Deleted = deleted;
                 return Task.FromResult<Failure?>(null);
-            }
+            },
+            evenDeleted: true
         );
 
     private static Task<Result<JsonObject>> SetTagAsync(Call call)
     {
-        var (key, value) = (call.Args.LabelKey(), call.Args.Optional("value", 5000) ?? "");
+        var (key, value) = (call.Args.Key(), call.Args.Optional("value", 5000) ?? "");
         return ChangeAsync(
             call,
             "registry.experiment_tagged",
@@ -302,7 +303,8 @@ internal static class ExperimentRoutes
         Call call,
         string kind,
         Func<Platform.Database.WriteSession, ExperimentRow, Task<Failure?>> change,
-        bool touch = true
+        bool touch = true,
+        bool evenDeleted = false
     )
     {
         var id = call.Args.Required("experiment_id");
@@ -312,6 +314,11 @@ internal static class ExperimentRoutes
             if (!found.Ok)
             {
                 return found.Failure;
+            }
+
+            if (found.Value.Deleted && !evenDeleted)
+            {
+                return TrackingAccess.DeletedExperiment(id);
             }
 
             if (await change(session, found.Value) is { } failure)

@@ -40,6 +40,12 @@ internal static class TrackingAccess
             $"No Experiment with id={Engine.RegistryNames.Quote(id)} exists"
         );
 
+    public static Failure DeletedExperiment(string id) =>
+        Failure.Invalid(
+            "registry.experiment_deleted",
+            $"The experiment {Engine.RegistryNames.Quote(id)} must be in the 'active' state. Current state is deleted."
+        );
+
     public static Failure NoRun(string id) =>
         Failure.NotFound("registry.run_not_found", $"Run with id={Engine.RegistryNames.Quote(id)} not found");
 
@@ -117,12 +123,7 @@ internal static class TrackingAccess
             return Failure.Denied("registry.denied", $"Permission experiment:write on '{target.Name}' is needed.");
         }
 
-        return experiment.Value.Deleted
-            ? Failure.Invalid(
-                "registry.experiment_deleted",
-                $"The experiment {id} must be in the 'active' state. Current state is deleted."
-            )
-            : experiment;
+        return experiment.Value.Deleted ? DeletedExperiment(id) : experiment;
     }
 
     public static async Task<Result<TraceRow>> TraceAsync(Call call, GovernanceDb db, string id, Permission permission)

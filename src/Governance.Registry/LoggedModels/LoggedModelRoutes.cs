@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text.Json.Nodes;
 using Governance.Kernel;
 using Governance.Platform.Database;
@@ -21,6 +22,8 @@ internal static class LoggedModelRoutes
         "LOGGED_MODEL_READY",
         "LOGGED_MODEL_UPLOAD_FAILED",
     ];
+
+    private static readonly SearchValues<char> NotInNames = SearchValues.Create("/:.%\"'");
 
     private static readonly SearchVocabulary Vocabulary = new(
         ["name", "model_id", "model_type", "status", "source_run_id"],
@@ -55,6 +58,17 @@ internal static class LoggedModelRoutes
     {
         var experimentId = call.Args.Required("experiment_id");
         var name = call.Args.Optional("name", 250) ?? "";
+        if (name.AsSpan().ContainsAny(NotInNames))
+        {
+            return Task.FromResult<Result<JsonObject>>(
+                Failure.Invalid(
+                    "registry.bad_name",
+                    $"Invalid model name ('{RegistryNames.Quote(name)}') provided. Model name must be a non-empty string and "
+                        + "cannot contain the following characters: ('/', ':', '.', '%', '\"', \"'\")"
+                )
+            );
+        }
+
         var sourceRun = call.Args.Optional("source_run_id", 64) is { Length: > 0 } run ? run : null;
         var type = call.Args.Optional("model_type", 250) ?? "";
         var parameters = call.Args.Labels("params", 100, RunLog.MaxParamValue);
@@ -397,8 +411,7 @@ internal sealed record LoggedModelDetail(
             SearchEntity.Param => c.Matches(Params.FirstOrDefault(p => p.Key == c.Key.Name)?.Value, false),
             SearchEntity.Metric => Metrics.Any(m =>
                 m.Key == c.Key.Name
-                && !m.IsNan
-                && c.Matches(m.Value)
+                && c.Matches(m.IsNan ? double.NaN : m.Value)
                 && (
                     datasets.Count == 0
                     || datasets.Any(d => d.Name == m.DatasetName && (d.Digest is null || d.Digest == m.DatasetDigest))

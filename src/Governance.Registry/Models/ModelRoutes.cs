@@ -25,7 +25,6 @@ internal static class ModelRoutes
         [SearchEntity.Tag]
     )
     {
-        AbsentDiffers = true,
         // In MLflow a model's timestamp is the time of its last update.
         Synonyms = new Dictionary<string, string> { ["timestamp"] = "last_updated_timestamp" },
     };
@@ -75,7 +74,7 @@ internal static class ModelRoutes
             return Task.FromResult<Result<JsonObject>>(bad);
         }
 
-        var tags = call.Args.Labels("tags", 100, MaxTagValue);
+        var tags = call.Args.Keyed("tags", 100, MaxTagValue);
         var description = call.Args.Optional("description", MaxTagValue) ?? "";
         return call.CreateAsync(async session =>
         {
@@ -172,7 +171,7 @@ internal static class ModelRoutes
 
     private static Task<Result<JsonObject>> SetTagAsync(Call call)
     {
-        var (key, value) = (call.Args.LabelKey(), call.Args.Optional("value", MaxTagValue) ?? "");
+        var (key, value) = (call.Args.Key(), call.Args.Optional("value", MaxTagValue) ?? "");
         return ChangeAsync(
             call,
             "registry.model_tagged",
@@ -263,7 +262,7 @@ internal static class ModelRoutes
             "model_versions",
             latest[model.Value.Id]
                 .Where(version => stages.Count == 0 || stages.Contains(version.Row.Stage))
-                .Select(version => RegistryJson.Version(version, withAliases: false))
+                .Select(version => RegistryJson.Version(version))
                 .ToJsonArray()
         );
     }
@@ -276,6 +275,15 @@ internal static class ModelRoutes
         if (!model.Ok)
         {
             return model.Failure;
+        }
+
+        // Newer clients ask for the newest version so; nobody can give that alias.
+        if (alias.Equals("latest", StringComparison.OrdinalIgnoreCase))
+        {
+            var newest = await VersionStore.LatestAsync(db, [model.Value.Id], call.Token);
+            return newest[model.Value.Id].LastOrDefault() is { } last
+                ? new JsonObject { ["model_version"] = RegistryJson.Version(last) }
+                : Failure.NotFound("registry.version_not_found", $"Latest version not found for model {name}.");
         }
 
         var number = await AliasAsync(call, db, model.Value.Id, alias);
@@ -480,6 +488,6 @@ internal sealed record ModelDetail(
 
     public bool Matches(Comparison c) =>
         c.Key.Entity == SearchEntity.Tag
-            ? c.Matches(Tags.FirstOrDefault(tag => tag.Key == c.Key.Name)?.Value, absentDiffers: true)
+            ? c.Matches(Tags.FirstOrDefault(tag => tag.Key == c.Key.Name)?.Value, Search.AbsentDiffers(c.Key))
             : c.Matches(Row.Name, false);
 }

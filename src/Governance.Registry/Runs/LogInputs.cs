@@ -135,7 +135,7 @@ internal static class LogInputs
         return Row(
             runId,
             dataset.Required("name", 500),
-            dataset.Required("digest", 64),
+            dataset.Required("digest", 36),
             dataset.Optional("source_type", 100) ?? "",
             source,
             dataset.Optional("schema", 1_000_000),

@@ -26,14 +26,21 @@ internal sealed record LoggedMetric(
 
     public static LoggedMetric Read(Args args) =>
         new(
-            args.LabelKey(),
+            args.Key(),
             args.Double("value"),
-            args.Int64("timestamp") ?? throw new RefusedException(RegistryNames.MissingParameter("timestamp")),
+            Moment(args.Int64("timestamp") ?? throw new RefusedException(RegistryNames.MissingParameter("timestamp"))),
             args.Int64("step") ?? 0,
             NullIfEmpty(args.Optional("model_id", 64)),
             NullIfEmpty(args.Optional("dataset_name", 500)),
             NullIfEmpty(args.Optional("dataset_digest", 64))
         );
+
+    private static long Moment(long timestampMs) =>
+        timestampMs >= 0
+            ? timestampMs
+            : throw new RefusedException(
+                Failure.Invalid("registry.bad_parameter", "Timestamp must be a nonnegative long (64-bit integer).")
+            );
 
     private static string? NullIfEmpty(string? text) => string.IsNullOrEmpty(text) ? null : text;
 }

@@ -47,11 +47,22 @@ internal static class RunRoutes
 
     private static Task<Result<JsonObject>> CreateAsync(Call call)
     {
-        var experimentId = call.Args.Optional("experiment_id") is { Length: > 0 } id ? id : "0";
+        var experimentId = call.Args.Required("experiment_id");
         var tags = call.Args.Labels("tags", 100, RunLog.MaxTagValue);
         var named = tags.FirstOrDefault(tag => tag.Key == "mlflow.runName").Value;
         var name = call.Args.Optional("run_name", 250) is { Length: > 0 } given ? given : named;
         var start = call.Args.Int64("start_time");
+        if (!string.IsNullOrEmpty(named) && named != name)
+        {
+            return Task.FromResult<Result<JsonObject>>(
+                Failure.Invalid(
+                    "registry.bad_parameter",
+                    "Both 'run_name' argument and 'mlflow.runName' tag are specified, but with different values "
+                        + $"(run_name='{RegistryNames.Quote(name ?? "")}', mlflow.runName='{RegistryNames.Quote(named)}')."
+                )
+            );
+        }
+
         name ??= $"run-{RandomNumberGenerator.GetHexString(8, lowercase: true)}";
         return call.CreateAsync(async session =>
         {
@@ -76,10 +87,7 @@ internal static class RunRoutes
 
             if (experiment.Value.Deleted)
             {
-                return Failure.Invalid(
-                    "registry.experiment_deleted",
-                    $"The experiment {experimentId} must be in the 'active' state. Current state is deleted."
-                );
+                return TrackingAccess.DeletedExperiment(experimentId);
             }
 
             var body = Intents.RunBody(experiment.Value.Id, name, call.Actor, start, tags);
@@ -182,16 +190,26 @@ internal static class RunRoutes
     }
 
     private static Task<Result<JsonObject>> LogParameterAsync(Call call) =>
-        LogAsync(call, [], [(call.Args.LabelKey(), call.Args.Optional("value", RunLog.MaxParamValue) ?? "")], []);
+        LogAsync(call, [], [(call.Args.Key(), call.Args.Optional("value", RunLog.MaxParamValue) ?? "")], []);
 
     private static Task<Result<JsonObject>> SetTagAsync(Call call) =>
-        LogAsync(call, [], [], [(call.Args.LabelKey(), call.Args.Optional("value", RunLog.MaxTagValue) ?? "")]);
+        LogAsync(call, [], [], [(call.Args.Key(), call.Args.Optional("value", RunLog.MaxTagValue) ?? "")]);
 
     private static Task<Result<JsonObject>> LogBatchAsync(Call call)
     {
         var metrics = call.Args.Objects("metrics", 1000).Select(LoggedMetric.Read).ToList();
-        var parameters = call.Args.Labels("params", 100, RunLog.MaxParamValue);
-        var tags = call.Args.Labels("tags", 100, RunLog.MaxTagValue);
+        var parameters = call.Args.Keyed("params", 100, RunLog.MaxParamValue);
+        var tags = call.Args.Keyed("tags", 100, RunLog.MaxTagValue);
+        if (parameters.Count < call.Args.Objects("params", 100).Count)
+        {
+            return Task.FromResult<Result<JsonObject>>(
+                Failure.Invalid(
+                    "registry.bad_parameter",
+                    "Duplicate parameter keys have been submitted. Please ensure the request contains only one param value per param key."
+                )
+            );
+        }
+
         return
             call.Args.Bytes > RunLog.MaxBatchBytes
             || metrics.Count + parameters.Count + tags.Count > RunLog.MaxBatchItems

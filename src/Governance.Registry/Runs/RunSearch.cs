@@ -185,7 +185,8 @@ internal static class RunSearch
         {
             SearchEntity.Tag => c.Matches(run.Tags.FirstOrDefault(t => t.Key == c.Key.Name)?.Value, false),
             SearchEntity.Param => c.Matches(run.Params.FirstOrDefault(p => p.Key == c.Key.Name)?.Value, false),
-            SearchEntity.Metric => c.Matches(run.Metrics.FirstOrDefault(m => m.Key == c.Key.Name && !m.IsNan)?.Value),
+            SearchEntity.Metric => run.Metrics.FirstOrDefault(m => m.Key == c.Key.Name) is { } metric
+                && c.Matches(metric.IsNan ? double.NaN : metric.Value),
             SearchEntity.Dataset => run.Inputs.Any(input =>
                 c.Matches(
                     c.Key.Name switch

@@ -27,7 +27,7 @@ namespace Governance.Registry.Versions;
 internal static class RegisterVersion
 {
     public const string PromptText = "mlflow.prompt.text";
-    public const string IsPrompt = "mlflow.prompt.is_prompt";
+    public const string IsPrompt = RegistryNames.PromptTag;
     private const string PromptFile = "prompt.txt";
 
     /// <summary>New inputs of a run change all its versions in one unit, and every other writer waits for that unit.</summary>
@@ -98,7 +98,7 @@ internal static class RegisterVersion
         var args = call.Args;
         var name = args.Required("name");
         var text = args.Required("source", 4000);
-        var tags = args.Labels("tags", 100, 100_000);
+        var tags = args.Keyed("tags", 100, 100_000);
         var (runId, modelId) = (NullIfEmpty(args.Optional("run_id", 64)), NullIfEmpty(args.Optional("model_id", 64)));
         var description = args.Optional("description", 100_000) ?? "";
         var runLink = args.Optional("run_link", 500) ?? "";

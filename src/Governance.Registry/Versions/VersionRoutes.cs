@@ -30,7 +30,6 @@ internal static class VersionRoutes
         [SearchEntity.Tag]
     )
     {
-        AbsentDiffers = true,
         Listed = ["run_id"],
     };
 
@@ -139,7 +138,7 @@ internal static class VersionRoutes
 
     private static Task<Result<JsonObject>> SetTagAsync(Call call)
     {
-        var (key, value) = (call.Args.LabelKey(), call.Args.Optional("value", ModelRoutes.MaxTagValue) ?? "");
+        var (key, value) = (call.Args.Key(), call.Args.Optional("value", ModelRoutes.MaxTagValue) ?? "");
         return FrozenTags.Contains(key)
             ? Task.FromResult<Result<JsonObject>>(Frozen(key))
             : ChangeAsync(
@@ -395,7 +394,7 @@ internal static class VersionRoutes
         {
             { Entity: SearchEntity.Tag, Name: var key } => c.Matches(
                 version.Tags.Find(tag => tag.Key == key)?.Value,
-                Vocabulary.AbsentDiffers
+                Search.AbsentDiffers(c.Key)
             ),
             { Name: "name" } => c.Matches(version.ModelName, false),
             { Name: "version_number" } => c.Matches(version.Row.Number),

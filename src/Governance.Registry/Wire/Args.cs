@@ -162,9 +162,16 @@ internal sealed class Args
 
     /// <summary>Key and value lists of tags and params; the last of one key wins.</summary>
     public IReadOnlyList<(string Key, string Value)> Labels(string name, int most, int maxValue) =>
+        Labels(name, most, maxValue, item => item.LabelKey());
+
+    /// <summary>The same where MLflow checks the keys: see <see cref="Key"/>.</summary>
+    public IReadOnlyList<(string Key, string Value)> Keyed(string name, int most, int maxValue) =>
+        Labels(name, most, maxValue, item => item.Key());
+
+    private (string Key, string Value)[] Labels(string name, int most, int maxValue, Func<Args, string> key) =>
         [
             .. Objects(name, most)
-                .Select(item => (Key: item.LabelKey(), Value: item.Optional("value", maxValue) ?? ""))
+                .Select(item => (Key: key(item), Value: item.Optional("value", maxValue) ?? ""))
                 .GroupBy(item => item.Key, StringComparer.Ordinal)
                 .Select(group => group.Last()),
         ];
@@ -196,6 +203,13 @@ internal sealed class Args
         return RegistryNames.IsPlainText(key)
             ? key
             : throw Wrong("key", "text without control, invisible or combining characters");
+    }
+
+    /// <summary>The key of a metric, param or tag that is logged or set, by MLflow's rule for these.</summary>
+    public string Key()
+    {
+        var key = LabelKey();
+        return RegistryNames.CheckKey(key) is { } bad ? throw new RefusedException(bad) : key;
     }
 
     private static long? Whole(JsonValue value) =>

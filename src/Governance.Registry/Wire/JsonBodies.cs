@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Governance.Kernel;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 
 namespace Governance.Registry.Wire;
 
@@ -20,6 +21,12 @@ internal static class JsonBodies
         if (request.ContentLength > maxBytes)
         {
             return TooLarge(maxBytes);
+        }
+
+        // The server's own limit is lower; this one counts what is read.
+        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
+        {
+            limit.MaxRequestBodySize = null;
         }
 
         using var buffer = new MemoryStream();

@@ -5,6 +5,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Governance.Gateway.Demo;
 using Governance.Gateway.Hosting;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
@@ -709,6 +710,47 @@ public sealed partial class BadInputTests(LiveGateway gateway)
     }
 
     private readonly Dictionary<string, HttpClient> _clients = [];
+
+    [Fact]
+    public async Task What_mlflow_clients_may_log_at_once_is_larger_than_what_other_routes_take()
+    {
+        var dana = gateway.As("dana");
+        var experiment = await dana.PostAsync("experiments/create", new JsonObject { ["name"] = "large-bodies" });
+        var run = await dana.PostAsync(
+            "runs/create",
+            new JsonObject { ["experiment_id"] = experiment.Text("experiment_id") }
+        );
+
+        async Task<Answer> LogAsync(int length) =>
+            await dana.PostAsync(
+                "runs/log-inputs",
+                new JsonObject
+                {
+                    ["run_id"] = run.Text("run", "info", "run_id"),
+                    ["datasets"] = new JsonArray(
+                        new JsonObject
+                        {
+                            ["dataset"] = new JsonObject
+                            {
+                                ["name"] = "wide",
+                                ["digest"] = "12345678",
+                                ["schema"] = new string('s', length),
+                                ["profile"] = new string('p', length),
+                            },
+                        }
+                    ),
+                }
+            );
+
+        var taken = await LogAsync(900_000);
+        var refused = await LogAsync(2_500_000);
+
+        Assert.True(taken.Ok, taken.Body.ToJsonString());
+        Assert.Equal(
+            (HttpStatusCode.RequestEntityTooLarge, "registry.body_too_large"),
+            (refused.Status, refused.Text("code"))
+        );
+    }
 
     private HttpClient Client(string account)
     {

@@ -342,6 +342,98 @@ public sealed class MlflowContractTests(ContractHost fixture) : IClassFixture<Co
             { "GET", "registered-models/search?order_by=current_stage", null, 400, Invalid, "order_by" },
             { "GET", "registered-models/search?order_by=name%20UP", null, 400, Invalid, "order_by" },
             { "POST", "experiments/search-datasets", "{}", 400, Invalid, "'experiment_ids'" },
+            {
+                "GET",
+                "registered-models/alias?name=a_1&alias=latest",
+                null,
+                404,
+                Absent,
+                "Latest version not found for model a_1."
+            },
+            { "POST", "runs/create", "{}", 400, Invalid, "'experiment_id'" },
+            {
+                "POST",
+                "runs/create",
+                """{"experiment_id":"@experiment","run_name":"a","tags":[{"key":"mlflow.runName","value":"b"}]}""",
+                400,
+                Invalid,
+                "Both 'run_name' argument and 'mlflow.runName' tag are specified"
+            },
+            {
+                "POST",
+                "runs/log-parameter",
+                """{"run_id":"@run","key":"a;b","value":"1"}""",
+                400,
+                Invalid,
+                "only contain"
+            },
+            { "POST", "runs/set-tag", """{"run_id":"@run","key":"a/../b","value":"1"}""", 400, Invalid, "as files" },
+            {
+                "POST",
+                "runs/log-metric",
+                """{"run_id":"@run","key":"/a","value":1,"timestamp":1}""",
+                400,
+                Invalid,
+                "as files"
+            },
+            {
+                "POST",
+                "runs/log-metric",
+                """{"run_id":"@run","key":"a","value":1,"timestamp":-1}""",
+                400,
+                Invalid,
+                "nonnegative"
+            },
+            {
+                "POST",
+                "runs/log-batch",
+                """{"run_id":"@run","params":[{"key":"z","value":"1"},{"key":"z","value":"1"}]}""",
+                400,
+                Invalid,
+                "Duplicate parameter keys"
+            },
+            {
+                "POST",
+                "runs/log-inputs",
+                """{"run_id":"@run","datasets":[{"dataset":{"name":"d","digest":"0123456789012345678901234567890123456"}}]}""",
+                400,
+                Invalid,
+                "'digest'"
+            },
+            { "POST", "experiments/update", """{"experiment_id":"@experiment"}""", 400, Invalid, "'new_name'" },
+            { "POST", "experiments/search", """{"max_results":1,"order_by":["tags.a"]}""", 400, Invalid, "order_by" },
+            {
+                "POST",
+                "experiments/set-experiment-tag",
+                """{"experiment_id":"@experiment","key":"a%b","value":"1"}""",
+                400,
+                Invalid,
+                "only contain"
+            },
+            {
+                "POST",
+                "registered-models/set-tag",
+                """{"name":"m","key":"../a","value":"1"}""",
+                400,
+                Invalid,
+                "as files"
+            },
+            {
+                "POST",
+                "model-versions/set-tag",
+                """{"name":"m","version":"1","key":"a\\b","value":"1"}""",
+                400,
+                Invalid,
+                "only contain"
+            },
+            {
+                "POST",
+                "logged-models",
+                """{"experiment_id":"@experiment","name":"a.b"}""",
+                400,
+                Invalid,
+                "Invalid model name ('a.b')"
+            },
             { "POST", "registered-models/search", "{}", 404, NoRoute, "" },
             { "GET", "registered-models/create", null, 404, NoRoute, "" },
             { "POST", "datasets/create", "{}", 404, NoRoute, "Not served on purpose. " },
@@ -421,7 +513,8 @@ public sealed class MlflowContractTests(ContractHost fixture) : IClassFixture<Co
             { "registered-models", "tag.team ILIKE 'risk'", "a_1" },
             { "registered-models", "tags.`a b` = 'x'", "a_1" },
             { "registered-models", "tags.\"a b\" = 'x'", "a_1" },
-            { "registered-models", "tags.team != 'ops'", "a_1,m" },
+            { "registered-models", "tags.team != 'ops'", "a_1" },
+            { "registered-models", "tags.`mlflow.prompt.is_prompt` != 'true'", "B-2,a_1,m" },
             { "registered-models", "tags.team IN ('ops')", "400" },
             { "model-versions", "name = 'm'", "m/1,m/3" },
             { "model-versions", "run_id = '@run'", "m/1,m/3" },
@@ -431,7 +524,9 @@ public sealed class MlflowContractTests(ContractHost fixture) : IClassFixture<Co
             { "model-versions", "version_number != 1", "m/3" },
             { "model-versions", "version_number <= 1", "m/1" },
             { "model-versions", "tags.k = 'v'", "m/1" },
-            { "model-versions", "tags.k != 'v'", "m/3" },
+            { "model-versions", "tags.k != 'v'", "" },
+            { "model-versions", "tags.k != 'w'", "m/1" },
+            { "model-versions", "tags.`mlflow.prompt.is_prompt` != 'true'", "m/1,m/3" },
             { "model-versions", "attributes.name = \"m\"", "m/1,m/3" },
         };
 
@@ -523,16 +618,79 @@ public sealed class MlflowContractTests(ContractHost fixture) : IClassFixture<Co
     }
 
     [Fact]
-    public async Task The_latest_versions_of_a_model_are_one_per_stage_without_aliases()
+    public async Task The_latest_versions_are_one_per_stage_within_a_model_without_aliases()
     {
         var model = (await Host.OkAsync("GET", "registered-models/get?name=m"))["registered_model"]!;
         var latest = await Host.OkAsync("GET", "registered-models/get-latest-versions?name=m&stages=NONE");
+        var serving = await Host.OkAsync("GET", "registered-models/get-latest-versions?name=m&stages=production");
 
         Assert.Equal(["1", "3"], model["latest_versions"]!.AsArray().Select(v => (string)v!["version"]!));
         Assert.All(model["latest_versions"]!.AsArray(), v => Assert.Null(v!["aliases"]));
         Assert.Equal("champion", (string?)model["aliases"]![0]!["alias"]);
         Assert.Equal("1", (string?)model["aliases"]![0]!["version"]);
         Assert.Equal("3", (string?)Assert.Single(latest["model_versions"]!.AsArray())!["version"]);
+        Assert.Equal("champion", (string?)Assert.Single(serving["model_versions"]!.AsArray())!["aliases"]![0]);
+    }
+
+    [Theory]
+    [InlineData("metrics.nan != 1", true)]
+    [InlineData("metrics.nan = 0", false)]
+    [InlineData("metrics.nan > -1", false)]
+    [InlineData("metrics.none != 1", false)]
+    public async Task A_metric_that_is_no_number_differs_from_every_number(string filter, bool found)
+    {
+        var answer = await Host.OkAsync(
+            "POST",
+            "runs/search",
+            new JsonObject
+            {
+                ["experiment_ids"] = new JsonArray(fixture.Experiment),
+                ["filter"] = filter,
+            }.ToJsonString()
+        );
+
+        Assert.Equal(found, answer["runs"] is not null);
+    }
+
+    [Theory]
+    [InlineData("latest")]
+    [InlineData("Latest")]
+    public async Task The_alias_latest_names_the_newest_version(string alias) =>
+        Assert.Equal(
+            "3",
+            (string?)
+                (await Host.OkAsync("GET", $"registered-models/alias?name=m&alias={alias}"))["model_version"]![
+                    "version"
+                ]
+        );
+
+    [Fact]
+    public async Task A_directory_may_be_named_with_a_slash_at_its_end()
+    {
+        var plain = await Host.OkAsync("GET", $"artifacts/list?run_id={fixture.Run}&path=model");
+        var slashed = await Host.OkAsync("GET", $"artifacts/list?run_id={fixture.Run}&path=model/");
+
+        Assert.NotEmpty(plain["files"]!.AsArray());
+        Assert.Equal(plain.ToJsonString(), slashed.ToJsonString());
+    }
+
+    [Fact]
+    public async Task An_experiment_that_is_deleted_takes_no_name_and_no_tag_until_it_is_restored()
+    {
+        var id = (string)(await Host.OkAsync("POST", "experiments/create", """{"name":"passing"}"""))["experiment_id"]!;
+        var named = $$"""{"experiment_id":"{{id}}"}""";
+        var rename = $$"""{"experiment_id":"{{id}}","new_name":"passing-2"}""";
+        var tag = $$"""{"experiment_id":"{{id}}","key":"k","value":"v"}""";
+
+        await Host.OkAsync("POST", "experiments/delete", named);
+        var (renamed, why) = await Host.SendAsync("POST", "experiments/update", rename);
+        var (tagged, _) = await Host.SendAsync("POST", "experiments/set-experiment-tag", tag);
+        await Host.OkAsync("POST", "experiments/restore", named);
+        await Host.OkAsync("POST", "experiments/update", rename);
+        await Host.OkAsync("POST", "experiments/set-experiment-tag", tag);
+
+        Assert.Equal((400, 400), (renamed, tagged));
+        Assert.Contains("must be in the 'active' state", (string?)why["message"], StringComparison.Ordinal);
     }
 
     [Fact]
