@@ -69,9 +69,11 @@ public static class IdentityModule
         services.TryAddSingleton<IGrants>(provider => provider.GetRequiredService<GrantStore>());
         services.TryAddSingleton<IGroups, GroupStore>();
         services.TryAddSingleton<Confirmations>();
+        services.TryAddSingleton<IConfirmations>(provider => provider.GetRequiredService<Confirmations>());
         services.TryAddSingleton<Enrolments>();
         services.TryAddSingleton<Logins>();
-        services.TryAddEnumerable(ServiceDescriptor.Singleton<IConfirmable, PersonConfirmation>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IConfirmable, AccountConfirmation>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IConfirmable, GrantConfirmation>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IConfirmable, LoginConfirmation>());
         services.TryAddSingleton<ActorReader>();
         services.TryAddSingleton<AttemptLimiter>();
@@ -412,6 +414,7 @@ public static class IdentityModule
         client.SaveTokens = false;
         client.GetClaimsFromUserInfoEndpoint = false;
         client.CallbackPath = "/signin-oidc";
+        client.RemoteSignOutPath = default; // nobody signs our users out from elsewhere
         client.Scope.Clear();
         client.Scope.Add(Scopes.OpenId);
         client.CorrelationCookie.SecurePolicy = CookieSecurePolicy.Always;

@@ -1,6 +1,7 @@
 using System.ComponentModel.DataAnnotations;
 using System.Security.Cryptography.X509Certificates;
 using Governance.Identity.Contracts;
+using Governance.Identity.Engine;
 using Microsoft.Extensions.Options;
 
 namespace Governance.Identity;
@@ -64,6 +65,15 @@ public sealed class IdentityOptions : IValidatableObject
     /// <summary>Whether approvals and changes of persons and roles need a sign-in with more than a password. Default false.</summary>
     public bool RequireSecondFactor { get; set; }
 
+    /// <summary>
+    /// Permissions that only a token bound to a key or certificate (DPoP or mutual TLS) may use, comma-separated. A session of
+    /// the pages is not bound, so people use these with a token too. Default none.
+    /// </summary>
+    public string BoundPermissions { get; set; } = "";
+
+    /// <summary>The parts of <see cref="BoundPermissions"/>.</summary>
+    internal IReadOnlyList<string> Bound => ExternalIssuer.Parts(BoundPermissions);
+
     /// <summary>How long a second administrator can confirm a privileged change, in hours, 1–720. Default 72.</summary>
     [Range(1, 720)]
     public int ConfirmationHours { get; set; } = 72;
@@ -102,6 +112,13 @@ public sealed class IdentityOptions : IValidatableObject
         )
         {
             yield return new ValidationResult("Governance:Identity:Issuers must differ in Name and in Authority.");
+        }
+
+        foreach (var name in Bound.Where(name => !RoleFile.Grantable.Contains(name)))
+        {
+            yield return new ValidationResult(
+                $"Governance:Identity:BoundPermissions: there is no permission '{name}'."
+            );
         }
     }
 }

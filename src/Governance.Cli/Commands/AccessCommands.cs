@@ -111,7 +111,7 @@ internal static class AccessCommands
                     .Runs(surroundings, ListAsync),
                 new Verb(
                     "add",
-                    "Grants a role; never to yourself.",
+                    "Grants a role; never to yourself. A privileged one waits for a second administrator.",
                     $"govern grants add release-manager --group 5d3c… --on 'model:fraud-*' --only stage:Staging {Server}",
                     $"govern grants add data-scientist --subject 91be… --on model:fraud --except alias:champion --expires 2027-01-31T00:00Z {Server}"
                 )
@@ -241,7 +241,7 @@ internal static class AccessCommands
         using var gateway = ServerOptions.Connect(run);
         var data = await gateway.AskAsync(
             "mutation Grant($to: GrantHolder!, $grant: GrantInput!) { grantRole(to: $to, grant: $grant) "
-                + $"{{ subject group pending grantedBy grant {{ {Grant} }} }} }}",
+                + $"{{ subject group pending confirmation grantedBy grant {{ {Grant} }} }} }}",
             new JsonObject
             {
                 ["to"] = to,
@@ -345,6 +345,10 @@ internal static class AccessCommands
                 + (grant?["expiresAt"] is { } end ? $" until {end}" : "")
                 + (IsTrue(held?["pending"]) ? "  (waits for a second administrator)" : "")
         );
+        if (held?["confirmation"] is { } confirmation)
+        {
+            run.Say($"  It counts once another administrator runs: govern confirmation confirm {confirmation}");
+        }
     }
 
     private static void SayGroup(Invocation run, JsonNode? group)

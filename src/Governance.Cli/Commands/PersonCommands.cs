@@ -72,8 +72,12 @@ internal static class PersonCommands
                 new Verb("list", "Lists what waits.", $"govern confirmation list {Where}") { Format }
                     .WithServer()
                     .Runs(surroundings, ListAsync),
-                Decides(surroundings, "confirm", "Confirms a change. Never one's own, never of one's own account."),
-                Decides(surroundings, "reject", "Rejects a change and undoes it; a new or reset account is shut."),
+                Decides(surroundings, "confirm", "Confirms a change. Never one's own, never one that one gains by."),
+                Decides(
+                    surroundings,
+                    "reject",
+                    "Rejects a change and undoes it; a new, reset or reopened account is shut."
+                ),
                 Decides(surroundings, "renew", "Asks again for a confirmation that nobody gave in time."),
             },
         ];
@@ -149,7 +153,7 @@ internal static class PersonCommands
             run,
             "/api/v1/confirmations",
             one =>
-                $"{one["id"]} {one["change"]} of {one["subject"]}, asked by {one["requestedBy"]}, until {one["expiresAt"]}: {one["details"]?.ToJsonString()}"
+                $"{one["id"]} {one["change"]} of {one["subject"] ?? $"group {one["group"]}"}, asked by {one["requestedBy"]}, until {one["expiresAt"]}: {one["details"]?.ToJsonString()}"
         );
 
     private static async Task<int> ListAsync(Invocation run, string path, Func<JsonNode, string> line)

@@ -18,16 +18,23 @@ internal static class SignInCommands
         Description = "Show a code to enter in a browser elsewhere, instead of waiting for a browser on this machine.",
     };
 
+    private static readonly Option<bool> Fresh = new("--fresh")
+    {
+        Description = "Sign in anew even if the browser still knows you, for what asks for a recent sign-in.",
+    };
+
     public static IEnumerable<Command> Create(Surroundings surroundings) =>
         [
             new Verb(
                 "login",
                 $"Signs you in through the browser and keeps the tokens for the verbs with --server. {ServerOptions.TokenVariable} goes before them.",
                 "govern login --server https://localhost:8443 --ca ca.pem",
-                "govern login --server https://models.example --device"
+                "govern login --server https://models.example --device",
+                "govern login --fresh --server https://localhost:8443 --ca ca.pem"
             )
             {
                 Device,
+                Fresh,
             }
                 .WithServer()
                 .Runs(surroundings, LogInAsync),
@@ -42,6 +49,11 @@ internal static class SignInCommands
 
     private static async Task<int> LogInAsync(Invocation run)
     {
+        if (run.Get(Device) && run.Get(Fresh))
+        {
+            throw Stop.Usage("--fresh takes a browser here; with --device, sign out in that browser first.");
+        }
+
         var (issuer, address, saved) = ServerOptions.Issuer(run);
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(run.Cancelled);
         patience.CancelAfter(Patience);
@@ -85,19 +97,21 @@ internal static class SignInCommands
         using var callback = new LoopbackCallback();
         var verifier = WebEncoders.Base64UrlEncode(RandomNumberGenerator.GetBytes(32));
         var state = WebEncoders.Base64UrlEncode(RandomNumberGenerator.GetBytes(16));
-        var pushed = await issuer.PostAsync(
-            "/connect/par",
-            new Dictionary<string, string>
-            {
-                ["response_type"] = "code",
-                ["redirect_uri"] = callback.Address,
-                ["scope"] = Issuer.Scope,
-                ["state"] = state,
-                ["code_challenge"] = WebEncoders.Base64UrlEncode(SHA256.HashData(Encoding.ASCII.GetBytes(verifier))),
-                ["code_challenge_method"] = "S256",
-            },
-            cancellationToken
-        );
+        var request = new Dictionary<string, string>
+        {
+            ["response_type"] = "code",
+            ["redirect_uri"] = callback.Address,
+            ["scope"] = Issuer.Scope,
+            ["state"] = state,
+            ["code_challenge"] = WebEncoders.Base64UrlEncode(SHA256.HashData(Encoding.ASCII.GetBytes(verifier))),
+            ["code_challenge_method"] = "S256",
+        };
+        if (run.Get(Fresh))
+        {
+            request["prompt"] = "login";
+        }
+
+        var pushed = await issuer.PostAsync("/connect/par", request, cancellationToken);
         var reference = Issuer.TextOf(pushed, "request_uri") ?? throw Issuer.Refused(pushed);
         var page = QueryHelpers.AddQueryString(
             new Uri(address, "/connect/authorize").AbsoluteUri,

@@ -82,8 +82,9 @@ internal static class CanEndpoint
             $"role {why.Grant.Role} {(why.Grant.Kind == ObjectKind.None ? "on everything" : $"on {why.Grant.Kind.ToString().ToLowerInvariant()} {why.Grant.Pattern}")}"
             + (why.ByOwnership ? ", as owner" : "")
             + (why.Grant.Group is null ? "" : ", through a group");
-        return why.Allowed
-            ? $"By {grant}."
+        return why.Allowed ? $"By {grant}."
+            : why.Withheld
+                ? $"By {grant}, but not now: the account waits for another administrator's confirmation, or this takes a token bound to a key or certificate."
             : $"By {grant}, but no such grant reaches {string.Join(" and ", why.Unreached)}.";
     }
 }

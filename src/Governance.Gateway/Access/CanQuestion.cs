@@ -49,7 +49,9 @@ internal sealed class CanQuestion(IAccess access, IRegistryReader registry, IDat
                 return NotAdmin;
             }
 
-            about = await access.RightsNowAsync(new Actor(ActorKind.Person, subject), cancellationToken);
+            // About what is granted: which token they will show is not known.
+            var other = new Actor(ActorKind.Person, subject) { SenderConstrained = true };
+            about = await access.RightsNowAsync(other, cancellationToken);
         }
 
         var found = await TargetAsync(asker, about, known, named, cancellationToken);

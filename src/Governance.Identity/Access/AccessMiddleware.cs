@@ -18,6 +18,7 @@ internal sealed class AccessMiddleware(
     RequestDelegate next,
     ActorReader actors,
     IAccess access,
+    IStepUp stepUp,
     IWriter writer,
     AttemptLimiter limiter,
     AddressNames addresses
@@ -51,17 +52,35 @@ internal sealed class AccessMiddleware(
         {
             await AskToSignInAsync(context, endpoint, session);
         }
-        else if (Opens(needed, await access.RightsOfAsync(actor, context.RequestAborted)))
+        else if (stepUp.CheckBinding(actor, permission) is { } unbound)
         {
-            await next(context);
+            FailureResults.Challenge(context.Response, unbound);
+            await RefuseAsync(context, endpoint, permission, Refusal.Of(unbound));
+        }
+        else if (!Opens(needed, await access.RightsOfAsync(actor, context.RequestAborted)))
+        {
+            TokenProblem.Challenge(context.Response, TokenProblem.Insufficient(context.Request));
+            await RefuseAsync(context, endpoint, permission, Refusal.Denied);
+        }
+        else if (Changes(context.Request) && stepUp.Check(actor, permission) is { } tooOld)
+        {
+            FailureResults.Challenge(context.Response, tooOld);
+            await RefuseAsync(context, endpoint, permission, Refusal.Of(tooOld));
         }
         else
         {
-            // The refusal is on record before anybody learns of it; a caller who hangs up does not undo that.
-            await writer.LogAsync(Denied(context, endpoint, actor, permission), CancellationToken.None);
-            TokenProblem.Challenge(context.Response, TokenProblem.Insufficient(context.Request));
-            await Refusal.Denied.WriteAsync(context);
+            await next(context);
         }
+    }
+
+    private static bool Changes(HttpRequest request) =>
+        !HttpMethods.IsGet(request.Method) && !HttpMethods.IsHead(request.Method);
+
+    // The refusal is on record before anybody learns of it; a caller who hangs up does not undo that.
+    private async Task RefuseAsync(HttpContext context, Endpoint endpoint, Permission permission, Refusal refusal)
+    {
+        await writer.LogAsync(Denied(context, endpoint, permission, refusal), CancellationToken.None);
+        await refusal.WriteAsync(context);
     }
 
     private static bool Opens(PermissionMetadata needed, Rights rights) =>
@@ -98,14 +117,15 @@ internal sealed class AccessMiddleware(
         return writer.LogAsync(entry, CancellationToken.None);
     }
 
-    private static LogEntry Denied(HttpContext context, Endpoint endpoint, Actor actor, Permission permission) =>
-        new("access.denied", actor, "", LogOutcome.Refused)
+    private static LogEntry Denied(HttpContext context, Endpoint endpoint, Permission permission, Refusal refusal) =>
+        new("access.denied", context.GetActor(), "", LogOutcome.Refused)
         {
             Details = new JsonObject
             {
                 ["method"] = context.Request.Method,
                 ["route"] = (endpoint as RouteEndpoint)?.RoutePattern.RawText ?? "",
                 ["permission"] = permission.Name,
+                ["code"] = refusal.Code,
             },
         };
 }

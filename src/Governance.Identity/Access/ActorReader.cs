@@ -149,7 +149,11 @@ internal sealed class ActorReader(
                 return null;
             }
 
-            return Remember(key, new Proof(login.Id, false, null), generation, login.Expires - clock.GetUtcNow());
+            var who = new Proof(login.Who.Id, login.Who.AuthenticatedAt is not null, login.Who.AuthenticatedAt)
+            {
+                MultiFactor = login.Who.MultiFactor,
+            };
+            return Remember(key, who, generation, login.Expires - clock.GetUtcNow());
         }
 
         if (TokenForm.Claims(presented.Token, clock.GetUtcNow()) is not { } claims)

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Governance.Kernel;
 using Governance.Platform.Web;
 using Microsoft.AspNetCore.Http;
 
@@ -32,6 +33,12 @@ internal sealed record Refusal(int Status, string Code, string MlflowCode, strin
         "REQUEST_LIMIT_EXCEEDED",
         "Too many attempts; wait a minute."
     );
+
+    /// <summary>A failure that the gate found.</summary>
+    public static Refusal Of(Failure failure) =>
+        failure.Kind == FailureKind.Reauthenticate
+            ? new(401, failure.Code, "UNAUTHENTICATED", failure.Message)
+            : new(403, failure.Code, "PERMISSION_DENIED", failure.Message);
 
     public Task WriteAsync(HttpContext context)
     {

@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using Governance.Identity.Confirm;
 using Governance.Identity.Contracts;
 using Governance.Identity.Engine;
@@ -5,6 +6,7 @@ using Governance.Identity.Storage;
 using Governance.Kernel;
 using Governance.Platform.Database;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Options;
 
 namespace Governance.Identity.Access;
 
@@ -12,11 +14,16 @@ namespace Governance.Identity.Access;
 internal sealed record SubjectSnapshot(ActorKind Kind, GrantIndex Grants, bool Held);
 
 /// <summary>Reads enabled subjects with their grants; absent and disabled look the same.</summary>
-internal sealed class SubjectReader(IDbContextFactory<GovernanceDb> databases, TimeProvider clock) : IAccess
+internal sealed class SubjectReader(
+    IDbContextFactory<GovernanceDb> databases,
+    IOptions<IdentityOptions> options,
+    TimeProvider clock
+) : IAccess
 {
     // Below the promised 5 seconds, with room for the request that filled it.
     private static readonly TimeSpan Life = TimeSpan.FromSeconds(4);
     private readonly ExpiringCache<string, SubjectSnapshot?> _cache = new(clock, Life, 10_000);
+    private readonly FrozenSet<string> _bound = options.Value.Bound.ToFrozenSet(StringComparer.Ordinal);
     private volatile ParsedRoles? _parsed;
 
     public async ValueTask<SubjectSnapshot?> RecentAsync(string id, CancellationToken cancellationToken)
@@ -103,11 +110,11 @@ internal sealed class SubjectReader(IDbContextFactory<GovernanceDb> databases, T
             .Where(grant => grant.SubjectId == id || groups.Contains(grant.GroupId!))
             .OrderBy(grant => grant.Id)
             .ToListAsync(cancellationToken);
-        return new SubjectSnapshot(
-            kind.Value,
-            new GrantIndex(grants.Select(grant => grant.ToGrant()), policy.Roles),
-            await db.Set<ConfirmationRow>().HoldsAsync(id, cancellationToken)
-        );
+        var held = await db.Set<ConfirmationRow>().HoldsAsync(id, cancellationToken);
+
+        // Whoever made or opened the account alone must gain nothing by it: no promotion, no raw data, no approval.
+        var counting = grants.Select(grant => grant.ToGrant()).Where(grant => !held || !GrantRules.IsPrivileged(grant));
+        return new SubjectSnapshot(kind.Value, new GrantIndex(counting, policy.Roles), held);
     }
 
     private sealed record ParsedRoles(string Digest, RolePolicy Policy);
@@ -115,5 +122,9 @@ internal sealed class SubjectReader(IDbContextFactory<GovernanceDb> databases, T
     private static bool HasRow(Actor actor) => actor.Kind is ActorKind.Person or ActorKind.Service;
 
     private Rights Compose(Actor actor, SubjectSnapshot? snapshot) =>
-        new(actor, snapshot?.Grants ?? GrantIndex.Empty, clock.GetUtcNow()) { Held = snapshot is { Held: true } };
+        new(actor, snapshot?.Grants ?? GrantIndex.Empty, clock.GetUtcNow())
+        {
+            Held = snapshot is { Held: true },
+            Unbound = actor.SenderConstrained ? FrozenSet<string>.Empty : _bound,
+        };
 }

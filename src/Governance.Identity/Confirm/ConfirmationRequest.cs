@@ -4,10 +4,13 @@ namespace Governance.Identity.Confirm;
 
 /// <summary>A privileged change that a second administrator has to confirm.</summary>
 /// <param name="Kind">Constant of the part that asks, at most 32 characters; an <see cref="IConfirmable"/> handles it.</param>
-/// <param name="SubjectId">Whose account.</param>
-internal sealed record ConfirmationRequest(string Kind, string SubjectId)
+/// <param name="SubjectId">Whose account; null for a grant to a group.</param>
+internal sealed record ConfirmationRequest(string Kind, string? SubjectId)
 {
-    /// <summary>Id of the row that the change is about; empty when it is the subject itself.</summary>
+    /// <summary>The group of a grant or membership; else null.</summary>
+    public string? GroupId { get; init; }
+
+    /// <summary>Id of the row that the change is about; empty when subject and group say it.</summary>
     public string ObjectId { get; init; } = "";
 
     /// <summary>What the second administrator reads; also written to the log, so nothing personal.</summary>

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Governance.Identity.Access;
+using Governance.Identity.Contracts;
 using Governance.Identity.Storage;
 using Governance.Kernel;
 using Governance.Platform.Database;
@@ -10,8 +11,8 @@ using Microsoft.Extensions.Options;
 namespace Governance.Identity.Confirm;
 
 /// <summary>
-/// Four eyes on privileged changes. Whoever asks can't confirm, nor can the account that the change is about, nor an
-/// administrator who is held by such a change: one person with two accounts stays one person.
+/// Four eyes on privileged changes. Whoever asks can't confirm, nor can who gains by the change, nor an administrator who is
+/// held by such a change: one person with two accounts stays one person.
 /// </summary>
 internal sealed class Confirmations(
     IDbContextFactory<GovernanceDb> databases,
@@ -19,11 +20,16 @@ internal sealed class Confirmations(
     SubjectReader reader,
     IEnumerable<IConfirmable> parts,
     IOptions<IdentityOptions> options
-)
+) : IConfirmations
 {
     private static readonly Failure NotPending = Failure.NotFound(
         "identity.no_confirmation",
         "No confirmation of that id is pending."
+    );
+
+    private static readonly Failure NotAdmin = Failure.Denied(
+        "identity.denied",
+        "Only a global administrator may do this."
     );
 
     /// <summary>Asks for a confirmation inside the unit that makes the change; returns its id.</summary>
@@ -39,6 +45,7 @@ internal sealed class Confirmations(
             Id = Guid.CreateVersion7(session.Now),
             Kind = request.Kind,
             SubjectId = request.SubjectId,
+            GroupId = request.GroupId,
             ObjectId = request.ObjectId,
             Details = request.Details.ToJsonString(),
             Holds = request.Holds,
@@ -53,60 +60,39 @@ internal sealed class Confirmations(
         return row.Id;
     }
 
-    /// <summary>Confirms or rejects. The requester may take the own request back by rejecting it.</summary>
-    public async Task<Result<Unit>> DecideAsync(Actor by, Guid id, bool confirm, CancellationToken cancellationToken)
+    /// <summary>Ends the waiting of a change that was taken back inside this unit; that takes no second person.</summary>
+    public static async Task WithdrawAsync(
+        WriteSession session,
+        Actor by,
+        IQueryable<ConfirmationRow> changes,
+        CancellationToken cancellationToken
+    )
     {
-        var decided = await writer.WriteAsync<Unit>(
-            async (session, token) =>
-            {
-                var row = await PendingAsync(session, id, token);
-                if (row is null)
-                {
-                    return NotPending;
-                }
-
-                if (await ObjectionAsync(session, by, row, confirm, token) is { } objection)
-                {
-                    return objection;
-                }
-
-                row.State = confirm ? ConfirmationState.Confirmed : ConfirmationState.Rejected;
-                row.DecidedBy = by.Id;
-                row.DecidedAt = session.Now;
-                var part = parts.Single(known => known.Handles(row.Kind));
-                await (confirm ? part.ConfirmedAsync(session, row, token) : part.RejectedAsync(session, row, token));
-                await session.Db.SaveChangesAsync(token);
-                var kind = confirm ? "identity.confirmed" : "identity.rejected";
-                await LogAsync(session, kind, by, row, token);
-                session.AfterCommit(reader.Forget);
-                return default(Unit);
-            },
-            cancellationToken
-        );
-        if (!decided.Ok)
+        foreach (
+            var row in await changes.Where(row => row.State == ConfirmationState.Pending).ToListAsync(cancellationToken)
+        )
         {
-            await writer.LogAsync(
-                new LogEntry("identity.confirmation_refused", by, $"confirmation:{id}", LogOutcome.Refused)
-                {
-                    Details = new JsonObject { ["code"] = decided.Failure.Code },
-                },
-                cancellationToken
-            );
+            Close(session, row, by, ConfirmationState.Rejected);
+            await session.Db.SaveChangesAsync(cancellationToken);
+            await LogAsync(session, "identity.rejected", by, row, cancellationToken);
         }
-
-        return decided;
     }
 
-    /// <summary>Asks again for one that nobody answered in time; whoever asks is the requester from then on.</summary>
-    public Task<Result<Unit>> RenewAsync(Actor by, Guid id, CancellationToken cancellationToken) =>
-        writer.WriteAsync<Unit>(
-            async (session, token) =>
-            {
-                if (await PendingAsync(session, id, token) is not { } row)
-                {
-                    return NotPending;
-                }
+    /// <inheritdoc />
+    public Task<Result<Unit>> ConfirmAsync(Actor by, Guid id, CancellationToken cancellationToken) =>
+        DecideAsync(by, id, confirm: true, cancellationToken);
 
+    /// <inheritdoc />
+    public Task<Result<Unit>> RejectAsync(Actor by, Guid id, CancellationToken cancellationToken) =>
+        DecideAsync(by, id, confirm: false, cancellationToken);
+
+    /// <inheritdoc />
+    public Task<Result<Unit>> RenewAsync(Actor by, Guid id, CancellationToken cancellationToken) =>
+        ChangeAsync(
+            by,
+            id,
+            async (session, row, token) =>
+            {
                 if (row.ExpiresAt > session.Now)
                 {
                     return Failure.Conflict("identity.confirmation_open", "It can still be confirmed as it is.");
@@ -115,32 +101,112 @@ internal sealed class Confirmations(
                 row.RequestedBy = by.Id;
                 row.RequestedAt = session.Now;
                 row.ExpiresAt = session.Now.AddHours(options.Value.ConfirmationHours);
-                await session.Db.SaveChangesAsync(token);
-                await LogAsync(session, "identity.confirmation_requested", by, row, token);
-                return default(Unit);
+                return "identity.confirmation_requested";
             },
             cancellationToken
         );
 
-    /// <summary>What is pending, oldest first, expired ones included.</summary>
-    public async Task<Page<ConfirmationRow>> ListAsync(int first, Guid? after, CancellationToken cancellationToken)
+    /// <inheritdoc />
+    public async Task<Result<Page<ConfirmationView>>> ListAsync(
+        Actor by,
+        int first,
+        Guid? after,
+        CancellationToken cancellationToken
+    )
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        if (!Administers(await reader.RightsNowAsync(db, by, cancellationToken)))
+        {
+            return NotAdmin;
+        }
+
         var rows = await db.Set<ConfirmationRow>()
             .AsNoTracking()
             .Where(row => row.State == ConfirmationState.Pending && (after == null || row.Id > after))
             .OrderBy(row => row.Id)
             .Take(first + 1)
             .ToListAsync(cancellationToken);
-        return rows.Count > first
-            ? new Page<ConfirmationRow>([.. rows.Take(first)], rows[first - 1].Id.ToString())
-            : new Page<ConfirmationRow>(rows, null);
+        return new Page<ConfirmationView>(
+            [.. rows.Take(first).Select(View)],
+            rows.Count > first ? rows[first - 1].Id.ToString() : null
+        );
     }
 
-    private static Task<ConfirmationRow?> PendingAsync(WriteSession session, Guid id, CancellationToken token) =>
-        session
-            .Db.Set<ConfirmationRow>()
-            .FirstOrDefaultAsync(row => row.Id == id && row.State == ConfirmationState.Pending, token);
+    private Task<Result<Unit>> DecideAsync(Actor by, Guid id, bool confirm, CancellationToken cancellationToken) =>
+        ChangeAsync(
+            by,
+            id,
+            async (session, row, token) =>
+            {
+                if (await ObjectionAsync(session, by, row, confirm, token) is { } objection)
+                {
+                    return objection;
+                }
+
+                Close(session, row, by, confirm ? ConfirmationState.Confirmed : ConfirmationState.Rejected);
+                var part = parts.Single(known => known.Handles(row.Kind));
+                await (
+                    confirm ? part.ConfirmedAsync(session, by, row, token) : part.RejectedAsync(session, row, token)
+                );
+                return confirm ? "identity.confirmed" : "identity.rejected";
+            },
+            cancellationToken
+        );
+
+    /// <summary>Runs a change of a waiting row, gives back the kind of its entry; a refusal is on record before it is answered.</summary>
+    private async Task<Result<Unit>> ChangeAsync(
+        Actor by,
+        Guid id,
+        Func<WriteSession, ConfirmationRow, CancellationToken, Task<Result<string>>> change,
+        CancellationToken cancellationToken
+    )
+    {
+        var done = await writer.WriteAsync<Unit>(
+            async (session, token) =>
+            {
+                // Read here: who decides must not have lost the role, or become held, between the gate and this unit.
+                if (!Administers(await reader.RightsNowAsync(session.Db, by, token)))
+                {
+                    return NotAdmin;
+                }
+
+                var row = await session
+                    .Db.Set<ConfirmationRow>()
+                    .FirstOrDefaultAsync(known => known.Id == id && known.State == ConfirmationState.Pending, token);
+                if (row is null)
+                {
+                    return NotPending;
+                }
+
+                var kind = await change(session, row, token);
+                if (!kind.Ok)
+                {
+                    return kind.Failure;
+                }
+
+                await session.Db.SaveChangesAsync(token);
+                await LogAsync(session, kind.Value, by, row, token);
+                session.AfterCommit(reader.Forget);
+                return default(Unit);
+            },
+            cancellationToken
+        );
+        if (!done.Ok)
+        {
+            await writer.LogAsync(
+                new LogEntry("identity.confirmation_refused", by, $"confirmation:{id}", LogOutcome.Refused)
+                {
+                    Details = new JsonObject { ["code"] = done.Failure.Code },
+                },
+                CancellationToken.None
+            );
+        }
+
+        return done;
+    }
+
+    // A held administrator administers nothing, so this says no to them too.
+    private static bool Administers(Rights rights) => rights.Allows(Permissions.IdentityManage, AccessTarget.Global);
 
     private static async Task<Failure?> ObjectionAsync(
         WriteSession session,
@@ -155,24 +221,42 @@ internal sealed class Confirmations(
             return Failure.Denied("identity.persons_only", "Only an enrolled person who signed in may do this.");
         }
 
-        if (by.Id == row.SubjectId || (confirm && by.Id == row.RequestedBy))
-        {
-            return Failure.Denied(
-                "identity.own_confirmation",
-                "It takes another administrator: neither who asked nor whom it is about."
+        var gains =
+            by.Id == row.SubjectId
+            || (
+                row.SubjectId is null
+                && await session
+                    .Db.Set<MemberRow>()
+                    .AnyAsync(member => member.GroupId == row.GroupId && member.SubjectId == by.Id, cancellationToken)
             );
-        }
-
-        if (confirm && row.ExpiresAt <= session.Now)
-        {
-            return Failure.Conflict("identity.confirmation_expired", "Nobody confirmed it in time; ask for it again.");
-        }
-
-        // Read here too: who may confirm must not have become held between the gate and this unit.
-        return await session.Db.Set<ConfirmationRow>().HoldsAsync(by.Id, cancellationToken)
-            ? Failure.Denied("identity.unconfirmed", "Your own account waits for another administrator's confirmation.")
+        return gains || (confirm && by.Id == row.RequestedBy)
+                ? Failure.Denied(
+                    "identity.own_confirmation",
+                    "It takes another administrator: neither who asked nor who gains by it."
+                )
+            : confirm && row.ExpiresAt <= session.Now
+                ? Failure.Conflict("identity.confirmation_expired", "Nobody confirmed it in time; ask for it again.")
             : null;
     }
+
+    private static void Close(WriteSession session, ConfirmationRow row, Actor by, ConfirmationState state)
+    {
+        row.State = state;
+        row.DecidedBy = by.Id;
+        row.DecidedAt = session.Now;
+    }
+
+    private static ConfirmationView View(ConfirmationRow row) =>
+        new(
+            row.Id,
+            row.Kind,
+            row.SubjectId,
+            row.GroupId,
+            JsonNode.Parse(row.Details)!.AsObject(),
+            row.RequestedBy,
+            row.RequestedAt,
+            row.ExpiresAt
+        );
 
     private static Task LogAsync(
         WriteSession session,
@@ -182,7 +266,12 @@ internal sealed class Confirmations(
         CancellationToken cancellationToken
     ) =>
         session.LogAsync(
-            new LogEntry(kind, by, $"subject:{row.SubjectId}", LogOutcome.Done)
+            new LogEntry(
+                kind,
+                by,
+                row.SubjectId is null ? $"group:{row.GroupId}" : $"subject:{row.SubjectId}",
+                LogOutcome.Done
+            )
             {
                 Details = new JsonObject
                 {

@@ -1,4 +1,5 @@
 using Governance.Identity.Storage;
+using Governance.Kernel;
 using Governance.Platform.Database;
 
 namespace Governance.Identity.Confirm;
@@ -10,7 +11,7 @@ internal interface IConfirmable
     bool Handles(string kind);
 
     /// <summary>The change was confirmed: makes it count, if it does not yet.</summary>
-    Task ConfirmedAsync(WriteSession session, ConfirmationRow row, CancellationToken cancellationToken);
+    Task ConfirmedAsync(WriteSession session, Actor by, ConfirmationRow row, CancellationToken cancellationToken);
 
     /// <summary>The change was rejected: undoes it.</summary>
     Task RejectedAsync(WriteSession session, ConfirmationRow row, CancellationToken cancellationToken);

@@ -16,7 +16,11 @@ public sealed record GrantView(
     bool Pending,
     string GrantedBy,
     DateTimeOffset CreatedAt
-);
+)
+{
+    /// <summary>What the second administrator confirms; told to who asked, else null.</summary>
+    public Guid? Confirmation { get; init; }
+}
 
 /// <summary>
 /// Grants at run time, for every interface. Authorises by itself, inside the transaction that changes something:
@@ -27,7 +31,7 @@ public interface IGrants
 {
     /// <summary>
     /// Grants a role to exactly one of a subject and a group. A privileged role, and any role to an external group, counts
-    /// only once a second administrator has confirmed it; persons only ask for it.
+    /// only once a second administrator has confirmed it; only persons may ask for one.
     /// </summary>
     Task<Result<GrantView>> GrantAsync(
         Actor by,

@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using Governance.Identity.Engine;
 using Governance.Kernel;
 
@@ -26,9 +27,12 @@ public sealed class Rights
 
     /// <summary>
     /// Whether a privileged change of the account waits for a second administrator. Until then it neither approves nor
-    /// administers, whatever is granted.
+    /// administers, whatever is granted, and its privileged roles are not among the grants.
     /// </summary>
     public bool Held { get; init; }
+
+    /// <summary>Permissions that are withheld because the token is not bound to a key or certificate.</summary>
+    internal IReadOnlySet<string> Unbound { get; init; } = FrozenSet<string>.Empty;
 
     /// <summary>The grants behind the rights.</summary>
     public IEnumerable<RoleGrant> Grants => _grants.All.Where(Holds).Select(held => held.Grant);
@@ -72,17 +76,21 @@ public sealed class Rights
             free || (because is not null && unreached.Count == 0 && !Withholds(permission)),
             because?.Grant,
             because is not null && !because.Role.Everywhere.Contains(permission.Name) && !Names(because.Grant, target),
+            !free && Withholds(permission),
             unreached,
             _grants.RolesGiving(permission.Name)
         );
     }
 
     private bool Withholds(Permission permission) =>
-        Held
-        && (
-            permission == Permissions.PromotionApprove
-            || permission == Permissions.IdentityManage
-            || permission == Permissions.PolicyManage
+        Unbound.Contains(permission.Name)
+        || (
+            Held
+            && (
+                permission == Permissions.PromotionApprove
+                || permission == Permissions.IdentityManage
+                || permission == Permissions.PolicyManage
+            )
         );
 
     private bool IsFree(Permission permission) =>
@@ -121,12 +129,14 @@ public sealed class Rights
 /// <param name="Allowed">Whether they may.</param>
 /// <param name="Grant">The grant that gives the permission on the object; null when none does.</param>
 /// <param name="ByOwnership">Whether it does so only because they own the object.</param>
+/// <param name="Withheld">Whether it is withheld: the account waits for a second administrator, or its token is not bound.</param>
 /// <param name="Unreached">Stages and aliases of the move that no such grant reaches.</param>
 /// <param name="Roles">Roles that give the permission, sorted; each needs a grant that reaches the object.</param>
 public sealed record Explanation(
     bool Allowed,
     RoleGrant? Grant,
     bool ByOwnership,
+    bool Withheld,
     IReadOnlyList<string> Unreached,
     IReadOnlyList<string> Roles
 );

@@ -44,8 +44,8 @@ internal static class RoleFile
         "admin"
     );
 
-    // Everybody and every actor have these two without a role.
-    private static readonly FrozenSet<string> Grantable = Permissions
+    /// <summary>The permissions that roles give: everybody and every actor have the other two without one.</summary>
+    public static readonly FrozenSet<string> Grantable = Permissions
         .All.Where(permission => permission != Permissions.Public && permission != Permissions.Self)
         .Select(permission => permission.Name)
         .ToFrozenSet(StringComparer.Ordinal);

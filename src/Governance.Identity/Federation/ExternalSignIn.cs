@@ -7,6 +7,7 @@ using Microsoft.AspNetCore.Authentication.OpenIdConnect;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Options;
 using Microsoft.IdentityModel.Protocols.OpenIdConnect;
+using OpenIddict.Abstractions;
 
 namespace Governance.Identity.Federation;
 
@@ -25,6 +26,16 @@ internal sealed class ExternalSignIn(ExternalTokens tokens, ExternalSubjects sub
     /// <summary>The providers that people may sign in with.</summary>
     public IEnumerable<ExternalIssuer> Offered =>
         tokens.Issuers.Select(provider => provider.Issuer).Where(issuer => issuer.ClientId.Length > 0);
+
+    /// <summary>The provider of this name, if it is offered and ends sessions at the wish of a browser.</summary>
+    public async Task<ExternalIssuer?> EndingAsync(string? name, CancellationToken cancellationToken)
+    {
+        var provider = tokens.Issuers.FirstOrDefault(one => one.Issuer.Name == name && one.Issuer.ClientId.Length > 0);
+        return
+            provider is not null && await provider.CurrentAsync(cancellationToken) is { EndSessionEndpoint.Length: > 0 }
+            ? provider.Issuer
+            : null;
+    }
 
     /// <summary>Adds their schemes; before the first request.</summary>
     public void Register(IAuthenticationSchemeProvider schemes)
@@ -54,7 +65,10 @@ internal sealed class ExternalSignIn(ExternalTokens tokens, ExternalSubjects sub
         options.ClientId = issuer.ClientId;
         options.ClientSecret = issuer.ClientSecretFile.Length > 0 ? ReadSecret(issuer.ClientSecretFile) : null;
         options.CallbackPath = $"/signin/external/{issuer.Name}/callback";
-        options.SignInScheme = IdentitySchemes.Session;
+        options.SignedOutCallbackPath = $"/signin/external/{issuer.Name}/signedout";
+        options.RemoteSignOutPath = default; // nobody signs our users out from elsewhere
+        options.SignInScheme = IdentitySchemes.SignIn;
+        options.MaxAge = TimeSpan.FromMinutes(issuer.InteractiveMinutes); // so that there is an auth_time to believe
         options.ResponseType = OpenIdConnectResponseType.Code;
         options.ResponseMode = OpenIdConnectResponseMode.Query; // a cross-site form post would need weaker cookies
         options.UsePkce = true;
@@ -78,6 +92,18 @@ internal sealed class ExternalSignIn(ExternalTokens tokens, ExternalSubjects sub
         options.CorrelationCookie.SameSite = SameSiteMode.Lax;
         options.NonceCookie.SecurePolicy = CookieSecurePolicy.Always;
         options.NonceCookie.SameSite = SameSiteMode.Lax;
+        options.Events.OnRedirectToIdentityProvider = leaving =>
+        {
+            var wanted = ExternalIssuer.Parts(issuer.InteractiveAcr);
+            leaving.ProtocolMessage.AcrValues = wanted.Count == 0 ? null : string.Join(' ', wanted);
+            return Task.CompletedTask;
+        };
+        options.Events.OnRedirectToIdentityProviderForSignOut = leaving =>
+        {
+            // Instead of the ID token, which is not kept: it names the person.
+            leaving.ProtocolMessage.ClientId = issuer.ClientId;
+            return Task.CompletedTask;
+        };
         options.Events.OnMessageReceived = received => CheckIssuerAsync(received, issuer);
         options.Events.OnTokenValidated = validated => FinishAsync(validated, issuer);
         options.Events.OnRemoteFailure = FailedSignIn.AnswerAsync;
@@ -112,8 +138,14 @@ internal sealed class ExternalSignIn(ExternalTokens tokens, ExternalSubjects sub
             return;
         }
 
-        var device = DeviceName.Of(validated.HttpContext.Request.Headers.UserAgent);
-        var principal = await subjects.SignInAsync(login, device, validated.HttpContext.RequestAborted);
+        var before = await validated.HttpContext.AuthenticateAsync(IdentitySchemes.SignIn);
+        var principal = await subjects.SignInAsync(
+            issuer,
+            login,
+            DeviceName.Of(validated.HttpContext.Request.Headers.UserAgent),
+            before.Principal?.GetClaim(SignInMethods.SessionId),
+            validated.HttpContext.RequestAborted
+        );
         if (principal is null)
         {
             validated.Fail("The login is nobody here.");

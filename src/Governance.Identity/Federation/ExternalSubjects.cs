@@ -1,24 +1,34 @@
 using System.Security.Claims;
 using System.Text.Json.Nodes;
 using Governance.Identity.Access;
+using Governance.Identity.Contracts;
 using Governance.Identity.Engine;
 using Governance.Identity.Sessions;
 using Governance.Identity.Storage;
+using Governance.Identity.Subjects;
 using Governance.Kernel;
 using Governance.Platform.Database;
 using Governance.Platform.Logging;
 using Microsoft.EntityFrameworkCore;
-using static OpenIddict.Abstractions.OpenIddictConstants;
+using OpenIddict.Abstractions;
 
 namespace Governance.Identity.Federation;
 
+/// <summary>Who an external login is here.</summary>
+/// <param name="Id">Pseudonym of the person, or the login's own.</param>
+/// <param name="AuthenticatedAt">When the person proved who they are; null for a service.</param>
+/// <param name="MultiFactor">Whether that took more than one factor.</param>
+internal sealed record Admitted(string Id, DateTimeOffset? AuthenticatedAt, bool MultiFactor);
+
 /// <summary>
-/// Who an external login is here: a service under a pseudonym of its own, with no role but what an administrator granted to it
-/// or to an external group that its token names. It is never a person, so never anybody's second pair of eyes.
+/// Who an external login is here: the person whom it is linked to, when the provider proves that they were there; else a
+/// service under a pseudonym of its own. It has no role but what was granted to it or to an external group that its token
+/// names. A login of somebody who is shut out is nobody.
 /// </summary>
 internal sealed class ExternalSubjects(
     ExternalTokens tokens,
     LoginNames names,
+    Logins logins,
     SubjectReader reader,
     SessionStore sessions,
     IDbContextFactory<GovernanceDb> databases,
@@ -31,58 +41,84 @@ internal sealed class ExternalSubjects(
     /// <summary>Whether a token says that it comes from a configured provider; the embedded issuer never sees such a one.</summary>
     public bool Owns(string token) => tokens.IssuerOf(token) is not null;
 
-    /// <summary>The pseudonym that a provider's access token proves, and when it ends; null when it proves none.</summary>
-    public async Task<(string Id, DateTimeOffset Expires)?> ReadAsync(
+    /// <summary>Who a provider's access token proves to be there, and when it ends; null when it proves nobody.</summary>
+    public async Task<(Admitted Who, DateTimeOffset Expires)?> ReadAsync(
         string token,
         CancellationToken cancellationToken
     ) =>
         tokens.IssuerOf(token) is { } provider
         && await tokens.ValidateAsync(provider, token, cancellationToken) is { } proven
-        && await AdmitAsync(proven.Login, cancellationToken) is { } id
-            ? (id, proven.Expires)
+        && await AdmitAsync(proven.Login, cancellationToken) is { } who
+            ? (who, proven.Expires)
             : null;
 
-    /// <summary>The page session of a login, after it is on record; null when it is not admitted.</summary>
+    /// <summary>The sign-in of a linked person who was there, after it is on record; null for every other login.</summary>
     public async Task<ClaimsPrincipal?> SignInAsync(
+        ExternalIssuer issuer,
         ExternalLogin login,
         string device,
+        string? replaced,
         CancellationToken cancellationToken
-    ) =>
-        await AdmitAsync(login, cancellationToken) is { } id
-            ? await sessions.StartAsync(
-                new Actor(ActorKind.Service, id),
-                [],
-                device,
-                replaced: null,
-                new JsonObject { ["issuer"] = login.Issuer },
-                cancellationToken
-            )
-            : null;
-
-    private async Task<string?> AdmitAsync(ExternalLogin login, CancellationToken cancellationToken)
+    )
     {
-        var id = names.Of(login.Issuer, login.ExternalId);
+        if (
+            login.AuthenticatedAt is not { } at
+            || await logins.FindAsync(login.Issuer, login.ExternalId, cancellationToken) is not { Enabled: true }
+            || await AdmitAsync(login, cancellationToken) is not { AuthenticatedAt: not null } who
+        )
+        {
+            return null;
+        }
+
+        string[] methods = who.MultiFactor
+            ? [SignInMethods.External, SignInMethods.Multiple]
+            : [SignInMethods.External];
+        var principal = await sessions.StartAsync(
+            new Actor(ActorKind.Person, who.Id) { AuthenticatedAt = at },
+            methods,
+            device,
+            replaced,
+            new JsonObject { ["issuer"] = login.Issuer, ["methods"] = string.Join(' ', methods) },
+            cancellationToken
+        );
+        principal.SetClaim(SignInMethods.Provider, issuer.Name);
+        return principal;
+    }
+
+    private async Task<Admitted?> AdmitAsync(ExternalLogin login, CancellationToken cancellationToken)
+    {
+        var owner = await logins.FindAsync(login.Issuer, login.ExternalId, cancellationToken);
+        if (owner is { Enabled: false })
+        {
+            return null;
+        }
+
+        var who =
+            owner is not null && login.AuthenticatedAt is { } at
+                ? new Admitted(owner.Id, at, login.MultiFactor)
+                : new Admitted(names.Of(login.Issuer, login.ExternalId), null, false);
         await using (var db = await databases.CreateDbContextAsync(cancellationToken))
         {
             if (
-                await db.Set<SubjectRow>().AnyAsync(row => row.Id == id, cancellationToken)
-                && (await ChangesAsync(db, id, login, cancellationToken)).IsEmpty
+                await db.Set<SubjectRow>().AnyAsync(row => row.Id == who.Id, cancellationToken)
+                && (await ChangesAsync(db, who.Id, login, cancellationToken)).IsEmpty
             )
             {
-                return id;
+                return who;
             }
         }
 
-        var admitted = await writer.WriteAsync<string>(
+        var admitted = await writer.WriteAsync<Admitted>(
             async (session, token) =>
             {
-                var added = await AddAsync(session, id, login, token);
-                if (added.Ok)
+                var added = await AddAsync(session, who.Id, login, token);
+                if (!added.Ok)
                 {
-                    await JoinAsync(session, id, login, token);
+                    return added.Failure;
                 }
 
-                return added;
+                await JoinAsync(session, who, login, token);
+                return who;
             },
             cancellationToken
         );
@@ -120,7 +156,11 @@ internal sealed class ExternalSubjects(
         );
         await session.Db.SaveChangesAsync(cancellationToken);
         await session.LogAsync(
-            Entry("identity.external_login_seen", id, new JsonObject { ["issuer"] = login.Issuer }),
+            Entry(
+                "identity.external_login_seen",
+                new Actor(ActorKind.Service, id),
+                new JsonObject { ["issuer"] = login.Issuer }
+            ),
             cancellationToken
         );
         return id;
@@ -129,11 +169,12 @@ internal sealed class ExternalSubjects(
     // What the token says of groups counts from its issue, and until the policy's limit: SubjectReader looks at SeenAt.
     private async Task JoinAsync(
         WriteSession session,
-        string id,
+        Admitted who,
         ExternalLogin login,
         CancellationToken cancellationToken
     )
     {
+        var id = who.Id;
         var changes = await ChangesAsync(session.Db, id, login, cancellationToken);
         if (changes.IsEmpty)
         {
@@ -167,7 +208,7 @@ internal sealed class ExternalSubjects(
         await session.LogAsync(
             Entry(
                 "identity.external_groups",
-                id,
+                new Actor(who.AuthenticatedAt is null ? ActorKind.Service : ActorKind.Person, id),
                 new JsonObject
                 {
                     ["issuedAt"] = login.IssuedAt.ToUnixTimeSeconds(),
@@ -220,6 +261,6 @@ internal sealed class ExternalSubjects(
         return new Changes(joined, known, known.FindAll(member => !joined.Contains(member.GroupId)));
     }
 
-    private static LogEntry Entry(string kind, string id, JsonObject details) =>
-        new(kind, new Actor(ActorKind.Service, id), $"subject:{id}", LogOutcome.Done) { Details = details };
+    private static LogEntry Entry(string kind, Actor who, JsonObject details) =>
+        new(kind, who, $"subject:{who.Id}", LogOutcome.Done) { Details = details };
 }

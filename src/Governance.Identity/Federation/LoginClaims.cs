@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Governance.Identity.Access;
 using Governance.Identity.Contracts;
 
 namespace Governance.Identity.Federation;
@@ -21,7 +22,14 @@ internal static class LoginClaims
             && issued is { } at
             && at <= now + Skew
             && claims.Text("iss") == issuer.Authority
-            ? new ExternalLogin(issuer.Authority, id, at, Interactive(issuer, claims, now), claims)
+            ? new ExternalLogin(
+                issuer.Authority,
+                id,
+                at,
+                Interactive(issuer, claims, now),
+                Methods(claims).Contains(SignInMethods.Multiple, StringComparer.Ordinal),
+                claims
+            )
             : null;
     }
 

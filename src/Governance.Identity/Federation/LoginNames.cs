@@ -7,7 +7,7 @@ namespace Governance.Identity.Federation;
 
 /// <summary>
 /// Pseudonyms of logins at providers: the same login has the same one for as long as <c>&lt;data&gt;/keys/logins.key</c> exists, and
-/// without it nobody can tell whose it is. The provider's own name for a login is stored nowhere.
+/// without it nobody can tell whose it is. The provider's own name for a login is stored for those that are linked to a person only.
 /// </summary>
 internal sealed class LoginNames(PlatformOptions platform, IKeyWrap wrap, TimeProvider clock)
 {

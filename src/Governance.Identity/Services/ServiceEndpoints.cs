@@ -28,7 +28,13 @@ internal sealed record ServiceChangeInput(AuthenticationInput Authentication, st
 
 internal sealed record SecretInput(int OverlapHours = 24);
 
-internal sealed record ServiceOutput(string Id, string ClientId, string? ClientSecret);
+/// <summary>A new or changed service; its confirmations are what a second administrator has to confirm of it.</summary>
+internal sealed record ServiceOutput(
+    string Id,
+    string ClientId,
+    string? ClientSecret,
+    IReadOnlyList<Guid> Confirmations
+);
 
 /// <summary>How a service is registered; secrets are never among it.</summary>
 internal sealed record ServiceView(

@@ -1,7 +1,10 @@
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
+using Governance.Identity.Access;
+using Governance.Identity.Confirm;
 using Governance.Identity.Contracts;
+using Governance.Identity.Engine;
 using Governance.Identity.Server;
 using Governance.Identity.Storage;
 using Governance.Identity.Subjects;
@@ -18,6 +21,8 @@ internal sealed class ServiceStore(
     IDbContextFactory<GovernanceDb> databases,
     IWriter writer,
     SubjectStore subjects,
+    SubjectReader reader,
+    Confirmations confirmations,
     Clients clients,
     IOptions<IdentityOptions> options
 )
@@ -49,7 +54,14 @@ internal sealed class ServiceStore(
             grants,
             cancellationToken
         );
-        return added.Ok ? new ServiceOutput(added.Value.Id, clientId, secret?.Reveal()) : added.Failure;
+        return added.Ok
+            ? new ServiceOutput(
+                added.Value.Id,
+                clientId,
+                secret?.Reveal(),
+                await WaitingAsync(added.Value.Id, cancellationToken)
+            )
+            : added.Failure;
     }
 
     public async Task<Result<ServiceView>> FindAsync(string id, CancellationToken cancellationToken)
@@ -112,7 +124,7 @@ internal sealed class ServiceStore(
                     },
                     token
                 );
-                return new ServiceOutput(id, name, secret?.Reveal());
+                return new ServiceOutput(id, name, secret?.Reveal(), await HoldAsync(session, by, id, token));
             },
             cancellationToken
         );
@@ -152,10 +164,39 @@ internal sealed class ServiceStore(
                     },
                     token
                 );
-                return new ServiceOutput(id, name, secret.Reveal());
+                return new ServiceOutput(id, name, secret.Reveal(), await HoldAsync(session, by, id, token));
             },
             cancellationToken
         );
+    }
+
+    // Whoever knows its secret is the service: one administrator alone must not become a release manager that way.
+    private async Task<IReadOnlyList<Guid>> HoldAsync(
+        WriteSession session,
+        Actor by,
+        string id,
+        CancellationToken cancellationToken
+    )
+    {
+        var service = new Actor(ActorKind.Service, id);
+        var rights = await reader.RightsNowAsync(session.Db, service, cancellationToken);
+        if (!rights.Held && !rights.Grants.Any(GrantRules.IsPrivileged))
+        {
+            return [];
+        }
+
+        var request = new ConfirmationRequest(AccountConfirmation.NewCredentials, id) { Holds = true };
+        return [await confirmations.RequestAsync(session, by, request, cancellationToken)];
+    }
+
+    private async Task<IReadOnlyList<Guid>> WaitingAsync(string id, CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        return await db.Set<ConfirmationRow>()
+            .Where(row => row.SubjectId == id && row.State == ConfirmationState.Pending)
+            .OrderBy(row => row.Id)
+            .Select(row => row.Id)
+            .ToListAsync(cancellationToken);
     }
 
     private static Task<string?> NameAsync(GovernanceDb db, string id, CancellationToken cancellationToken) =>

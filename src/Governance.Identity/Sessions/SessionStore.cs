@@ -24,7 +24,10 @@ internal sealed class SessionStore(
     IOptions<IdentityOptions> options
 )
 {
-    /// <summary>Begins a session and ends the one that it replaces in the same browser; gives back what the cookie says.</summary>
+    /// <summary>
+    /// Begins a session and ends the one that it replaces in the same browser; gives back what the cookie says. Who proved
+    /// themselves elsewhere did so when <see cref="Actor.AuthenticatedAt"/> says; else it is now.
+    /// </summary>
     public async Task<ClaimsPrincipal> StartAsync(
         Actor who,
         IReadOnlyList<string> methods,
@@ -38,6 +41,7 @@ internal sealed class SessionStore(
         var started = await writer.WriteAsync<DateTimeOffset>(
             async (session, token) =>
             {
+                var at = who.AuthenticatedAt ?? session.Now;
                 session.Db.Add(
                     new SessionRow
                     {
@@ -45,7 +49,7 @@ internal sealed class SessionStore(
                         SubjectId = who.Id,
                         Methods = string.Join(' ', methods),
                         Device = device,
-                        AuthenticatedAt = session.Now,
+                        AuthenticatedAt = at,
                         ExpiresAt = session.Now.AddHours(options.Value.SessionHours),
                     }
                 );
@@ -55,7 +59,7 @@ internal sealed class SessionStore(
                     new LogEntry("identity.signed_in", who, $"subject:{who.Id}", LogOutcome.Done) { Details = details },
                     token
                 );
-                return session.Now;
+                return at;
             },
             cancellationToken
         );

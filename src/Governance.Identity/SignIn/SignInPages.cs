@@ -10,6 +10,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Routing;
+using OpenIddict.Abstractions;
 using Permissions = Governance.Kernel.Permissions;
 
 namespace Governance.Identity.SignIn;
@@ -34,6 +35,7 @@ internal static class SignInPages
         pages.MapGet("/signin", SignInPageAsync);
         pages.MapPost("/signin", SignInAsync);
         pages.MapGet("/signin/external/{name}", ExternalPages.Begin);
+        pages.MapGet("/signin/external/{name}/signout", ExternalPages.EndAsync);
         pages.MapGet("/signout", (HttpContext context, IAntiforgery forgery) => ShowSignOut(context, forgery));
         pages.MapPost("/signout", SignOutAsync);
         pages.MapPost("/signin/second", SecondAsync);
@@ -82,7 +84,7 @@ internal static class SignInPages
             <input id="password" name="password" type="password" autocomplete="current-password" maxlength="256" required>
             <button type="submit">Sign in</button>
             </form>
-            {ExternalPages.Links(context)}
+            {ExternalPages.Links(context, again)}
             {PasskeyForm.Of(
                 context,
                 forgery,
@@ -252,6 +254,7 @@ internal static class SignInPages
         HttpContext context,
         IAntiforgery forgery,
         BrowserSignIn browser,
+        ExternalSignIn external,
         CancellationToken cancellationToken
     )
     {
@@ -260,7 +263,23 @@ internal static class SignInPages
             return ShowSignOut(context, forgery) with { StatusCode = StatusCodes.Status400BadRequest };
         }
 
+        var cookie = await context.AuthenticateAsync(IdentitySchemes.SignIn);
+        var provider = cookie.Principal?.GetClaim(SignInMethods.Provider);
         await browser.EndAsync(context, cancellationToken);
+        if (await external.EndingAsync(provider, cancellationToken) is { } issuer)
+        {
+            // Not a redirect: a browser applies form-action to those, and the provider is elsewhere.
+            var next = $"/signin/external/{issuer.Name}/signout";
+            context.Response.Headers["Refresh"] = $"0;url={next}";
+            return new HtmlPage(
+                "Signed out",
+                $"""
+                <h1>You are signed out here</h1>
+                <p>Now sign out at <a href="{next}">{ExternalPages.NameOf(issuer)}</a> too.</p>
+                """
+            );
+        }
+
         return new HtmlPage(
             "Signed out",
             $"""
@@ -271,7 +290,7 @@ internal static class SignInPages
     }
 
     // Only ever back into the authorization and device pages, so the parameter can't lead anywhere else.
-    private static string ReturnUrl(HttpContext context) =>
+    internal static string ReturnUrl(HttpContext context) =>
         context.Request.Query["returnUrl"] is [{ Length: <= 4096 } url]
         && (
             url.StartsWith("/connect/authorize?", StringComparison.Ordinal)

@@ -136,7 +136,7 @@ internal sealed partial class IdentityStartup(
         ).Value;
         foreach (var grant in group.Grants)
         {
-            await GrantStore.AddAsync(session, Actor.System, null, added.Id, grant, cancellationToken);
+            await GrantStore.AddAsync(session, Actor.System, null, added.Id, grant, waits: false, cancellationToken);
         }
     }
 

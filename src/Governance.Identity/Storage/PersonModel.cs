@@ -19,6 +19,11 @@ internal static class PersonModel
             confirmation.Property(row => row.DecidedBy).HasMaxLength(32);
             confirmation.HasIndex(row => new { row.State, row.Id });
             OfSubject(confirmation, nameof(ConfirmationRow.SubjectId));
+            confirmation
+                .HasOne<GroupRow>()
+                .WithMany()
+                .HasForeignKey(row => row.GroupId)
+                .OnDelete(DeleteBehavior.Restrict);
         });
         model.Entity<EnrolmentRow>(enrolment =>
         {

@@ -16,10 +16,13 @@ internal sealed class ConfirmationRow
     /// <summary>What kind of change, a constant of the part that asked.</summary>
     public string Kind { get; set; } = "";
 
-    /// <summary>Whose account.</summary>
-    public string SubjectId { get; set; } = "";
+    /// <summary>Whose account; null for a grant to a group.</summary>
+    public string? SubjectId { get; set; }
 
-    /// <summary>Id of the row that the change is about, such as a grant; empty when it is the subject itself.</summary>
+    /// <summary>The group of a grant or membership; else null.</summary>
+    public string? GroupId { get; set; }
+
+    /// <summary>Id of the row that the change is about; empty when subject and group say it.</summary>
     public string ObjectId { get; set; } = "";
 
     /// <summary>What the second administrator reads, as a JSON object; holds nothing that the log may not hold.</summary>

@@ -67,7 +67,7 @@ internal sealed class Enrolments(
                     : await confirmations.RequestAsync(
                         session,
                         by,
-                        new ConfirmationRequest(PersonConfirmation.NewPerson, row.Id)
+                        new ConfirmationRequest(AccountConfirmation.NewPerson, row.Id)
                         {
                             Holds = true,
                             Details = new JsonObject { ["grants"] = SubjectStore.Describe(grants) },
@@ -111,7 +111,7 @@ internal sealed class Enrolments(
                     new LogEntry("identity.credentials_reset", by, $"subject:{subjectId}", LogOutcome.Done),
                     token
                 );
-                var request = new ConfirmationRequest(PersonConfirmation.NewCredentials, subjectId) { Holds = true };
+                var request = new ConfirmationRequest(AccountConfirmation.NewCredentials, subjectId) { Holds = true };
                 var confirmation = await confirmations.RequestAsync(session, by, request, token);
                 return await InviteAsync(session, subjectId, code, confirmation, token);
             },

@@ -33,7 +33,8 @@ internal sealed record HeldGrantOutput(
     GrantOutput Grant,
     bool Pending,
     string GrantedBy,
-    DateTimeOffset CreatedAt
+    DateTimeOffset CreatedAt,
+    Guid? Confirmation
 );
 
 internal sealed record GrantPage(IReadOnlyList<HeldGrantOutput> Items, string? NextToken);
@@ -229,6 +230,7 @@ internal static class GrantEndpoints
             SubjectEndpoints.Output(view.Grant),
             view.Pending,
             view.GrantedBy,
-            view.CreatedAt
+            view.CreatedAt,
+            view.Confirmation
         );
 }

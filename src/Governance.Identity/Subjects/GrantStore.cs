@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Governance.Identity.Access;
+using Governance.Identity.Confirm;
 using Governance.Identity.Contracts;
 using Governance.Identity.Engine;
 using Governance.Identity.Storage;
@@ -10,9 +11,16 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Governance.Identity.Subjects;
 
-/// <summary>Grants at run time. Who may is decided inside the unit that changes them, on the rights of that moment.</summary>
-internal sealed class GrantStore(IDbContextFactory<GovernanceDb> databases, IWriter writer, SubjectReader reader)
-    : IGrants
+/// <summary>
+/// Grants at run time. Who may is decided inside the unit that changes them, on the rights of that moment. What is privileged
+/// waits for a second administrator.
+/// </summary>
+internal sealed class GrantStore(
+    IDbContextFactory<GovernanceDb> databases,
+    IWriter writer,
+    SubjectReader reader,
+    Confirmations confirmations
+) : IGrants
 {
     public static readonly Failure SelfGrant = Failure.Denied(
         "identity.self_grant",
@@ -54,7 +62,7 @@ internal sealed class GrantStore(IDbContextFactory<GovernanceDb> databases, IWri
                     return objection;
                 }
 
-                return known ? await AddAsync(session, by, subject, group, grant, token) : NoHolder;
+                return known ? await AskAsync(session, by, subject, group, grant, token) : NoHolder;
             },
             cancellationToken
         );
@@ -74,8 +82,7 @@ internal sealed class GrantStore(IDbContextFactory<GovernanceDb> databases, IWri
                     return NoGrant;
                 }
 
-                session.Db.Remove(row);
-                await session.Db.SaveChangesAsync(token);
+                await RemoveAsync(session, by, row, token);
                 await LogAsync(session, "identity.grant_revoked", by, row, old: row.ToGrant(), added: null, token);
                 return default(Unit);
             },
@@ -214,13 +221,70 @@ internal sealed class GrantStore(IDbContextFactory<GovernanceDb> databases, IWri
             : null;
     }
 
-    /// <summary>Adds a grant with its log entry; used by the seed too.</summary>
+    /// <summary>
+    /// Adds a grant; a privileged one, and any to an external group, counts for nothing until a second administrator confirms
+    /// it. The gateway itself needs nobody: it grants what the files of a new installation say, and the demo's accounts.
+    /// </summary>
+    public async Task<Result<GrantView>> AskAsync(
+        WriteSession session,
+        Actor by,
+        string? subject,
+        string? group,
+        RoleGrant grant,
+        CancellationToken cancellationToken
+    )
+    {
+        var waits =
+            by.Kind != ActorKind.System
+            && (
+                GrantRules.IsPrivileged(grant)
+                || await session
+                    .Db.Set<GroupRow>()
+                    .AnyAsync(row => row.Id == group && row.Issuer != null, cancellationToken)
+            );
+        if (waits && !by.IsPerson)
+        {
+            return Failure.Denied("identity.persons_only", "Only an enrolled person who signed in may do this.");
+        }
+
+        var added = await AddAsync(session, by, subject, group, grant, waits, cancellationToken);
+        if (!waits || !added.Ok)
+        {
+            return added;
+        }
+
+        var details = new JsonObject { ["grant"] = Describe(grant) };
+        if (group is not null)
+        {
+            // Whom it would reach at this moment; whoever joins later is confirmed by themselves.
+            details["members"] = await session
+                .Db.Set<MemberRow>()
+                .CountAsync(member => member.GroupId == group, cancellationToken);
+        }
+
+        var id = await confirmations.RequestAsync(
+            session,
+            by,
+            new ConfirmationRequest(GrantConfirmation.Grant, subject)
+            {
+                GroupId = group,
+                ObjectId = added.Value.Grant.Id.ToString()!,
+                Details = details,
+                Holds = false, // it gives nothing until somebody confirms
+            },
+            cancellationToken
+        );
+        return added.Value with { Confirmation = id };
+    }
+
+    /// <summary>Adds a grant that counts at once, with its log entry, or one that <paramref name="waits"/>, without.</summary>
     public static async Task<Result<GrantView>> AddAsync(
         WriteSession session,
         Actor by,
         string? subject,
         string? group,
         RoleGrant grant,
+        bool waits,
         CancellationToken cancellationToken
     )
     {
@@ -246,22 +310,48 @@ internal sealed class GrantStore(IDbContextFactory<GovernanceDb> databases, IWri
                 );
             }
 
-            session.Db.Remove(same);
-            await session.Db.SaveChangesAsync(cancellationToken);
+            await RemoveAsync(session, by, same, cancellationToken);
         }
 
         var row = GrantRow.Of(grant, by, session.Now);
-        (row.SubjectId, row.GroupId) = (subject, group);
+        (row.SubjectId, row.GroupId, row.Pending) = (subject, group, waits);
         session.Db.Add(row);
         await session.Db.SaveChangesAsync(cancellationToken);
-        await LogAsync(session, "identity.granted", by, row, same?.ToGrant(), row.ToGrant(), cancellationToken);
+        if (!waits)
+        {
+            await LogAsync(session, "identity.granted", by, row, same?.ToGrant(), row.ToGrant(), cancellationToken);
+        }
+
         return View(row);
+    }
+
+    private static async Task RemoveAsync(
+        WriteSession session,
+        Actor by,
+        GrantRow row,
+        CancellationToken cancellationToken
+    )
+    {
+        session.Db.Remove(row);
+        await session.Db.SaveChangesAsync(cancellationToken);
+        if (row.Pending)
+        {
+            var id = row.Id.ToString();
+            await Confirmations.WithdrawAsync(
+                session,
+                by,
+                session
+                    .Db.Set<ConfirmationRow>()
+                    .Where(change => change.Kind == GrantConfirmation.Grant && change.ObjectId == id),
+                cancellationToken
+            );
+        }
     }
 
     private static GrantView View(GrantRow row) =>
         new(row.ToGrant(), row.SubjectId, row.GroupId, row.Pending, row.GrantedBy, row.CreatedAt);
 
-    private static Task<Guid> LogAsync(
+    public static Task<Guid> LogAsync(
         WriteSession session,
         string kind,
         Actor by,

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using Governance.Identity.Access;
+using Governance.Identity.Confirm;
 using Governance.Identity.Contracts;
 using Governance.Identity.Engine;
 using Governance.Identity.Storage;
@@ -12,8 +13,12 @@ using Microsoft.EntityFrameworkCore;
 namespace Governance.Identity.Subjects;
 
 /// <summary>Groups and their members at run time.</summary>
-internal sealed class GroupStore(IDbContextFactory<GovernanceDb> databases, GrantStore grants, SubjectReader reader)
-    : IGroups
+internal sealed class GroupStore(
+    IDbContextFactory<GovernanceDb> databases,
+    GrantStore grants,
+    SubjectReader reader,
+    Confirmations confirmations
+) : IGroups
 {
     private const int MaxMembers = 1000;
     private static readonly RoleGrant Everything = new("", ObjectKind.None, "");
@@ -172,6 +177,15 @@ internal sealed class GroupStore(IDbContextFactory<GovernanceDb> databases, Gran
                     return Failure.Conflict("identity.group_full", "A group has at most 1,000 members.");
                 }
 
+                var waits = by.Kind != ActorKind.System && await IsPrivilegedAsync(session, group, token);
+                if (waits && !by.IsPerson)
+                {
+                    return Failure.Denied(
+                        "identity.persons_only",
+                        "Only an enrolled person who signed in may do this."
+                    );
+                }
+
                 session.Db.Add(
                     new MemberRow
                     {
@@ -179,9 +193,22 @@ internal sealed class GroupStore(IDbContextFactory<GovernanceDb> databases, Gran
                         SubjectId = subject,
                         AddedBy = by.Id,
                         AddedAt = session.Now,
+                        Pending = waits,
                     }
                 );
-                return "identity.member_added";
+                if (!waits)
+                {
+                    return "identity.member_added";
+                }
+
+                await session.Db.SaveChangesAsync(token);
+                var request = new ConfirmationRequest(GrantConfirmation.Membership, subject)
+                {
+                    GroupId = group,
+                    Holds = false, // it gives nothing until somebody confirms
+                };
+                await confirmations.RequestAsync(session, by, request, token);
+                return "";
             },
             cancellationToken
         );
@@ -207,11 +234,35 @@ internal sealed class GroupStore(IDbContextFactory<GovernanceDb> databases, Gran
                 }
 
                 session.Db.Remove(member);
+                await Confirmations.WithdrawAsync(
+                    session,
+                    by,
+                    session
+                        .Db.Set<ConfirmationRow>()
+                        .Where(change =>
+                            change.Kind == GrantConfirmation.Membership
+                            && change.GroupId == group
+                            && change.SubjectId == subject
+                        ),
+                    token
+                );
                 return "identity.member_removed";
             },
             cancellationToken
         );
 
+    // What waits counts too: else somebody could join before a grant that is asked for, and after nobody looked.
+    private static async Task<bool> IsPrivilegedAsync(WriteSession session, string group, CancellationToken token)
+    {
+        var granted = await session
+            .Db.Set<GrantRow>()
+            .AsNoTracking()
+            .Where(grant => grant.GroupId == group)
+            .ToListAsync(token);
+        return granted.Exists(grant => GrantRules.IsPrivileged(grant.ToGrant()));
+    }
+
+    /// <summary>Runs a change of members, which gives back the kind of its log entry, or nothing when it made its own.</summary>
     private Task<Result<GroupView>> ChangeMembersAsync(
         Actor by,
         string group,
@@ -238,13 +289,17 @@ internal sealed class GroupStore(IDbContextFactory<GovernanceDb> databases, Gran
                 }
 
                 await session.Db.SaveChangesAsync(token);
-                await session.LogAsync(
-                    new LogEntry(changed.Value, by, $"group:{group}", LogOutcome.Done)
-                    {
-                        Details = new JsonObject { ["subject"] = subject },
-                    },
-                    token
-                );
+                if (changed.Value.Length > 0)
+                {
+                    await session.LogAsync(
+                        new LogEntry(changed.Value, by, $"group:{group}", LogOutcome.Done)
+                        {
+                            Details = new JsonObject { ["subject"] = subject },
+                        },
+                        token
+                    );
+                }
+
                 return View(row, (await MembersAsync(session.Db, [group], token))[group]);
             },
             cancellationToken

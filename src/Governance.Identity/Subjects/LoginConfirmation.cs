@@ -1,6 +1,7 @@
 using System.Globalization;
 using Governance.Identity.Confirm;
 using Governance.Identity.Storage;
+using Governance.Kernel;
 using Governance.Platform.Database;
 using Microsoft.EntityFrameworkCore;
 
@@ -13,26 +14,20 @@ internal sealed class LoginConfirmation : IConfirmable
 
     public bool Handles(string kind) => kind == Kind;
 
-    public async Task ConfirmedAsync(WriteSession session, ConfirmationRow row, CancellationToken cancellationToken)
-    {
-        // It may have been unlinked while it waited.
-        if (await FindAsync(session, row, cancellationToken) is { } login)
-        {
-            login.ConfirmedAt = session.Now;
-        }
-    }
+    // What was unlinked while it waited took its confirmation with it, so the row is there.
+    public async Task ConfirmedAsync(
+        WriteSession session,
+        Actor by,
+        ConfirmationRow row,
+        CancellationToken cancellationToken
+    ) => (await FindAsync(session, row, cancellationToken)).ConfirmedAt = session.Now;
 
-    public async Task RejectedAsync(WriteSession session, ConfirmationRow row, CancellationToken cancellationToken)
-    {
-        if (await FindAsync(session, row, cancellationToken) is { } login)
-        {
-            session.Db.Remove(login);
-        }
-    }
+    public async Task RejectedAsync(WriteSession session, ConfirmationRow row, CancellationToken cancellationToken) =>
+        session.Db.Remove(await FindAsync(session, row, cancellationToken));
 
-    private static Task<LoginRow?> FindAsync(WriteSession session, ConfirmationRow row, CancellationToken token)
+    private static Task<LoginRow> FindAsync(WriteSession session, ConfirmationRow row, CancellationToken token)
     {
         var id = Guid.Parse(row.ObjectId, CultureInfo.InvariantCulture);
-        return session.Db.Set<LoginRow>().FirstOrDefaultAsync(login => login.Id == id, token);
+        return session.Db.Set<LoginRow>().FirstAsync(login => login.Id == id, token);
     }
 }

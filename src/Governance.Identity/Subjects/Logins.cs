@@ -1,5 +1,7 @@
 using System.Text.Json.Nodes;
+using Governance.Identity.Access;
 using Governance.Identity.Confirm;
+using Governance.Identity.Sessions;
 using Governance.Identity.Storage;
 using Governance.Kernel;
 using Governance.Platform.Database;
@@ -8,25 +10,35 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Governance.Identity.Subjects;
 
+/// <summary>Whose login it is.</summary>
+/// <param name="Id">The person's pseudonym.</param>
+/// <param name="Enabled">Whether the person is let in.</param>
+internal sealed record LoginOwner(string Id, bool Enabled);
+
 /// <summary>
 /// Which logins at external issuers are which persons. A link counts once a second administrator confirmed it; before, and
 /// without one, a login is nobody's, so its tokens are a service's at most.
 /// </summary>
-internal sealed class Logins(IDbContextFactory<GovernanceDb> databases, IWriter writer, Confirmations confirmations)
+internal sealed class Logins(
+    IDbContextFactory<GovernanceDb> databases,
+    IWriter writer,
+    SubjectReader reader,
+    Confirmations confirmations
+)
 {
     private const int MaxLogins = 20;
 
-    /// <summary>The enabled person behind a login, or null. Issuer and id are compared byte by byte.</summary>
-    public async Task<string?> FindAsync(string issuer, string externalId, CancellationToken cancellationToken)
+    /// <summary>The person behind a login, or null. Issuer and id are compared byte by byte.</summary>
+    public async Task<LoginOwner?> FindAsync(string issuer, string externalId, CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         return await db.Set<LoginRow>()
             .Where(login => login.Issuer == issuer && login.ExternalId == externalId && login.ConfirmedAt != null)
             .Join(
-                db.Set<SubjectRow>().Where(subject => subject.Enabled && subject.Kind == ActorKind.Person),
+                db.Set<SubjectRow>(),
                 login => login.SubjectId,
                 subject => subject.Id,
-                (_, subject) => subject.Id
+                (_, subject) => new LoginOwner(subject.Id, subject.Enabled)
             )
             .FirstOrDefaultAsync(cancellationToken);
     }
@@ -106,7 +118,10 @@ internal sealed class Logins(IDbContextFactory<GovernanceDb> databases, IWriter 
                 cancellationToken
             );
 
-    /// <summary>Takes a link away, at once and without a second person: that opens nothing.</summary>
+    /// <summary>
+    /// Takes a link away, at once and without a second person: that opens nothing. What came of it ends too: sessions, tokens
+    /// and places in groups of that issuer.
+    /// </summary>
     public Task<Result<Unit>> UnlinkAsync(Actor by, string subjectId, Guid id, CancellationToken cancellationToken) =>
         writer.WriteAsync<Unit>(
             async (session, token) =>
@@ -121,6 +136,22 @@ internal sealed class Logins(IDbContextFactory<GovernanceDb> databases, IWriter 
 
                 session.Db.Remove(row);
                 await session.Db.SaveChangesAsync(token);
+                await session.RevokeSessionsAsync(subjectId, token);
+                var groups = session.Db.Set<GroupRow>().Where(group => group.Issuer == row.Issuer);
+                await session
+                    .Db.Set<MemberRow>()
+                    .Where(member => member.SubjectId == subjectId && groups.Any(group => group.Id == member.GroupId))
+                    .ExecuteDeleteAsync(token);
+                session.AfterCommit(reader.Forget);
+                var link = id.ToString();
+                await Confirmations.WithdrawAsync(
+                    session,
+                    by,
+                    session
+                        .Db.Set<ConfirmationRow>()
+                        .Where(change => change.Kind == LoginConfirmation.Kind && change.ObjectId == link),
+                    token
+                );
                 await session.LogAsync(
                     new LogEntry("identity.login_unlinked", by, $"subject:{subjectId}", LogOutcome.Done)
                     {

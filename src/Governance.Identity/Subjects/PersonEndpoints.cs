@@ -1,7 +1,5 @@
 using System.Text.Json.Nodes;
-using Governance.Identity.Confirm;
 using Governance.Identity.Contracts;
-using Governance.Identity.Storage;
 using Governance.Kernel;
 using Governance.Platform;
 using Governance.Platform.Database;
@@ -22,17 +20,7 @@ internal sealed record InvitationOutput(
     Guid? Confirmation
 );
 
-internal sealed record ConfirmationOutput(
-    Guid Id,
-    string Change,
-    string Subject,
-    JsonObject Details,
-    string RequestedBy,
-    DateTimeOffset RequestedAt,
-    DateTimeOffset ExpiresAt
-);
-
-internal sealed record ConfirmationPage(IReadOnlyList<ConfirmationOutput> Items, string? NextToken);
+internal sealed record ConfirmationPage(IReadOnlyList<ConfirmationView> Items, string? NextToken);
 
 internal sealed record LoginInput(string Issuer, string Subject);
 
@@ -42,14 +30,9 @@ internal sealed record LoginOutput(Guid Id, string Issuer, string Subject, bool 
 
 internal sealed record LoginList(IReadOnlyList<LoginOutput> Items);
 
-/// <summary>The HTTP API about persons and the confirmations of privileged changes. Only persons change persons.</summary>
+/// <summary>The HTTP API about persons and the confirmations of privileged changes.</summary>
 internal static class PersonEndpoints
 {
-    private static readonly Failure NotPerson = Failure.Denied(
-        "identity.persons_only",
-        "Only an enrolled person who signed in may do this."
-    );
-
     public static void Map(IEndpointRouteBuilder manage)
     {
         manage.MapPost("/persons", InviteAsync);
@@ -66,17 +49,12 @@ internal static class PersonEndpoints
     private static async Task<IResult> InviteAsync(
         HttpContext context,
         IAccess access,
-        IStepUp stepUp,
-        IWriter writer,
         Enrolments enrolments,
         PlatformOptions platform,
         CancellationToken cancellationToken
     )
     {
-        if (
-            await RefusedAsync(context, access, stepUp, writer, "identity.enrolment_refused", "", cancellationToken) is
-            { } no
-        )
+        if (await SubjectEndpoints.RefusedAsync(context, access, cancellationToken) is { } no)
         {
             return no;
         }
@@ -101,7 +79,6 @@ internal static class PersonEndpoints
         HttpContext context,
         string id,
         IAccess access,
-        IStepUp stepUp,
         IWriter writer,
         Enrolments enrolments,
         PlatformOptions platform,
@@ -109,10 +86,7 @@ internal static class PersonEndpoints
     )
     {
         var subject = id.Length == 32 ? $"subject:{id}" : "";
-        if (
-            await RefusedAsync(context, access, stepUp, writer, "identity.reset_refused", subject, cancellationToken) is
-            { } no
-        )
+        if (await SubjectEndpoints.RefusedAsync(context, access, cancellationToken) is { } no)
         {
             return no;
         }
@@ -147,14 +121,11 @@ internal static class PersonEndpoints
         HttpContext context,
         string id,
         IAccess access,
-        IStepUp stepUp,
-        IWriter writer,
         Logins logins,
         CancellationToken cancellationToken
     )
     {
-        const string kind = "identity.login_refused";
-        if (await RefusedAsync(context, access, stepUp, writer, kind, "", cancellationToken) is { } refused)
+        if (await SubjectEndpoints.RefusedAsync(context, access, cancellationToken) is { } refused)
         {
             return refused;
         }
@@ -181,14 +152,11 @@ internal static class PersonEndpoints
         string id,
         Guid login,
         IAccess access,
-        IStepUp stepUp,
-        IWriter writer,
         Logins logins,
         CancellationToken cancellationToken
     )
     {
-        const string kind = "identity.login_refused";
-        if (await RefusedAsync(context, access, stepUp, writer, kind, "", cancellationToken) is { } refused)
+        if (await SubjectEndpoints.RefusedAsync(context, access, cancellationToken) is { } refused)
         {
             return refused;
         }
@@ -199,125 +167,48 @@ internal static class PersonEndpoints
 
     private static async Task<IResult> ListAsync(
         HttpContext context,
-        IAccess access,
-        Confirmations confirmations,
+        IConfirmations confirmations,
         int? first,
         Guid? after,
         CancellationToken cancellationToken
     )
     {
-        if (await SubjectEndpoints.RefusedAsync(context, access, cancellationToken) is { } refused)
-        {
-            return refused;
-        }
-
         if (first is < 1 or > 200)
         {
             return Failure.Invalid("identity.bad_page", "first is 1 to 200, after is a nextToken.").ToProblem();
         }
 
-        var page = await confirmations.ListAsync(first ?? 50, after, cancellationToken);
-        return Results.Json(
-            new ConfirmationPage([.. page.Items.Select(Output)], page.NextToken),
-            IdentityJson.Default.ConfirmationPage
-        );
+        var page = await confirmations.ListAsync(context.GetActor(), first ?? 50, after, cancellationToken);
+        return page.Ok
+            ? Results.Json(
+                new ConfirmationPage(page.Value.Items, page.Value.NextToken),
+                IdentityJson.Default.ConfirmationPage
+            )
+            : page.Failure.ToProblem();
     }
 
-    private static Task<IResult> ConfirmAsync(
+    private static async Task<IResult> ConfirmAsync(
         HttpContext context,
         Guid id,
-        IAccess access,
-        IStepUp stepUp,
-        IWriter writer,
-        Confirmations confirmations,
+        IConfirmations confirmations,
         CancellationToken cancellationToken
-    ) =>
-        DecideAsync(
-            context,
-            id,
-            access,
-            stepUp,
-            writer,
-            by => confirmations.DecideAsync(by, id, confirm: true, cancellationToken),
-            cancellationToken
-        );
+    ) => Answer(await confirmations.ConfirmAsync(context.GetActor(), id, cancellationToken));
 
-    private static Task<IResult> RejectAsync(
+    private static async Task<IResult> RejectAsync(
         HttpContext context,
         Guid id,
-        IAccess access,
-        IStepUp stepUp,
-        IWriter writer,
-        Confirmations confirmations,
+        IConfirmations confirmations,
         CancellationToken cancellationToken
-    ) =>
-        DecideAsync(
-            context,
-            id,
-            access,
-            stepUp,
-            writer,
-            by => confirmations.DecideAsync(by, id, confirm: false, cancellationToken),
-            cancellationToken
-        );
+    ) => Answer(await confirmations.RejectAsync(context.GetActor(), id, cancellationToken));
 
-    private static Task<IResult> RenewAsync(
+    private static async Task<IResult> RenewAsync(
         HttpContext context,
         Guid id,
-        IAccess access,
-        IStepUp stepUp,
-        IWriter writer,
-        Confirmations confirmations,
+        IConfirmations confirmations,
         CancellationToken cancellationToken
-    ) =>
-        DecideAsync(
-            context,
-            id,
-            access,
-            stepUp,
-            writer,
-            by => confirmations.RenewAsync(by, id, cancellationToken),
-            cancellationToken
-        );
+    ) => Answer(await confirmations.RenewAsync(context.GetActor(), id, cancellationToken));
 
-    private static async Task<IResult> DecideAsync(
-        HttpContext context,
-        Guid id,
-        IAccess access,
-        IStepUp stepUp,
-        IWriter writer,
-        Func<Actor, Task<Result<Unit>>> decide,
-        CancellationToken cancellationToken
-    )
-    {
-        const string kind = "identity.confirmation_refused";
-        if (
-            await RefusedAsync(context, access, stepUp, writer, kind, $"confirmation:{id}", cancellationToken) is
-            { } refused
-        )
-        {
-            return refused;
-        }
-
-        var done = await decide(context.GetActor());
-        return done.Ok ? Results.NoContent() : done.Failure.ToProblem();
-    }
-
-    // An administrator by the database's word of now, a person, who signed in recently: neither the secret of a service nor a
-    // browser left alone makes anybody a reviewer.
-    private static async Task<IResult?> RefusedAsync(
-        HttpContext context,
-        IAccess access,
-        IStepUp stepUp,
-        IWriter writer,
-        string kind,
-        string subject,
-        CancellationToken cancellationToken
-    ) =>
-        await SubjectEndpoints.RefusedAsync(context, access, cancellationToken) is { } refused ? refused
-        : (context.GetActor().IsPerson ? stepUp.Check(context.GetActor()) : NotPerson) is { } failure
-            ? await context.RefuseAsync(writer, kind, subject, failure)
-        : null;
+    private static IResult Answer(Result<Unit> done) => done.Ok ? Results.NoContent() : done.Failure.ToProblem();
 
     private static IResult Answer(HttpContext context, Result<Invitation> invited, PlatformOptions platform, int status)
     {
@@ -340,15 +231,4 @@ internal static class PersonEndpoints
             statusCode: status
         );
     }
-
-    private static ConfirmationOutput Output(ConfirmationRow row) =>
-        new(
-            row.Id,
-            row.Kind,
-            row.SubjectId,
-            JsonNode.Parse(row.Details)!.AsObject(),
-            row.RequestedBy,
-            row.RequestedAt,
-            row.ExpiresAt
-        );
 }

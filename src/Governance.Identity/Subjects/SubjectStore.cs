@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using Governance.Identity.Access;
+using Governance.Identity.Confirm;
 using Governance.Identity.Contracts;
 using Governance.Identity.Engine;
 using Governance.Identity.Server;
@@ -19,7 +20,9 @@ internal sealed class SubjectStore(
     IWriter writer,
     SubjectReader reader,
     PasswordHashing passwords,
-    Clients clients
+    Clients clients,
+    GrantStore granting,
+    Confirmations confirmations
 ) : ISubjects
 {
     /// <summary>What the set-up code's administrator holds, and the only grant that this one may give alone, once.</summary>
@@ -124,7 +127,10 @@ internal sealed class SubjectStore(
             cancellationToken
         );
 
-    /// <summary>Creates a service that proves itself as registered; the secret is null when that is not by one.</summary>
+    /// <summary>
+    /// Creates a service that proves itself as registered; the secret is null when that is not by one. What it is granted that
+    /// is privileged waits for a second administrator.
+    /// </summary>
     public async Task<Result<SubjectView>> EnrolServiceAsync(
         Actor by,
         string clientId,
@@ -141,14 +147,25 @@ internal sealed class SubjectStore(
             : await AddAsync(
                 by,
                 row,
-                grants,
+                [.. grants.Where(grant => !Waits(grant))],
                 async (session, token) =>
                 {
                     await clients.AddServiceAsync(session, row.Name, registration, clientSecret, token);
+                    foreach (var grant in grants.Where(Waits))
+                    {
+                        var asked = await granting.AskAsync(session, by, row.Id, null, grant, token);
+                        if (!asked.Ok)
+                        {
+                            return asked.Failure;
+                        }
+                    }
+
                     return "identity.service_enrolled";
                 },
                 cancellationToken
             );
+
+        bool Waits(RoleGrant grant) => by.Kind != ActorKind.System && GrantRules.IsPrivileged(grant);
     }
 
     /// <summary>The first administrator; refused as soon as anybody exists.</summary>
@@ -179,7 +196,10 @@ internal sealed class SubjectStore(
         return await db.Set<SubjectRow>().AnyAsync(cancellationToken);
     }
 
-    /// <summary>Lets a subject in or keeps it out; its tokens and sessions stop counting at once.</summary>
+    /// <summary>
+    /// Keeps a subject out, and its tokens and sessions stop counting at once; or lets it in again, held until a second
+    /// administrator confirms: else whoever shut it, or had a new account of theirs rejected, could undo that alone.
+    /// </summary>
     public Task<Result<Unit>> SetEnabledAsync(
         Actor by,
         string subjectId,
@@ -195,9 +215,15 @@ internal sealed class SubjectStore(
                     return NoSubject;
                 }
 
+                var opens = enabled && !row.Enabled;
                 row.Enabled = enabled;
                 await session.Db.SaveChangesAsync(token);
-                if (!enabled)
+                if (opens)
+                {
+                    var request = new ConfirmationRequest(AccountConfirmation.Enabled, subjectId) { Holds = true };
+                    await confirmations.RequestAsync(session, by, request, token);
+                }
+                else if (!enabled)
                 {
                     await session.RevokeSessionsAsync(subjectId, token);
                 }

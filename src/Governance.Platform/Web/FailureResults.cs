@@ -5,6 +5,7 @@ using Governance.Platform.Database;
 using Governance.Platform.Logging;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.Extensions.Primitives;
 
 namespace Governance.Platform.Web;
 
@@ -39,16 +40,30 @@ public static class FailureResults
             Details = new JsonObject { ["code"] = failure.Code },
         };
         await writer.LogAsync(entry, context.RequestAborted);
-        if (failure.MaxAge is { } age)
+        Challenge(context.Response, failure);
+        return failure.ToProblem();
+    }
+
+    /// <summary>
+    /// Says what would do instead, where that is a proof of who asks: a fresh sign-in with the age that counts (RFC 9470 §3),
+    /// else a token bound to a key (RFC 9449 §7.1) or, in the other scheme, to a certificate (RFC 8705).
+    /// </summary>
+    public static void Challenge(HttpResponse response, Failure failure)
+    {
+        if (failure.Kind != FailureKind.Reauthenticate)
         {
-            // RFC 9470 §3: a client reads from it that the same request succeeds after a fresh sign-in.
-            context.Response.Headers.WWWAuthenticate = string.Create(
-                CultureInfo.InvariantCulture,
-                $"Bearer realm=\"governance\", error=\"insufficient_user_authentication\", error_description=\"A more recent or stronger sign-in is needed.\", max_age={(long)age.TotalSeconds}"
-            );
+            return;
         }
 
-        return failure.ToProblem();
+        response.Headers.WWWAuthenticate = failure.MaxAge is { } age
+            ? string.Create(
+                CultureInfo.InvariantCulture,
+                $"Bearer realm=\"governance\", error=\"insufficient_user_authentication\", error_description=\"A more recent or stronger sign-in is needed.\", max_age={(long)age.TotalSeconds}"
+            )
+            : new StringValues([
+                "DPoP realm=\"governance\", error=\"invalid_token\", error_description=\"This needs a bound token.\"",
+                "Bearer realm=\"governance\"",
+            ]);
     }
 
     /// <summary>Problem details with members <c>code</c> and <c>reasons</c>.</summary>

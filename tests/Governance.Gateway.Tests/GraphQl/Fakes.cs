@@ -230,6 +230,26 @@ internal sealed class FakeAccess : IAccess
             : new RoleGrant(text, ObjectKind.None, "");
 }
 
+/// <summary>A grant <c>stale</c> is an old sign-in, a grant <c>bearer</c> a token that is bound to nothing.</summary>
+internal sealed class FakeStepUp : IStepUp
+{
+    public Failure? Check(Actor actor) =>
+        actor.Id.Contains("+stale", StringComparison.Ordinal)
+            ? new Failure(FailureKind.Reauthenticate, "identity.reauthentication_needed", "Sign in again.")
+            {
+                MaxAge = TimeSpan.FromMinutes(15),
+            }
+            : null;
+
+    public Failure? Check(Actor actor, Permission permission) =>
+        permission == Permissions.PromotionApprove ? Check(actor) : null;
+
+    public Failure? CheckBinding(Actor actor, Permission permission) =>
+        permission == Permissions.AuditRead && actor.Id.Contains("+bearer", StringComparison.Ordinal)
+            ? new Failure(FailureKind.Reauthenticate, "identity.bound_token_needed", "Bind it.")
+            : null;
+}
+
 internal sealed class FakeWriter(World world) : IWriter, ILogAppender, IGraphWriter
 {
     public Task<Result<T>> WriteAsync<T>(

@@ -32,6 +32,49 @@ public sealed class PermissionTests
     }
 
     [Fact]
+    public async Task An_old_sign_in_changes_nothing_and_still_reads()
+    {
+        await using var host = await TestHost.StartAsync();
+        var approve = $"mutation{{approveRequest(id:\"{Guid.Empty}\"){{id}}}}";
+        Assert.NotEqual(401, (await host.AskAsync(approve, "manager")).Status); // cached from here on
+
+        var refused = await host.AskAsync(approve, "manager+stale");
+        var read = await host.AskAsync("{models{items{name}}}", "manager+stale");
+
+        Assert.Equal((401, 200), (refused.Status, read.Status));
+        Assert.Equal(["identity.reauthentication_needed"], refused.Codes);
+        Assert.Contains("\"maxAge\":900", refused.Text, StringComparison.Ordinal);
+        var entry = Assert.Single(host.World.Log, entry => entry.Actor.Id == "manager+stale");
+        Assert.Equal("""{"code":"identity.reauthentication_needed"}""", entry.Details.ToJsonString());
+    }
+
+    [Fact]
+    public async Task A_token_that_is_not_bound_reads_nothing_that_is_kept_for_bound_ones()
+    {
+        await using var host = await TestHost.StartAsync();
+        Assert.Equal(200, (await host.AskAsync(Log, "auditor")).Status);
+        using var client = host.Client("auditor+bearer");
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/graphql")
+        {
+            Content = new StringContent($$"""{"query":"{{Log}}"}""", System.Text.Encoding.UTF8, "application/json"),
+        };
+        request.Headers.Accept.ParseAdd("application/graphql-response+json");
+
+        using var answer = await client.SendAsync(request, TestContext.Current.CancellationToken);
+        var text = await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+
+        Assert.Equal(System.Net.HttpStatusCode.Unauthorized, answer.StatusCode);
+        Assert.Contains("identity.bound_token_needed", text, StringComparison.Ordinal);
+        Assert.DoesNotContain("\"data\":{", text, StringComparison.Ordinal);
+        Assert.StartsWith(
+            "DPoP realm=\"governance\", error=\"invalid_token\"",
+            answer.Headers.WwwAuthenticate.ToString(),
+            StringComparison.Ordinal
+        );
+        Assert.Contains(host.World.Log, entry => entry.Kind == "graphql.refused");
+    }
+
+    [Fact]
     public async Task A_document_cached_by_a_privileged_caller_is_refused_to_another()
     {
         await using var host = await TestHost.StartAsync();

@@ -56,6 +56,7 @@ internal sealed class TestHost : IAsyncDisposable
         var services = builder.Services;
         services.AddSingleton(world);
         services.AddSingleton<IAccess, FakeAccess>();
+        services.AddSingleton<IStepUp, FakeStepUp>();
         services.AddSingleton<IWriter, FakeWriter>();
         services.AddSingleton<FakeRegistry>();
         services.AddSingleton<IRegistryReader>(provider => provider.GetRequiredService<FakeRegistry>());

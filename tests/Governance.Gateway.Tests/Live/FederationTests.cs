@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Security.Cryptography;
@@ -9,6 +10,7 @@ using Governance.Gateway.Tls;
 using Governance.Identity;
 using Governance.Identity.Contracts;
 using Governance.Identity.Federation;
+using Governance.Kernel;
 using Governance.Platform;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -38,6 +40,9 @@ public sealed class FederatedGateway : IAsyncLifetime
                 [issuer + "ClientId"] = OidcPeer.ConsoleClient,
                 [issuer + "ClientSecretFile"] = Peer.SecretFile,
                 [issuer + "Audience"] = OidcPeer.Audience,
+                [issuer + "InteractiveAcr"] = "urn:test:strong",
+                [issuer + "InteractiveAmr"] = "hwk",
+                ["Governance:Identity:RecentSignInMinutes"] = "30",
             },
         };
     }
@@ -86,6 +91,7 @@ public sealed class FederationTests(FederatedGateway federated) : IClassFixture<
     [Fact]
     public async Task A_browser_signs_in_at_the_provider_and_the_answer_works_once_and_in_that_browser_only()
     {
+        var maria = await PersonAsync("maria", "maria-at-peer");
         await _peer.NextLoginAsync(
             new JsonObject
             {
@@ -100,7 +106,7 @@ public sealed class FederationTests(FederatedGateway federated) : IClassFixture<
             new Uri($"{_gateway.Url}/signin"),
             TestContext.Current.CancellationToken
         );
-        Assert.Contains("href=\"/signin/external/peer\"", page, StringComparison.Ordinal);
+        Assert.Contains("href=\"/signin/external/peer?returnUrl=%2F\"", page, StringComparison.Ordinal);
         Assert.Contains("Sign in with The Peer &lt;&amp;&gt;", page, StringComparison.Ordinal);
 
         var begun = await browser.GetAsync(
@@ -136,10 +142,281 @@ public sealed class FederationTests(FederatedGateway federated) : IClassFixture<
         var answer = await FollowAsync(second, again.Headers.Location!);
         using var signedIn = await second.GetAsync(answer, TestContext.Current.CancellationToken);
         Assert.Equal(HttpStatusCode.Redirect, signedIn.StatusCode);
-        using var home = await second.GetAsync(new Uri($"{_gateway.Url}/"), TestContext.Current.CancellationToken);
-        Assert.Equal(HttpStatusCode.OK, home.StatusCode);
+        var home = await HomeAsync(second);
+        Assert.Contains($"<code>{maria}</code>", home, StringComparison.Ordinal);
+        Assert.Contains("as a person", home, StringComparison.Ordinal);
         using var replayed = await second.GetAsync(answer, TestContext.Current.CancellationToken);
         Assert.Equal(HttpStatusCode.BadRequest, replayed.StatusCode);
+    }
+
+    [Fact]
+    public async Task A_linked_login_is_the_person_only_while_the_provider_proves_that_they_were_there()
+    {
+        var enrolled = await _gateway
+            .Services.GetRequiredService<ISubjects>()
+            .EnrolPersonAsync(
+                "lena",
+                "Lena of the tests",
+                new Secret(DemoAccounts.Password),
+                [new RoleGrant("reviewer", ObjectKind.None, "")],
+                TestContext.Current.CancellationToken
+            );
+        var lena = enrolled.Value.Id;
+        var (_, stranger) = await WhoAsync(Strong("lena-at-peer"));
+        var asked = await LinkAsync(lena, "lena-at-peer");
+        var waiting = await WhoAsync(Strong("lena-at-peer"));
+        await ConfirmAsync(asked);
+
+        Assert.Equal(("service", stranger), waiting);
+        Assert.Equal(("person", lena), await WhoAsync(Strong("lena-at-peer")));
+        Assert.Equal(("person", lena), await WhoAsync(Strong("lena-at-peer", minutesAgo: 479)));
+        Assert.Equal(
+            ("person", lena),
+            await WhoAsync(
+                Strong(
+                    "lena-at-peer",
+                    change: claims =>
+                    {
+                        claims.Remove("acr");
+                        claims["amr"] = new JsonArray("pwd", "hwk");
+                    }
+                )
+            )
+        );
+        Assert.Equal(("person", lena), await WhoAsync(await _peer.PersonTokenAsync(Login("lena-at-peer"))));
+        var unproven = new Dictionary<string, string>
+        {
+            ["no time"] = Strong("lena-at-peer", change: claims => claims.Remove("auth_time")),
+            ["time as a text"] = Strong("lena-at-peer", change: claims => claims["auth_time"] = $"{Now}"),
+            ["time in the future"] = Strong("lena-at-peer", minutesAgo: -10),
+            ["too long ago"] = Strong("lena-at-peer", minutesAgo: 481),
+            ["no class"] = Strong("lena-at-peer", change: claims => claims.Remove("acr")),
+            ["weak class"] = await _peer.PersonTokenAsync(Login("lena-at-peer", "urn:test:weak")),
+            ["class in capitals"] = Strong("lena-at-peer", change: claims => claims["acr"] = "URN:TEST:STRONG"),
+            ["class in an array"] = Strong(
+                "lena-at-peer",
+                change: claims => claims["acr"] = new JsonArray("urn:test:strong")
+            ),
+            ["class in a list"] = Strong("lena-at-peer", change: claims => claims["acr"] = "urn:test:strong x"),
+            ["method as a text"] = Strong(
+                "lena-at-peer",
+                change: claims =>
+                {
+                    claims.Remove("acr");
+                    claims["amr"] = "hwk";
+                }
+            ),
+            ["other methods"] = Strong(
+                "lena-at-peer",
+                change: claims =>
+                {
+                    claims.Remove("acr");
+                    claims["amr"] = new JsonArray("pwd", "otp", "HWK");
+                }
+            ),
+        };
+        foreach (var (name, token) in unproven)
+        {
+            Assert.Equal((name, "service", stranger), (name, (await WhoAsync(token)).Kind, (await WhoAsync(token)).Id));
+        }
+
+        foreach (var other in new[] { "Lena-at-peer", "lena-at-peer ", "lena\u2010at-peer" })
+        {
+            Assert.Equal("service", (await WhoAsync(Strong(other))).Kind);
+        }
+
+        // Whoever is shut out is so with every token of the login; whoever is unlinked is a stranger again.
+        var links = await _gateway.As("admin").ApiGetAsync($"/api/v1/persons/{lena}/logins");
+        using var unlinked = await _gateway
+            .Http("admin")
+            .DeleteAsync(
+                new Uri($"/api/v1/persons/{lena}/logins/{links.Body["items"]![0]!["id"]}", UriKind.Relative),
+                TestContext.Current.CancellationToken
+            );
+        Assert.Equal(HttpStatusCode.NoContent, unlinked.StatusCode);
+        Assert.Equal(("service", stranger), await WhoAsync(Strong("lena-at-peer")));
+        await ConfirmAsync(await LinkAsync(lena, "lena-at-peer"));
+        Assert.Equal(("person", lena), await WhoAsync(Strong("lena-at-peer")));
+        using var shut = await _gateway
+            .Http("admin")
+            .PostAsync(
+                new Uri($"/api/v1/subjects/{lena}/enabled", UriKind.Relative),
+                new StringContent("""{"enabled":false}""", Encoding.UTF8, "application/json"),
+                TestContext.Current.CancellationToken
+            );
+        foreach (var token in new[] { Strong("lena-at-peer"), Token(claims => claims["sub"] = "lena-at-peer") })
+        {
+            Assert.Equal(HttpStatusCode.Unauthorized, (await As(token).ApiGetAsync("/api/v1/whoami")).Status);
+        }
+    }
+
+    [Fact]
+    public async Task A_person_through_a_provider_has_their_roles_and_signs_in_as_lately_as_the_provider_says()
+    {
+        var olga = await PersonAsync("olga", "olga-at-peer", "admin");
+        var group = new JsonObject { ["name"] = "olgas" };
+
+        var old = await As(Strong("olga-at-peer", minutesAgo: 31)).ApiPostAsync("/api/v1/groups", group);
+        var service = await As(Token(claims => claims["sub"] = "olga-at-peer")).ApiPostAsync("/api/v1/groups", group);
+        var now = await As(Strong("olga-at-peer")).ApiPostAsync("/api/v1/groups", group);
+
+        Assert.Equal("identity.reauthentication_needed", old.Text("code"));
+        Assert.Equal(HttpStatusCode.Forbidden, service.Status);
+        Assert.Equal(HttpStatusCode.Created, now.Status);
+        Assert.Equal(("person", olga), await WhoAsync(Strong("olga-at-peer")));
+    }
+
+    [Theory]
+    [InlineData("nobody-at-peer", "urn:test:strong")]
+    [InlineData("nina-at-peer", "urn:test:weak")]
+    public async Task Only_a_linked_person_who_was_there_gets_a_session(string login, string acr)
+    {
+        if (login == "nina-at-peer")
+        {
+            await PersonAsync("nina", login);
+        }
+
+        await _peer.NextLoginAsync(Login(login, acr));
+        using var browser = Browser();
+
+        using var refused = await SignInAsync(browser, "/signin/external/peer");
+
+        Assert.Equal(HttpStatusCode.BadRequest, refused.StatusCode);
+        Assert.Equal("", await HomeAsync(browser));
+    }
+
+    [Fact]
+    public async Task Signing_in_at_the_provider_leads_back_to_the_command_line_and_says_when_it_was()
+    {
+        var clara = await PersonAsync("clara", "clara-at-peer");
+        await _peer.NextLoginAsync(Login("clara-at-peer"));
+        using var browser = Browser();
+        var verifier = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32));
+        var challenge = System.Buffers.Text.Base64Url.EncodeToString(
+            SHA256.HashData(Encoding.ASCII.GetBytes(verifier))
+        );
+        const string redirect = "http://127.0.0.1:7777/callback";
+        var authorize =
+            $"/connect/authorize?client_id=governance-cli&response_type=code&state=x&scope=openid&redirect_uri={Uri.EscapeDataString(redirect)}"
+            + $"&code_challenge={challenge}&code_challenge_method=S256";
+
+        using var back = await SignInAsync(
+            browser,
+            $"/signin/external/peer?returnUrl={Uri.EscapeDataString(authorize)}"
+        );
+        Assert.Equal(authorize, back.Headers.Location!.ToString());
+        using var code = await browser.GetAsync(
+            new Uri(_gateway.Url + authorize),
+            TestContext.Current.CancellationToken
+        );
+        using var form = new FormUrlEncodedContent(
+            new Dictionary<string, string>
+            {
+                ["grant_type"] = "authorization_code",
+                ["client_id"] = "governance-cli",
+                ["code"] = HttpUtility.ParseQueryString(code.Headers.Location!.Query)["code"]!,
+                ["code_verifier"] = verifier,
+                ["redirect_uri"] = redirect,
+            }
+        );
+        using var issued = await browser.PostAsync(
+            new Uri($"{_gateway.Url}/connect/token"),
+            form,
+            TestContext.Current.CancellationToken
+        );
+        var body = JsonNode.Parse(await issued.Content.ReadAsStringAsync(TestContext.Current.CancellationToken))!;
+        var token = body["access_token"]!.ToString();
+        var said = StrictJson.Part(token.Split('.')[1])!;
+
+        Assert.Equal(("person", clara), await WhoAsync(token));
+        Assert.Equal("external", said["amr"] is JsonArray methods ? methods.Single()!.ToString() : said.Text("amr"));
+        Assert.InRange(Now - long.Parse(said["auth_time"]!.ToString(), CultureInfo.InvariantCulture), 0, 60);
+    }
+
+    [Fact]
+    public async Task Signing_in_anew_asks_the_provider_to_ask_and_signing_out_ends_the_session_there_too()
+    {
+        await PersonAsync("petra", "petra-at-peer");
+        await _peer.NextLoginAsync(Login("petra-at-peer"));
+        using var browser = Browser();
+        using var signedIn = await SignInAsync(browser, "/signin/external/peer");
+        Assert.Contains("as a person", await HomeAsync(browser), StringComparison.Ordinal);
+        var again = await browser.GetStringAsync(
+            new Uri($"{_gateway.Url}/signin"),
+            TestContext.Current.CancellationToken
+        );
+        Assert.Contains("/signin/external/peer?returnUrl=%2F&amp;fresh", again, StringComparison.Ordinal);
+        Assert.True(await KnowsAsync(browser));
+
+        var form = await browser.GetStringAsync(
+            new Uri($"{_gateway.Url}/signout"),
+            TestContext.Current.CancellationToken
+        );
+        using var signedOut = await PostAsync(
+            browser,
+            new Uri($"{_gateway.Url}/signout"),
+            form,
+            "__RequestVerificationToken"
+        );
+        Assert.Equal("0;url=/signin/external/peer/signout", signedOut.Headers.GetValues("Refresh").Single());
+        using var leaving = await browser.GetAsync(
+            new Uri($"{_gateway.Url}/signin/external/peer/signout"),
+            TestContext.Current.CancellationToken
+        );
+        Assert.StartsWith(
+            $"{_peer.Issuer}/session/end?",
+            leaving.Headers.Location!.ToString(),
+            StringComparison.Ordinal
+        );
+        var question = await browser.GetStringAsync(leaving.Headers.Location, TestContext.Current.CancellationToken);
+        using var ended = await PostAsync(
+            browser,
+            new Uri($"{_peer.Issuer}/session/end/confirm"),
+            question,
+            "xsrf",
+            "logout"
+        );
+        using var home = await browser.GetAsync(ended.Headers.Location, TestContext.Current.CancellationToken);
+
+        Assert.Equal("/signin", home.Headers.Location!.ToString());
+        Assert.Equal("", await HomeAsync(browser));
+        Assert.False(await KnowsAsync(browser));
+    }
+
+    /// <summary>Whether the provider still knows who is at this browser, and so would ask nothing.</summary>
+    private async Task<bool> KnowsAsync(HttpClient browser)
+    {
+        using var begun = await browser.GetAsync(
+            new Uri($"{_gateway.Url}/signin/external/peer"),
+            TestContext.Current.CancellationToken
+        );
+        using var there = await browser.GetAsync(begun.Headers.Location, TestContext.Current.CancellationToken);
+        return !there.Headers.Location!.ToString().Contains("/interaction/", StringComparison.Ordinal);
+    }
+
+    private static async Task<HttpResponseMessage> PostAsync(
+        HttpClient browser,
+        Uri address,
+        string page,
+        string hidden,
+        string? pressed = null
+    )
+    {
+        var value = System.Text.RegularExpressions.Regex.Match(
+            page,
+            $"name=\"{hidden}\" value=\"([^\"]*)\"",
+            System.Text.RegularExpressions.RegexOptions.None,
+            TimeSpan.FromSeconds(1)
+        );
+        Assert.True(value.Success, page);
+        var fields = new Dictionary<string, string> { [hidden] = HttpUtility.HtmlDecode(value.Groups[1].Value) };
+        if (pressed is not null)
+        {
+            fields[pressed] = "yes";
+        }
+
+        using var form = new FormUrlEncodedContent(fields);
+        return await browser.PostAsync(address, form, TestContext.Current.CancellationToken);
     }
 
     [Fact]
@@ -438,8 +715,95 @@ public sealed class FederationTests(FederatedGateway federated) : IClassFixture<
             "/api/v1/grants",
             new JsonObject { ["group"] = made.Text("id"), ["role"] = "viewer" }
         );
-        Assert.True(granted.Status is HttpStatusCode.Created or HttpStatusCode.OK, granted.Body.ToJsonString());
+        await ConfirmAsync(granted);
     }
+
+    private async Task ConfirmAsync(Answer asked)
+    {
+        Assert.True(asked.Status is HttpStatusCode.Created, asked.Body.ToJsonString());
+        using var confirmed = await _gateway
+            .Http("bea")
+            .PostAsync(
+                new Uri($"/api/v1/confirmations/{asked.Text("confirmation")}/confirm", UriKind.Relative),
+                null,
+                TestContext.Current.CancellationToken
+            );
+        Assert.Equal(HttpStatusCode.NoContent, confirmed.StatusCode);
+    }
+
+    /// <summary>A person with a role, to whom a login at the provider is linked by two administrators.</summary>
+    private async Task<string> PersonAsync(string name, string login, string role = "reviewer")
+    {
+        var enrolled = await _gateway
+            .Services.GetRequiredService<ISubjects>()
+            .EnrolPersonAsync(
+                name,
+                $"{name} of the tests",
+                new Secret(DemoAccounts.Password),
+                [new RoleGrant(role, ObjectKind.None, "")],
+                TestContext.Current.CancellationToken
+            );
+        await ConfirmAsync(await LinkAsync(enrolled.Value.Id, login));
+        return enrolled.Value.Id;
+    }
+
+    private Task<Answer> LinkAsync(string person, string login) =>
+        _gateway
+            .As("admin")
+            .ApiPostAsync(
+                $"/api/v1/persons/{person}/logins",
+                new JsonObject { ["issuer"] = _peer.Issuer, ["subject"] = login }
+            );
+
+    private string Strong(string login, int minutesAgo = 0, Action<JsonObject>? change = null) =>
+        Token(claims =>
+        {
+            claims["sub"] = login;
+            claims["acr"] = "urn:test:strong";
+            claims["auth_time"] = Now - (minutesAgo * 60);
+            change?.Invoke(claims);
+        });
+
+    private async Task<(string Kind, string Id)> WhoAsync(string token)
+    {
+        var me = await As(token).ApiGetAsync("/api/v1/whoami");
+        return (me.Text("kind"), me.Text("id"));
+    }
+
+    /// <summary>The home page, through the gateway's own sign-in; nothing when it asks who is there.</summary>
+    private async Task<string> HomeAsync(HttpClient browser)
+    {
+        var address = new Uri($"{_gateway.Url}/");
+        for (var hops = 0; hops < 10; hops++)
+        {
+            using var answer = await browser.GetAsync(address, TestContext.Current.CancellationToken);
+            if (answer.Headers.Location is not { } next)
+            {
+                var page = await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+                return address.AbsolutePath == "/" ? page : "";
+            }
+
+            address = new Uri(address, next);
+        }
+
+        throw new InvalidOperationException("It goes round in circles.");
+    }
+
+    /// <summary>Signs a browser in at the provider; the answer of the gateway.</summary>
+    private async Task<HttpResponseMessage> SignInAsync(HttpClient browser, string from)
+    {
+        using var begun = await browser.GetAsync(new Uri(_gateway.Url + from), TestContext.Current.CancellationToken);
+        var callback = await FollowAsync(browser, begun.Headers.Location!);
+        return await browser.GetAsync(callback, TestContext.Current.CancellationToken);
+    }
+
+    private static JsonObject Login(string subject, string acr = "urn:test:strong") =>
+        new()
+        {
+            ["sub"] = subject,
+            ["acr"] = acr,
+            ["claims"] = new JsonObject { ["acr"] = acr, ["auth_time"] = Now },
+        };
 
     private async Task<bool> ReadsAsync(string subject, Action<JsonObject> change)
     {

@@ -15,6 +15,7 @@ internal sealed class OidcPeer : IAsyncDisposable
     public const string Audience = "https://gateway.test";
     public const string ConsoleClient = "gateway-console";
     public const string Secret = "a-secret-of-the-tests-that-is-long-enough";
+    private const string AppRedirect = "https://app.test/callback";
     private readonly string _directory = Directory.CreateTempSubdirectory("governance-oidc-").FullName;
     private readonly X509Certificate2 _authority;
     private readonly int _gatewayPort;
@@ -61,7 +62,16 @@ internal sealed class OidcPeer : IAsyncDisposable
                     ["redirect_uris"] = new JsonArray(
                         $"https://localhost:{_gatewayPort}/signin/external/peer/callback"
                     ),
+                    ["post_logout_redirect_uris"] = new JsonArray(
+                        $"https://localhost:{_gatewayPort}/signin/external/peer/signedout"
+                    ),
                     ["token_endpoint_auth_method"] = "client_secret_post",
+                },
+                new JsonObject
+                {
+                    ["client_id"] = "app",
+                    ["redirect_uris"] = new JsonArray(AppRedirect),
+                    ["token_endpoint_auth_method"] = "none",
                 },
                 new JsonObject
                 {
@@ -138,6 +148,42 @@ internal sealed class OidcPeer : IAsyncDisposable
             }
         );
         using var answer = await client.PostAsync(new Uri($"{Issuer}/token"), form);
+        var text = await answer.Content.ReadAsStringAsync();
+        return JsonNode.Parse(text)!["access_token"]?.ToString() ?? throw new InvalidOperationException(text);
+    }
+
+    /// <summary>An access token as the provider itself issues it to an app of a person, who signs in for it.</summary>
+    public async Task<string> PersonTokenAsync(JsonObject login)
+    {
+        await NextLoginAsync(login);
+        using var browser = Client();
+        var verifier = Convert.ToHexString(RandomNumberGenerator.GetBytes(32));
+        var challenge = Base64Url.EncodeToString(SHA256.HashData(Encoding.ASCII.GetBytes(verifier)));
+        var address = new Uri(
+            $"{Issuer}/auth?client_id=app&response_type=code&scope=openid%20api&redirect_uri={Uri.EscapeDataString(AppRedirect)}"
+                + $"&resource={Uri.EscapeDataString(Audience)}&code_challenge={challenge}&code_challenge_method=S256"
+        );
+        for (var hops = 0; address.Host != "app.test"; hops++)
+        {
+            using var step = await browser.GetAsync(address);
+            address =
+                hops < 10 && step.Headers.Location is { } next
+                    ? new Uri(address, next)
+                    : throw new InvalidOperationException(await step.Content.ReadAsStringAsync());
+        }
+
+        using var form = new FormUrlEncodedContent(
+            new Dictionary<string, string>
+            {
+                ["grant_type"] = "authorization_code",
+                ["client_id"] = "app",
+                ["code"] = System.Web.HttpUtility.ParseQueryString(address.Query)["code"] ?? "",
+                ["code_verifier"] = verifier,
+                ["redirect_uri"] = AppRedirect,
+                ["resource"] = Audience,
+            }
+        );
+        using var answer = await browser.PostAsync(new Uri($"{Issuer}/token"), form);
         var text = await answer.Content.ReadAsStringAsync();
         return JsonNode.Parse(text)!["access_token"]?.ToString() ?? throw new InvalidOperationException(text);
     }

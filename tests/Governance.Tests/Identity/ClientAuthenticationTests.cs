@@ -17,7 +17,7 @@ public sealed class ClientAuthenticationTests : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         _host = await IdentityHost.StartAsync();
-        _admin = _host.Client(await _host.ServiceTokenAsync("root-bot", "admin"));
+        _admin = await _host.AdminAsync("root");
     }
 
     public async ValueTask DisposeAsync()

@@ -73,7 +73,7 @@ public sealed class GateTests : IAsyncLifetime
         Assert.Equal("identity.denied", await CodeAsync(response, "code"));
         Assert.Equal(LogOutcome.Refused, entry.Outcome);
         Assert.Equal(
-            """{"method":"GET","route":"/probe/models/{name}","permission":"model:read"}""",
+            """{"method":"GET","route":"/probe/models/{name}","permission":"model:read","code":"identity.denied"}""",
             entry.Details.ToJsonString()
         );
     }
@@ -81,11 +81,10 @@ public sealed class GateTests : IAsyncLifetime
     [Fact]
     public async Task A_change_of_grants_counts_at_once()
     {
-        var admin = await _host.ServiceTokenAsync("keeper", "admin");
         var (id, secret) = await _host.EnrolServiceAsync("ci-bot");
         var (_, body) = await _host.TokenAsync(IdentityHost.ClientCredentials("ci-bot", secret));
         using var bot = _host.Client(body["access_token"]!.GetValue<string>());
-        using var keeper = _host.Client(admin);
+        using var keeper = await _host.AdminAsync("keeper");
         var before = (await bot.GetAsync("/probe/models/x")).StatusCode;
 
         var granted = await keeper.PostAsync("/api/v1/grants", Json($$"""{"subject":"{{id}}","role":"viewer"}"""));
@@ -105,7 +104,7 @@ public sealed class GateTests : IAsyncLifetime
         var (id, secret) = await _host.EnrolServiceAsync("ci-bot", "viewer");
         var (_, body) = await _host.TokenAsync(IdentityHost.ClientCredentials("ci-bot", secret));
         using var bot = _host.Client(body["access_token"]!.GetValue<string>());
-        using var keeper = _host.Client(await _host.ServiceTokenAsync("keeper", "admin"));
+        using var keeper = await _host.AdminAsync("keeper");
         Assert.Equal(HttpStatusCode.OK, (await bot.GetAsync("/probe/models/x")).StatusCode);
 
         await keeper.PostAsync($"/api/v1/subjects/{id}/enabled", Json("""{"enabled":false}"""));
@@ -120,9 +119,8 @@ public sealed class GateTests : IAsyncLifetime
     [Fact]
     public async Task Nobody_grants_to_themselves()
     {
-        var (id, secret) = await _host.EnrolServiceAsync("keeper", "admin");
-        var (_, body) = await _host.TokenAsync(IdentityHost.ClientCredentials("keeper", secret));
-        using var keeper = _host.Client(body["access_token"]!.GetValue<string>());
+        using var keeper = await _host.AdminAsync("keeper");
+        var id = (await keeper.GetFromJsonAsync<JsonNode>("/api/v1/whoami"))!["id"]!.ToString();
 
         using var response = await keeper.PostAsync(
             "/api/v1/grants",
@@ -179,7 +177,7 @@ public sealed class GateTests : IAsyncLifetime
     [Fact]
     public async Task A_body_over_the_limit_is_413()
     {
-        using var keeper = _host.Client(await _host.ServiceTokenAsync("keeper", "admin"));
+        using var keeper = await _host.AdminAsync("keeper");
 
         using var response = await keeper.PostAsync("/api/v1/grants", Json(new string(' ', 70_000)));
 
@@ -189,7 +187,7 @@ public sealed class GateTests : IAsyncLifetime
     [Fact]
     public async Task An_administrator_enrols_a_service_that_can_work_and_lists_subjects()
     {
-        using var keeper = _host.Client(await _host.ServiceTokenAsync("keeper", "admin"));
+        using var keeper = await _host.AdminAsync("keeper");
 
         using var created = await keeper.PostAsync(
             "/api/v1/services",

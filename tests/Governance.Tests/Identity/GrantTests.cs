@@ -26,7 +26,7 @@ public sealed class GrantTests : IAsyncLifetime
     public async Task A_grant_with_targets_and_an_end_is_listed_as_it_was_given_and_logged_whole()
     {
         var (id, _) = await _host.EnrolServiceAsync("ci");
-        using var keeper = _host.Client(await _host.ServiceTokenAsync("keeper", "admin"));
+        using var keeper = await _host.AdminAsync("keeper");
 
         var (status, granted) = await PostAsync(
             keeper,
@@ -54,7 +54,7 @@ public sealed class GrantTests : IAsyncLifetime
     public async Task What_was_revoked_is_in_the_log()
     {
         var (id, _) = await _host.EnrolServiceAsync("ci");
-        using var keeper = _host.Client(await _host.ServiceTokenAsync("keeper", "admin"));
+        using var keeper = await _host.AdminAsync("keeper");
         var (_, granted) = await PostAsync(keeper, "/api/v1/grants", $$"""{"subject":"{{id}}","role":"viewer"}""");
 
         using var revoked = await keeper.DeleteAsync($"/api/v1/grants/{granted["id"]}");
@@ -70,7 +70,7 @@ public sealed class GrantTests : IAsyncLifetime
     public async Task An_administrator_of_a_pattern_grants_within_it_and_nowhere_else()
     {
         var (id, _) = await _host.EnrolServiceAsync("ci");
-        using var half = await PatternAdminAsync("half", "fraud-*");
+        using var half = await _host.AdminAsync("half", "fraud-*");
 
         foreach (
             var (scope, expected) in ((string Scope, HttpStatusCode Expected)[])
@@ -107,10 +107,10 @@ public sealed class GrantTests : IAsyncLifetime
     public async Task An_administrator_of_a_pattern_sees_and_revokes_only_what_lies_within_it()
     {
         var (id, _) = await _host.EnrolServiceAsync("ci");
-        using var keeper = _host.Client(await _host.ServiceTokenAsync("keeper", "admin"));
+        using var keeper = await _host.AdminAsync("keeper");
         var (_, inside) = await PostAsync(keeper, "/api/v1/grants", Grant(id, "model", "fraud-a"));
         var (_, outside) = await PostAsync(keeper, "/api/v1/grants", Grant(id, "model", "credit-a"));
-        using var half = await PatternAdminAsync("half", "fraud-*");
+        using var half = await _host.AdminAsync("half", "fraud-*");
 
         var seen = await half.GetFromJsonAsync<JsonNode>($"/api/v1/grants?holder={id}");
         using var foreign = await half.DeleteAsync($"/api/v1/grants/{outside["id"]}");
@@ -136,7 +136,7 @@ public sealed class GrantTests : IAsyncLifetime
     public async Task A_grant_that_makes_no_sense_is_refused_with_a_code(string body, string code)
     {
         var (id, _) = await _host.EnrolServiceAsync("ci");
-        using var keeper = _host.Client(await _host.ServiceTokenAsync("keeper", "admin"));
+        using var keeper = await _host.AdminAsync("keeper");
 
         var (_, answer) = await PostAsync(
             keeper,
@@ -151,7 +151,7 @@ public sealed class GrantTests : IAsyncLifetime
     public async Task A_grant_that_ended_gives_nothing_and_makes_room_for_another()
     {
         var (id, _) = await _host.EnrolServiceAsync("ci");
-        using var keeper = _host.Client(await _host.ServiceTokenAsync("keeper", "admin"));
+        using var keeper = await _host.AdminAsync("keeper");
         var end = DateTimeOffset.UtcNow.AddSeconds(2);
         var body = $$"""{"subject":"{{id}}","role":"viewer","expiresAt":"{{end:O}}"}""";
         Assert.Equal(HttpStatusCode.Created, (await PostAsync(keeper, "/api/v1/grants", body)).Status);
@@ -175,7 +175,7 @@ public sealed class GrantTests : IAsyncLifetime
     public async Task A_group_gives_its_members_what_it_is_granted_as_long_as_they_are_in_it()
     {
         var (id, _) = await _host.EnrolServiceAsync("ci");
-        using var keeper = _host.Client(await _host.ServiceTokenAsync("keeper", "admin"));
+        using var keeper = await _host.AdminAsync("keeper");
         var actor = new Actor(ActorKind.Service, id);
         var (_, group) = await PostAsync(keeper, "/api/v1/groups", """{"name":"makers"}""");
         await PostAsync(
@@ -207,10 +207,9 @@ public sealed class GrantTests : IAsyncLifetime
     [Fact]
     public async Task Nobody_widens_their_own_rights_through_a_group()
     {
-        var (me, secret) = await _host.EnrolServiceAsync("keeper", "admin");
-        var (_, body) = await _host.TokenAsync(IdentityHost.ClientCredentials("keeper", secret));
-        using var keeper = _host.Client(body["access_token"]!.GetValue<string>());
-        using var other = _host.Client(await _host.ServiceTokenAsync("other", "admin"));
+        using var keeper = await _host.AdminAsync("keeper");
+        var me = (await keeper.GetFromJsonAsync<JsonNode>("/api/v1/whoami"))!["id"]!.ToString();
+        using var other = await _host.AdminAsync("other");
         var (_, group) = await PostAsync(keeper, "/api/v1/groups", """{"name":"makers"}""");
         var members = $"/api/v1/groups/{group["id"]}/members";
         var grant = $$"""{"group":"{{group["id"]}}","role":"data-scientist"}""";
@@ -230,8 +229,8 @@ public sealed class GrantTests : IAsyncLifetime
     public async Task Membership_takes_the_right_to_grant_everything_that_the_group_has()
     {
         var (id, _) = await _host.EnrolServiceAsync("ci");
-        using var keeper = _host.Client(await _host.ServiceTokenAsync("keeper", "admin"));
-        using var half = await PatternAdminAsync("half", "fraud-*");
+        using var keeper = await _host.AdminAsync("keeper");
+        using var half = await _host.AdminAsync("half", "fraud-*");
         var (_, group) = await PostAsync(keeper, "/api/v1/groups", """{"name":"makers"}""");
         var members = $"/api/v1/groups/{group["id"]}/members";
         var body = $$"""{"subject":"{{id}}"}""";
@@ -256,7 +255,7 @@ public sealed class GrantTests : IAsyncLifetime
     public async Task Nobody_is_put_into_an_external_group_by_hand()
     {
         var (id, _) = await _host.EnrolServiceAsync("ci");
-        using var keeper = _host.Client(await _host.ServiceTokenAsync("keeper", "admin"));
+        using var keeper = await _host.AdminAsync("keeper");
         const string Bound =
             """{"name":"entra","external":{"issuer":"https://login.example/v2.0","claim":"groups","value":"0f1e"}}""";
         var (created, group) = await PostAsync(keeper, "/api/v1/groups", Bound);
@@ -320,7 +319,7 @@ public sealed class GrantTests : IAsyncLifetime
         );
         await using var host = await IdentityHost.StartAsync(policies: policies);
         Directory.Delete(policies, recursive: true);
-        using var keeper = host.Client(await host.ServiceTokenAsync("keeper", "admin"));
+        using var keeper = await host.AdminAsync("keeper");
 
         var groups = await keeper.GetFromJsonAsync<JsonNode>("/api/v1/groups");
         var group = Assert.Single(groups!["items"]!.AsArray())!;
@@ -335,20 +334,6 @@ public sealed class GrantTests : IAsyncLifetime
 
     private Task<Rights> RightsAsync(Actor actor) =>
         Access.RightsNowAsync(actor, TestContext.Current.CancellationToken);
-
-    private async Task<HttpClient> PatternAdminAsync(string name, string pattern)
-    {
-        var secret = new string('s', 32) + name;
-        await _host.Subjects.EnrolServiceAsync(
-            Actor.System,
-            name,
-            new Secret(secret),
-            [new RoleGrant("admin", ObjectKind.Model, pattern)],
-            TestContext.Current.CancellationToken
-        );
-        var (_, body) = await _host.TokenAsync(IdentityHost.ClientCredentials(name, secret));
-        return _host.Client(body["access_token"]!.GetValue<string>());
-    }
 
     private static string Grant(string subject, string kind, string pattern) =>
         $$"""{"subject":"{{subject}}","role":"viewer","kind":"{{kind}}","pattern":"{{pattern}}"}""";

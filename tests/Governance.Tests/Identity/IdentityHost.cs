@@ -376,6 +376,21 @@ public sealed partial class IdentityHost : IAsyncDisposable
     public async Task<string> PersonTokenAsync(string user) =>
         (await PersonTokensAsync(user))["access_token"]!.GetValue<string>();
 
+    /// <summary>An administrator who just signed in, with a grant that nobody had to confirm.</summary>
+    public async Task<HttpClient> AdminAsync(string name, string pattern = "")
+    {
+        var scope = pattern.Length == 0 ? ObjectKind.None : ObjectKind.Model;
+        var added = await Subjects.EnrolPersonAsync(
+            name,
+            $"{name} of the tests",
+            new Secret(Password),
+            [new RoleGrant("admin", scope, pattern)],
+            TestContext.Current.CancellationToken
+        );
+        Assert.True(added.Ok);
+        return Client(await PersonTokenAsync(name));
+    }
+
     public async Task<JsonNode?> WhoAmIAsync(string token)
     {
         using var client = Client(token);

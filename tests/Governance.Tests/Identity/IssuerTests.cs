@@ -176,7 +176,7 @@ public sealed class IssuerTests : IAsyncLifetime
     public async Task A_key_to_come_is_published_and_does_not_sign_yet()
     {
         var before = KidOf(await _host.ServiceTokenAsync("ci-bot"));
-        using var admin = _host.Client(await _host.ServiceTokenAsync("root-bot", "admin"));
+        using var admin = await _host.AdminAsync("root");
 
         using var made = await admin.PostAsJsonAsync("/api/v1/issuer-keys", new JsonObject());
         using var client = _host.Client();

@@ -113,6 +113,8 @@ public sealed class LoginTests : IAsyncLifetime
 
     private Logins Services() => _host.Services.GetRequiredService<Logins>();
 
-    private Task<string?> FindAsync(string subject) =>
-        Services().FindAsync(Issuer, subject, TestContext.Current.CancellationToken);
+    private async Task<string?> FindAsync(string subject) =>
+        await Services().FindAsync(Issuer, subject, TestContext.Current.CancellationToken) is { Enabled: true } owner
+            ? owner.Id
+            : null;
 }

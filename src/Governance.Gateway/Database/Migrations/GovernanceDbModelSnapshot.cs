@@ -310,6 +310,9 @@ namespace Governance.Gateway.Database.Migrations
                     b.Property<long>("ExpiresAt")
                         .HasColumnType("INTEGER");
 
+                    b.Property<string>("GroupId")
+                        .HasColumnType("TEXT");
+
                     b.Property<bool>("Holds")
                         .HasColumnType("INTEGER");
 
@@ -335,11 +338,12 @@ namespace Governance.Gateway.Database.Migrations
                         .HasColumnType("INTEGER");
 
                     b.Property<string>("SubjectId")
-                        .IsRequired()
                         .HasMaxLength(32)
                         .HasColumnType("TEXT");
 
                     b.HasKey("Id");
+
+                    b.HasIndex("GroupId");
 
                     b.HasIndex("SubjectId");
 
@@ -2542,11 +2546,15 @@ namespace Governance.Gateway.Database.Migrations
 
             modelBuilder.Entity("Governance.Identity.Storage.ConfirmationRow", b =>
                 {
+                    b.HasOne("Governance.Identity.Storage.GroupRow", null)
+                        .WithMany()
+                        .HasForeignKey("GroupId")
+                        .OnDelete(DeleteBehavior.Restrict);
+
                     b.HasOne("Governance.Identity.Storage.SubjectRow", null)
                         .WithMany()
                         .HasForeignKey("SubjectId")
-                        .OnDelete(DeleteBehavior.Restrict)
-                        .IsRequired();
+                        .OnDelete(DeleteBehavior.Restrict);
                 });
 
             modelBuilder.Entity("Governance.Identity.Storage.EnrolmentRow", b =>

@@ -99,6 +99,10 @@ internal sealed class HeldGrantFields(GrantView view)
     /// <summary>Whether it waits for a second administrator and counts for nothing yet.</summary>
     public bool Pending => view.Pending;
 
+    /// <summary>What the second administrator confirms, in the answer to who asked; else null.</summary>
+    [Id]
+    public Guid? Confirmation => view.Confirmation;
+
     /// <summary>Pseudonym of who granted it.</summary>
     public string GrantedBy => view.GrantedBy;
 

@@ -89,7 +89,7 @@ internal sealed class Mutation
 
     /// <summary>
     /// Grants a role to a subject or a group, as far as you administer everything that it reaches; never to yourself or to a
-    /// group that you are in.
+    /// group that you are in. A privileged role, and any role to an external group, waits until a second administrator confirms.
     /// </summary>
     [Needs("identity:manage")]
     public static async Task<HeldGrantFields> GrantRole(
@@ -99,6 +99,34 @@ internal sealed class Mutation
         GrantHolder to,
         GrantInput grant
     ) => new((await grants.GrantAsync(caller.Actor, to.Subject, to.Group, grant.ToGrant(), cancellationToken)).Value());
+
+    /// <summary>
+    /// Confirms a privileged change, which counts from then on; for another global administrator than who asked or gains by it.
+    /// </summary>
+    [Needs("identity:manage")]
+    public static async Task<bool> Confirm(
+        [FromServices] Caller caller,
+        [FromServices] IConfirmations confirmations,
+        CancellationToken cancellationToken,
+        [Id] string id
+    )
+    {
+        (await confirmations.ConfirmAsync(caller.Actor, Arguments.Id(id), cancellationToken)).Value();
+        return true;
+    }
+
+    /// <summary>Rejects a privileged change, which is undone; who asked may take it back by this.</summary>
+    [Needs("identity:manage")]
+    public static async Task<bool> Reject(
+        [FromServices] Caller caller,
+        [FromServices] IConfirmations confirmations,
+        CancellationToken cancellationToken,
+        [Id] string id
+    )
+    {
+        (await confirmations.RejectAsync(caller.Actor, Arguments.Id(id), cancellationToken)).Value();
+        return true;
+    }
 
     /// <summary>Takes a grant away, at once.</summary>
     [Needs("identity:manage")]

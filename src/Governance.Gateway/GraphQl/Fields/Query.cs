@@ -100,6 +100,26 @@ internal sealed class Query
         string? after = null
     ) => new((await groups.ListAsync(caller.Actor, Arguments.First(first), after, cancellationToken)).Value());
 
+    /// <summary>Privileged changes that wait for a second administrator, oldest first; for global administrators.</summary>
+    [Needs("identity:manage")]
+    public static async Task<ConfirmationPage> Confirmations(
+        [FromServices] Caller caller,
+        [FromServices] IConfirmations confirmations,
+        CancellationToken cancellationToken,
+        int first = DocumentLimits.DefaultFirst,
+        string? after = null
+    ) =>
+        new(
+            (
+                await confirmations.ListAsync(
+                    caller.Actor,
+                    Arguments.First(first),
+                    after is null ? null : Arguments.Id(after),
+                    cancellationToken
+                )
+            ).Value()
+        );
+
     /// <summary>Models by name, as far as you may see them.</summary>
     [Needs("model:read")]
     public static async Task<ModelPage> Models(

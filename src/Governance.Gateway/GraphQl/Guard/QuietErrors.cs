@@ -16,6 +16,11 @@ internal sealed class QuietErrors : IErrorInfoProvider
                 ("maxAge", (long)age.TotalSeconds)
             ),
             FieldFailure failure => Info(failure, failure.Code!),
+            CallerRefused { Failure.MaxAge: { } age } refused => Info(
+                refused,
+                refused.Code!,
+                ("maxAge", (long)age.TotalSeconds)
+            ),
             LimitExceeded limit => Info(limit, limit.Code!, ("limit", limit.Limit)),
             UnhandledError => new ErrorInfo
             {

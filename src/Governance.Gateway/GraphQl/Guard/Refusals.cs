@@ -25,6 +25,19 @@ internal sealed class PermissionDenied : ValidationError
         : base($"You lack: {string.Join(", ", missing)}.") => Code = "PERMISSION_DENIED";
 }
 
+/// <summary>A caller who holds the permissions, but has to prove who they are by another token or a fresh sign-in.</summary>
+internal sealed class CallerRefused : ValidationError
+{
+    public CallerRefused(Failure failure)
+        : base(failure.Message)
+    {
+        Code = failure.Code;
+        Failure = failure;
+    }
+
+    public Failure Failure { get; }
+}
+
 /// <summary>Anything but a query over GET.</summary>
 internal sealed class QueriesOnly : ValidationError
 {

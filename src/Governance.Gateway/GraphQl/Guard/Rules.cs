@@ -7,8 +7,9 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Governance.Gateway.GraphQl.Guard;
 
 /// <summary>
-/// Refuses the whole request unless the caller holds every permission that its operation needs on something, before any
-/// resolver runs; the refusal is in the log before the answer is sent. Runs on cached documents too.
+/// Refuses the whole request unless the caller holds every permission that its operation needs on something, by a token and,
+/// for what changes, by a sign-in as those permissions ask; before any resolver runs. The refusal is in the log before the
+/// answer is sent. Runs on cached documents too.
 /// </summary>
 internal sealed class PermissionRule : ValidationRuleBase
 {
@@ -16,6 +17,12 @@ internal sealed class PermissionRule : ValidationRuleBase
     {
         var review = OperationReview.Of(context.Document, context.Operation, context.Schema);
         var caller = Caller.Of(context.RequestServices!);
+        if (review.Needs.Select(caller.CheckBinding).FirstOrDefault(found => found is not null) is { } unbound)
+        {
+            await RefuseAsync(context, caller, unbound);
+            return null;
+        }
+
         var missing = review
             .Needs.Where(name => !caller.Rights.AllowsSomewhere(new Permission(name)))
             .Order(StringComparer.Ordinal)
@@ -25,8 +32,21 @@ internal sealed class PermissionRule : ValidationRuleBase
             await caller.LogRefusalAsync(missing, context.CancellationToken);
             context.ReportError(new PermissionDenied(missing));
         }
+        else if (
+            context.Operation.Operation == OperationType.Mutation
+            && review.Needs.Select(caller.CheckSignIn).FirstOrDefault(found => found is not null) is { } tooOld
+        )
+        {
+            await RefuseAsync(context, caller, tooOld);
+        }
 
         return null;
+    }
+
+    private static async Task RefuseAsync(ValidationContext context, Caller caller, Failure failure)
+    {
+        await caller.LogRefusalAsync(failure, context.CancellationToken);
+        context.ReportError(new CallerRefused(failure));
     }
 }
 

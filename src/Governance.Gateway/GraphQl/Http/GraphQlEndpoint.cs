@@ -40,6 +40,10 @@ internal sealed class GraphQlEndpoint(
             {
                 context.Response.Headers.Allow = "POST";
             }
+            else if (context.Response.StatusCode == StatusCodes.Status401Unauthorized)
+            {
+                FailureResults.Challenge(context.Response, result.Errors!.OfType<CallerRefused>().First().Failure);
+            }
 
             await SendAsync(
                 context,
@@ -75,6 +79,8 @@ internal sealed class GraphQlEndpoint(
     private static int StatusOf(ExecutionResult result, string type) =>
         result.Errors?.Any(error => error is QueriesOnly) == true ? StatusCodes.Status405MethodNotAllowed
         : result.Executed || type == MediaTypes.Json ? StatusCodes.Status200OK
+        : result.Errors?.OfType<CallerRefused>().FirstOrDefault() is { } refused
+            ? FailureResults.StatusOf(refused.Failure.Kind)
         : result.Errors?.Any(error => error is PermissionDenied) == true ? StatusCodes.Status403Forbidden
         : StatusCodes.Status400BadRequest;
 

@@ -9,7 +9,7 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Governance.Gateway.GraphQl.Loading;
 
 /// <summary>Who asks, and what they may do; one per request.</summary>
-internal sealed class Caller(IAccess access, IWriter writer)
+internal sealed class Caller(IAccess access, IStepUp stepUp, IWriter writer)
 {
     private Rights? _rights;
 
@@ -24,6 +24,12 @@ internal sealed class Caller(IAccess access, IWriter writer)
 
     public bool May(Permission permission, AccessTarget target) => Rights.Allows(permission, target);
 
+    /// <summary>Whether the token is as bound as the permission asks; see <see cref="IStepUp"/>.</summary>
+    public Failure? CheckBinding(string permission) => stepUp.CheckBinding(Actor, new Permission(permission));
+
+    /// <summary>Whether the sign-in is as recent as changes under the permission ask; see <see cref="IStepUp"/>.</summary>
+    public Failure? CheckSignIn(string permission) => stepUp.Check(Actor, new Permission(permission));
+
     /// <summary>For what belongs to no object: refuses a caller whose permission is granted on a pattern only.</summary>
     public async Task DemandGloballyAsync(Permission permission, CancellationToken cancellationToken)
     {
@@ -35,6 +41,15 @@ internal sealed class Caller(IAccess access, IWriter writer)
             );
         }
     }
+
+    public Task LogRefusalAsync(Failure failure, CancellationToken cancellationToken) =>
+        writer.LogAsync(
+            new LogEntry("graphql.refused", Actor, "", LogOutcome.Refused)
+            {
+                Details = new JsonObject { ["code"] = failure.Code },
+            },
+            cancellationToken
+        );
 
     public Task LogRefusalAsync(IEnumerable<string> missing, CancellationToken cancellationToken) =>
         writer.LogAsync(

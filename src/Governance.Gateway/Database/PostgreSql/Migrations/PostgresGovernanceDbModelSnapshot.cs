@@ -346,6 +346,10 @@ namespace Governance.Gateway.Database.PostgreSql.Migrations
                     b.Property<long>("ExpiresAt")
                         .HasColumnType("bigint");
 
+                    b.Property<string>("GroupId")
+                        .HasColumnType("character varying(32)")
+                        .UseCollation("C");
+
                     b.Property<bool>("Holds")
                         .HasColumnType("boolean");
 
@@ -374,12 +378,13 @@ namespace Governance.Gateway.Database.PostgreSql.Migrations
                         .HasColumnType("integer");
 
                     b.Property<string>("SubjectId")
-                        .IsRequired()
                         .HasMaxLength(32)
                         .HasColumnType("character varying(32)")
                         .UseCollation("C");
 
                     b.HasKey("Id");
+
+                    b.HasIndex("GroupId");
 
                     b.HasIndex("SubjectId");
 
@@ -2856,11 +2861,15 @@ namespace Governance.Gateway.Database.PostgreSql.Migrations
 
             modelBuilder.Entity("Governance.Identity.Storage.ConfirmationRow", b =>
                 {
+                    b.HasOne("Governance.Identity.Storage.GroupRow", null)
+                        .WithMany()
+                        .HasForeignKey("GroupId")
+                        .OnDelete(DeleteBehavior.Restrict);
+
                     b.HasOne("Governance.Identity.Storage.SubjectRow", null)
                         .WithMany()
                         .HasForeignKey("SubjectId")
-                        .OnDelete(DeleteBehavior.Restrict)
-                        .IsRequired();
+                        .OnDelete(DeleteBehavior.Restrict);
                 });
 
             modelBuilder.Entity("Governance.Identity.Storage.EnrolmentRow", b =>
