@@ -25,10 +25,6 @@ internal static class ExternalGroups
             ),
         ];
 
-    /// <summary>Whether a token that old still says who is in a group; a token from the future does not.</summary>
-    public static bool IsFresh(DateTimeOffset issuedAt, DateTimeOffset now, TimeSpan maxAge) =>
-        issuedAt <= now && now - issuedAt < maxAge;
-
     private static IReadOnlyList<string> Values(JsonObject claims, string claim) =>
         claims[claim] switch
         {

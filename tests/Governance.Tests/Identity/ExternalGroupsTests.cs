@@ -182,19 +182,6 @@ public sealed class ExternalGroupsTests
     }
 
     [Theory]
-    [InlineData(0, true)]
-    [InlineData(59, true)]
-    [InlineData(60, false)]
-    [InlineData(600, false)]
-    [InlineData(-1, false)]
-    public void A_token_says_who_is_in_a_group_while_it_is_fresh(int minutes, bool fresh)
-    {
-        var now = new DateTimeOffset(2026, 11, 29, 12, 0, 0, TimeSpan.Zero);
-
-        Assert.Equal(fresh, ExternalGroups.IsFresh(now.AddMinutes(-minutes), now, TimeSpan.FromHours(1)));
-    }
-
-    [Theory]
     [InlineData("http://login.example", "groups", "x")]
     [InlineData("login.example", "groups", "x")]
     [InlineData("https://user@login.example", "groups", "x")]
