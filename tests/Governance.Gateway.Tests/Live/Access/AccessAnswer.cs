@@ -22,7 +22,13 @@ internal sealed record AccessAnswer(char Letter, string Said, string Whole)
         "registry.denied",
     ];
 
-    private static readonly HashSet<string> Absent = ["identity.no_grant", "identity.no_group", "identity.no_subject"];
+    private static readonly HashSet<string> Absent =
+    [
+        "identity.no_confirmation",
+        "identity.no_grant",
+        "identity.no_group",
+        "identity.no_subject",
+    ];
 
     // Answers about what the caller was let through to.
     private static readonly HashSet<string> LetThrough =
