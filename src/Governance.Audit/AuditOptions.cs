@@ -17,6 +17,13 @@ public sealed class AuditOptions
     /// <summary>Longest time between two looks for new entries when no signal comes, 20–200 milliseconds. Default 200.</summary>
     [Range(20, 200)]
     public int PollMilliseconds { get; set; } = 200;
+
+    /// <summary>
+    /// Shortest time between two checkpoints, 0–500 milliseconds: under load more entries share one, and its signature.
+    /// Default 100.
+    /// </summary>
+    [Range(0, 500)]
+    public int PauseMilliseconds { get; set; } = 100;
 }
 
 /// <summary>Validates <see cref="AuditOptions"/> at start.</summary>

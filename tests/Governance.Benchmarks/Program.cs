@@ -188,6 +188,7 @@ internal sealed class Session
             await side.Target.JobsAsync(on: false);
         }
 
+        Console.WriteLine($"{requests.Length} registrations prepared");
         var registered = await side.Load.RunAsync(
             name,
             TimeSpan.FromMinutes(2),

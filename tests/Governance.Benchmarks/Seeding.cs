@@ -33,6 +33,7 @@ internal static class Seeding
             new()
             {
                 ["Name"] = Named,
+                ["FoldedName"] = $"upper({Named})",
                 ["ModelId"] = Model,
                 ["NextVersion"] = "$versions + 1",
             }

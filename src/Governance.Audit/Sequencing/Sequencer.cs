@@ -32,12 +32,14 @@ internal sealed partial class Sequencer(
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         var poll = TimeSpan.FromMilliseconds(options.PollMilliseconds);
+        var pause = TimeSpan.FromMilliseconds(options.PauseMilliseconds);
         try
         {
             while (state.Broken is null)
             {
                 await state.WaitAsync(poll, stoppingToken);
                 await SequenceAllAsync(stoppingToken);
+                await Task.Delay(pause, stoppingToken);
             }
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)

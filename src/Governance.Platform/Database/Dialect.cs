@@ -15,7 +15,7 @@ public static class Dialect
     public static bool IsShared(this GovernanceDb db)
     {
         ArgumentNullException.ThrowIfNull(db);
-        return db.Database.IsNpgsql();
+        return db.IsPostgreSql;
     }
 
     /// <summary>
@@ -81,10 +81,11 @@ public static class Dialect
                 row => (row.GetString(0), row.GetString(1)),
                 cancellationToken
             )
-            : db.ReadAsync(
+            : // By key: of those that wait there may be very many, and the plus keeps SQLite from looking through them.
+            db.ReadAsync(
                 """
                 SELECT "Kind", "Key" FROM platform_job
-                WHERE "Key" IN (SELECT value FROM json_each(@0)) AND "State" = 0
+                WHERE "Key" IN (SELECT value FROM json_each(@0)) AND +"State" = 0
                 """,
                 [JsonSerializer.Serialize(keys)],
                 row => (row.GetString(0), row.GetString(1)),

@@ -18,6 +18,10 @@ public interface IModelContribution
 public class GovernanceDb(DbContextOptions options) : DbContext(options)
 {
     private SqliteContexts? _lender;
+    private bool? _isPostgreSql;
+
+    // Asked for every statement, and EF Core reads the provider's name by reflection each time.
+    internal bool IsPostgreSql => _isPostgreSql ??= Database.IsNpgsql();
 
     /// <summary>Until it is disposed, this context belongs to its caller; then it goes back.</summary>
     internal void LendFrom(SqliteContexts lender) => _lender = lender;
@@ -60,7 +64,7 @@ public class GovernanceDb(DbContextOptions options) : DbContext(options)
             contribution.Configure(modelBuilder);
         }
 
-        if (Database.IsNpgsql())
+        if (IsPostgreSql)
         {
             CompareBytes(modelBuilder);
         }

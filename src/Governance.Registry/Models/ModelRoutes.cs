@@ -29,6 +29,28 @@ internal static class ModelRoutes
         Synonyms = new Dictionary<string, string> { ["timestamp"] = "last_updated_timestamp" },
     };
 
+    private static readonly CompiledQuery<Func<GovernanceDb, List<Guid>, IAsyncEnumerable<AliasRow>>> AliasesOf = new(
+        () =>
+            EF.CompileAsyncQuery(
+                (GovernanceDb db, List<Guid> models) =>
+                    db.Set<AliasRow>()
+                        .AsNoTracking()
+                        .OrderBy(row => row.Alias)
+                        .Where(row => models.Contains(row.ModelId))
+            )
+    );
+
+    private static readonly CompiledQuery<Func<GovernanceDb, Guid, string, CancellationToken, Task<int?>>> NumberOf =
+        new(() =>
+            EF.CompileAsyncQuery(
+                (GovernanceDb db, Guid model, string alias, CancellationToken _) =>
+                    db.Set<AliasRow>()
+                        .Where(row => row.ModelId == model && row.Alias == alias)
+                        .Select(row => (int?)row.Number)
+                        .SingleOrDefault()
+            )
+        );
+
     public static IEnumerable<MlflowRoute> All =>
         [
             // Who may only read is told that a model exists: stock clients create before they register.
@@ -394,11 +416,8 @@ internal static class ModelRoutes
     private static Task<Result<JsonObject>> Empty(MoveOutcome outcome) =>
         Task.FromResult<Result<JsonObject>>(new JsonObject());
 
-    private static async Task<int?> AliasAsync(Call call, GovernanceDb db, Guid modelId, string alias) =>
-        await db.Set<AliasRow>()
-            .Where(row => row.ModelId == modelId && row.Alias == alias)
-            .Select(row => (int?)row.Number)
-            .SingleOrDefaultAsync(call.Token);
+    private static Task<int?> AliasAsync(Call call, GovernanceDb db, Guid modelId, string alias) =>
+        NumberOf.For(db)(db, modelId, alias, call.Token);
 
     private static async Task<Result<JsonObject>> SearchAsync(Call call)
     {
@@ -411,11 +430,17 @@ internal static class ModelRoutes
             return bad;
         }
 
+        var ofName = filter.Value.Where(c => c.Key.Entity == SearchEntity.Attribute).ToList();
         await using var db = await call.OpenAsync();
         var rows = db.Set<ModelRow>().AsNoTracking().Where(model => !model.Deleted);
         foreach (var name in SearchPage.EqualTo(filter.Value, "name"))
         {
             rows = rows.Where(model => model.Name == name);
+        }
+
+        foreach (var (from, to) in SearchPage.Within(filter.Value, "name"))
+        {
+            rows = rows.Where(model => string.Compare(model.Name, from) >= 0 && string.Compare(model.Name, to) < 0);
         }
 
         IOrderedQueryable<ModelRow>? sorted = null;
@@ -440,7 +465,8 @@ internal static class ModelRoutes
                     db,
                     [
                         .. batch.Where(row =>
-                            call.Rights.Allows(Permissions.ModelRead, AccessTarget.Model(row.Name, row.OwnerId))
+                            ofName.TrueForAll(c => c.Matches(row.Name, false))
+                            && call.Rights.Allows(Permissions.ModelRead, AccessTarget.Model(row.Name, row.OwnerId))
                         ),
                     ]
                 ),
@@ -459,11 +485,7 @@ internal static class ModelRoutes
     {
         var ids = rows.Select(row => row.Id).ToList();
         var tags = await Labels.LoadAsync(db, LabelScope.ModelTag, ids.ConvertAll(LabelIds.Model), call.Token);
-        var aliases = await db.Set<AliasRow>()
-            .AsNoTracking()
-            .Where(row => ids.Contains(row.ModelId))
-            .OrderBy(row => row.Alias)
-            .ToListAsync(call.Token);
+        var aliases = await AliasesOf.For(db)(db, ids).ToListAsync(call.Token);
         var aliasesOf = aliases.ToLookup(row => row.ModelId);
         var latest = await VersionStore.LatestAsync(db, ids, call.Token);
         return rows.ToDictionary(

@@ -6,6 +6,18 @@ namespace Governance.Registry.Storage;
 /// <summary>Tags and params of any object.</summary>
 internal static class Labels
 {
+    private static readonly CompiledQuery<
+        Func<GovernanceDb, LabelScope, List<string>, IAsyncEnumerable<LabelRow>>
+    > OfObjects = new(() =>
+        EF.CompileAsyncQuery(
+            (GovernanceDb db, LabelScope scope, List<string> ids) =>
+                db.Set<LabelRow>()
+                    .AsNoTracking()
+                    .OrderBy(row => row.Key)
+                    .Where(row => row.Scope == scope && ids.Contains(row.ObjectId))
+        )
+    );
+
     public static async Task<ILookup<string, LabelRow>> LoadAsync(
         GovernanceDb db,
         LabelScope scope,
@@ -18,11 +30,7 @@ internal static class Labels
             return Array.Empty<LabelRow>().ToLookup(row => row.ObjectId);
         }
 
-        var rows = await db.Set<LabelRow>()
-            .AsNoTracking()
-            .Where(row => row.Scope == scope && objectIds.Contains(row.ObjectId))
-            .OrderBy(row => row.Key)
-            .ToListAsync(cancellationToken);
+        var rows = await OfObjects.For(db)(db, scope, [.. objectIds]).ToListAsync(cancellationToken);
         return rows.ToLookup(row => row.ObjectId);
     }
 

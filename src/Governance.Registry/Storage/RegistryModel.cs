@@ -170,7 +170,11 @@ internal sealed class RegistryModel : IModelContribution
             e.ToTable("registry_models").HasKey(row => row.Id);
             e.HasIndex(row => new { row.Name, row.Deleted });
         });
-        model.Entity<ModelNameRow>(e => e.ToTable("registry_model_names").HasKey(row => row.Name));
+        model.Entity<ModelNameRow>(e =>
+        {
+            e.ToTable("registry_model_names").HasKey(row => row.Name);
+            e.HasIndex(row => row.FoldedName);
+        });
         model.Entity<VersionRow>(e =>
         {
             e.ToTable("registry_versions").HasKey(row => new { row.ModelId, row.Number });
@@ -181,6 +185,7 @@ internal sealed class RegistryModel : IModelContribution
             e.HasIndex(row => row.RunId);
             e.HasIndex(row => row.ManifestDigest);
             e.HasIndex(row => row.UpdatedMs);
+            e.HasIndex(row => row.ObjectId).IsUnique();
         });
         model.Entity<AliasRow>(e =>
         {

@@ -104,9 +104,7 @@ internal sealed class RegistryReader(IDbContextFactory<GovernanceDb> databases, 
                     .Select(version => version.ObjectId)
             )
             .ToListAsync(cancellationToken);
-        var rows = await VersionStore
-            .Project(db, VersionStore.Active(db).Where(join => keys.Contains(join.Version.ObjectId)))
-            .ToListAsync(cancellationToken);
+        var rows = await VersionStore.FindAsync(db, keys, cancellationToken);
         return rows.OrderByDescending(row => row.Row.Number).ToLookup(row => row.ModelName, row => row.ToView());
     }
 

@@ -1,4 +1,5 @@
 using Governance.Platform.Database;
+using Governance.Registry.Engine;
 
 namespace Governance.Registry.Storage;
 
@@ -135,7 +136,16 @@ internal sealed class ModelRow
 /// </summary>
 internal sealed class ModelNameRow
 {
-    public string Name { get; set; } = "";
+    private string _name = "";
+
+    public string Name
+    {
+        get => _name;
+        set => (_name, FoldedName) = (value, RegistryNames.Key(value));
+    }
+
+    /// <summary>What two names that differ in letter case alone have in common.</summary>
+    public string FoldedName { get; private set; } = "";
     public Guid ModelId { get; set; }
     public int NextVersion { get; set; } = 1;
 }

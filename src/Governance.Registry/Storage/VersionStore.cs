@@ -1,3 +1,4 @@
+using System.Linq.Expressions;
 using Governance.Kernel;
 using Governance.Platform.Database;
 using Governance.Registry.Contracts;
@@ -59,65 +60,83 @@ internal static class VersionStore
             )
     );
 
+    private static readonly Expression<
+        Func<GovernanceDb, IQueryable<VersionJoin>, IQueryable<VersionData>>
+    > Projection = (db, joins) =>
+        joins
+            .Select(join => new VersionData
+            {
+                Row = join.Version,
+                ModelName = join.Model.Name,
+                OwnerId = join.Model.OwnerId,
+                Aliases = db.Set<AliasRow>()
+                    .Where(a => a.ModelId == join.Version.ModelId && a.Number == join.Version.Number)
+                    .Select(a => a.Alias)
+                    .ToList(),
+                Tags = db.Set<LabelRow>()
+                    .Where(l => l.Scope == LabelScope.VersionTag && l.ObjectId == join.Version.ObjectId)
+                    .OrderBy(l => l.Key)
+                    .ToList(),
+            })
+            .AsNoTracking()
+            .AsSingleQuery();
+
     // The hottest read.
     private static readonly CompiledQuery<Func<GovernanceDb, string, int, IAsyncEnumerable<VersionData>>> VersionOf =
         new(() =>
             EF.CompileAsyncQuery(
-                (GovernanceDb db, string name, int number) =>
-                    (
+                Projected<Func<GovernanceDb, string, int, IQueryable<VersionData>>>(
+                    (GovernanceDb db, string name, int number) =>
                         from model in db.Set<ModelRow>()
                         join version in db.Set<VersionRow>() on model.Id equals version.ModelId
                         where model.Name == name && !model.Deleted && version.Number == number && !version.Deleted
-                        select new VersionData
-                        {
-                            Row = version,
-                            ModelName = model.Name,
-                            OwnerId = model.OwnerId,
-                            Aliases = db.Set<AliasRow>()
-                                .Where(a => a.ModelId == version.ModelId && a.Number == version.Number)
-                                .Select(a => a.Alias)
-                                .ToList(),
-                            Tags = db.Set<LabelRow>()
-                                .Where(l => l.Scope == LabelScope.VersionTag && l.ObjectId == version.ObjectId)
-                                .OrderBy(l => l.Key)
-                                .ToList(),
-                        }
-                    )
-                        .AsNoTracking()
-                        .AsSingleQuery()
+                        select new VersionJoin { Version = version, Model = model }
+                )
             )
         );
 
     private static readonly CompiledQuery<Func<GovernanceDb, string, int, int, IAsyncEnumerable<VersionData>>> OfModel =
         new(() =>
             EF.CompileAsyncQuery(
-                (GovernanceDb db, string name, int skip, int take) =>
-                    (
-                        from model in db.Set<ModelRow>()
-                        join version in db.Set<VersionRow>() on model.Id equals version.ModelId
-                        where model.Name == name && !model.Deleted && !version.Deleted
-                        orderby version.UpdatedMs descending, version.Number descending
-                        select new VersionData
-                        {
-                            Row = version,
-                            ModelName = model.Name,
-                            OwnerId = model.OwnerId,
-                            Aliases = db.Set<AliasRow>()
-                                .Where(a => a.ModelId == version.ModelId && a.Number == version.Number)
-                                .Select(a => a.Alias)
-                                .ToList(),
-                            Tags = db.Set<LabelRow>()
-                                .Where(l => l.Scope == LabelScope.VersionTag && l.ObjectId == version.ObjectId)
-                                .OrderBy(l => l.Key)
-                                .ToList(),
-                        }
-                    )
-                        .Skip(skip)
-                        .Take(take)
-                        .AsNoTracking()
-                        .AsSingleQuery()
+                Projected<Func<GovernanceDb, string, int, int, IQueryable<VersionData>>>(
+                    (GovernanceDb db, string name, int skip, int take) =>
+                        (
+                            from model in db.Set<ModelRow>()
+                            join version in db.Set<VersionRow>() on model.Id equals version.ModelId
+                            where model.Name == name && !model.Deleted && !version.Deleted
+                            orderby version.UpdatedMs descending, version.Number descending
+                            select new VersionJoin { Version = version, Model = model }
+                        )
+                            .Skip(skip)
+                            .Take(take)
+                )
             )
         );
+
+    private static readonly CompiledQuery<Func<GovernanceDb, List<string>, IAsyncEnumerable<VersionData>>> ById = new(
+        () =>
+            EF.CompileAsyncQuery(
+                Projected<Func<GovernanceDb, List<string>, IQueryable<VersionData>>>(
+                    (GovernanceDb db, List<string> ids) =>
+                        from model in db.Set<ModelRow>()
+                        join version in db.Set<VersionRow>() on model.Id equals version.ModelId
+                        where !model.Deleted && !version.Deleted && ids.Contains(version.ObjectId)
+                        select new VersionJoin { Version = version, Model = model }
+                )
+            )
+    );
+
+    private static readonly CompiledQuery<Func<GovernanceDb, List<Guid>, IAsyncEnumerable<Top>>> Tops = new(() =>
+        EF.CompileAsyncQuery(
+            (GovernanceDb db, List<Guid> models) =>
+                db.Set<VersionRow>()
+                    .Where(v => models.Contains(v.ModelId) && !v.Deleted)
+                    .GroupBy(v => new { v.ModelId, v.Stage })
+                    .Select(group => new Top(group.Key.ModelId, group.Max(v => v.Number)))
+        )
+    );
+
+    private sealed record Top(Guid ModelId, int Number);
 
     /// <summary>The versions of a name, last changed first.</summary>
     public static Task<List<VersionData>> OfModelAsync(
@@ -144,6 +163,13 @@ internal static class VersionStore
         return null;
     }
 
+    /// <summary>Versions by their object ids, in no order.</summary>
+    public static async Task<List<VersionData>> FindAsync(
+        GovernanceDb db,
+        List<string> objectIds,
+        CancellationToken cancellationToken
+    ) => objectIds.Count == 0 ? [] : await ById.For(db)(db, objectIds).ToListAsync(cancellationToken);
+
     public static IQueryable<VersionJoin> Active(GovernanceDb db) =>
         from model in db.Set<ModelRow>()
         join version in db.Set<VersionRow>() on model.Id equals version.ModelId
@@ -151,23 +177,24 @@ internal static class VersionStore
         select new VersionJoin { Version = version, Model = model };
 
     public static IQueryable<VersionData> Project(GovernanceDb db, IQueryable<VersionJoin> joins) =>
-        joins
-            .Select(join => new VersionData
+        joins.Provider.CreateQuery<VersionData>(
+            new Substitution
             {
-                Row = join.Version,
-                ModelName = join.Model.Name,
-                OwnerId = join.Model.OwnerId,
-                Aliases = db.Set<AliasRow>()
-                    .Where(a => a.ModelId == join.Version.ModelId && a.Number == join.Version.Number)
-                    .Select(a => a.Alias)
-                    .ToList(),
-                Tags = db.Set<LabelRow>()
-                    .Where(l => l.Scope == LabelScope.VersionTag && l.ObjectId == join.Version.ObjectId)
-                    .OrderBy(l => l.Key)
-                    .ToList(),
-            })
-            .AsNoTracking()
-            .AsSingleQuery();
+                [Projection.Parameters[0]] = Expression.Constant(db),
+                [Projection.Parameters[1]] = joins.Expression,
+            }.Visit(Projection.Body)
+        );
+
+    // The query whose joins are given, with what an answer needs of each.
+    private static Expression<TQuery> Projected<TQuery>(LambdaExpression joins) =>
+        Expression.Lambda<TQuery>(
+            new Substitution
+            {
+                [Projection.Parameters[0]] = joins.Parameters[0],
+                [Projection.Parameters[1]] = joins.Body,
+            }.Visit(Projection.Body),
+            joins.Parameters
+        );
 
     /// <summary>The highest version of each stage of each model, by model id, lowest number first.</summary>
     public static async Task<ILookup<Guid, VersionData>> LatestAsync(
@@ -176,17 +203,12 @@ internal static class VersionStore
         CancellationToken cancellationToken
     )
     {
-        var tops = await db.Set<VersionRow>()
-            .Where(v => modelIds.Contains(v.ModelId) && !v.Deleted)
-            .GroupBy(v => new { v.ModelId, v.Stage })
-            .Select(group => new { group.Key.ModelId, Number = group.Max(v => v.Number) })
-            .ToListAsync(cancellationToken);
-        var keys = tops.Select(top => LabelIds.Version(top.ModelId, top.Number)).ToList();
-        var versions =
-            keys.Count == 0
-                ? []
-                : await Project(db, Active(db).Where(j => keys.Contains(j.Version.ObjectId)))
-                    .ToListAsync(cancellationToken);
+        var tops = await Tops.For(db)(db, [.. modelIds]).ToListAsync(cancellationToken);
+        var versions = await FindAsync(
+            db,
+            tops.ConvertAll(top => LabelIds.Version(top.ModelId, top.Number)),
+            cancellationToken
+        );
         return versions.OrderBy(v => v.Row.Number).ToLookup(v => v.Row.ModelId);
     }
 
@@ -238,22 +260,31 @@ internal static class VersionStore
             .SumAsync(version => version.Revision + 1L, cancellationToken);
 
     /// <summary>Whether another model has or had a name that differs from this one in letter case alone.</summary>
-    public static async Task<bool> HasTwinAsync(
+    public static Task<bool> HasTwinAsync(
         GovernanceDb db,
         string name,
         Guid modelId,
         CancellationToken cancellationToken
     )
     {
-        // Databases fold ASCII at most, and folding keeps the number of characters.
-        var (key, length) = (RegistryNames.Key(name), name.EnumerateRunes().Count());
-        var names = await db.Set<ModelNameRow>()
-            .Where(row => row.Name.Length == length && row.Name != name && row.ModelId != modelId)
-            .Select(row => row.Name)
-            .ToListAsync(cancellationToken);
-        return names.Exists(other => RegistryNames.Key(other) == key);
+        var folded = RegistryNames.Key(name);
+        return db.Set<ModelNameRow>()
+            .AnyAsync(row => row.FoldedName == folded && row.Name != name && row.ModelId != modelId, cancellationToken);
     }
 
     public static Task<ModelRow?> ModelAsync(GovernanceDb db, string name, CancellationToken cancellationToken) =>
         ModelOf.For(db)(db, name, cancellationToken);
+
+    /// <summary>Puts expressions in the place of parameters.</summary>
+    private sealed class Substitution : ExpressionVisitor
+    {
+        private readonly Dictionary<ParameterExpression, Expression> _by = [];
+
+        public Expression this[ParameterExpression parameter]
+        {
+            set => _by[parameter] = value;
+        }
+
+        protected override Expression VisitParameter(ParameterExpression node) => _by.GetValueOrDefault(node, node);
+    }
 }

@@ -33,13 +33,10 @@ internal static class RegisterVersion
     /// <summary>New inputs of a run change all its versions in one unit, and every other writer waits for that unit.</summary>
     public const int MaxVersionsPerRun = 100;
 
-    private static readonly CompiledQuery<Func<GovernanceDb, string, CancellationToken, Task<int>>> VersionsOfRun = new(
-        () =>
-            EF.CompileAsyncQuery(
-                (GovernanceDb db, string run, CancellationToken _) =>
-                    db.Set<VersionRow>().Count(row => row.RunId == run && !row.Deleted)
-            )
-    );
+    private const string VersionsOfRun =
+        """SELECT count(*) FROM registry_versions WHERE "RunId" = @0 AND NOT "Deleted" """;
+
+    private const string HasManifest = """SELECT 1 FROM registry_manifest_files WHERE "ManifestDigest" = @0 LIMIT 1""";
 
     private static readonly CompiledQuery<
         Func<GovernanceDb, string, string, int, IAsyncEnumerable<ArtifactRow>>
@@ -52,14 +49,6 @@ internal static class RegisterVersion
                     .OrderBy(row => row.Path)
                     .Take(most)
         )
-    );
-
-    private static readonly CompiledQuery<Func<GovernanceDb, string, CancellationToken, Task<bool>>> HasManifest = new(
-        () =>
-            EF.CompileAsyncQuery(
-                (GovernanceDb db, string digest, CancellationToken _) =>
-                    db.Set<ManifestFileRow>().Any(row => row.ManifestDigest == digest)
-            )
     );
 
     /// <summary>What a source was resolved to.</summary>
@@ -102,9 +91,11 @@ internal static class RegisterVersion
         var (runId, modelId) = (NullIfEmpty(args.Optional("run_id", 64)), NullIfEmpty(args.Optional("model_id", 64)));
         var description = args.Optional("description", 100_000) ?? "";
         var runLink = args.Optional("run_link", 500) ?? "";
-        // Also in the unit; here before files come from upstream, or a text is stored.
-        await using (var db = await call.OpenAsync())
+        var source = ModelSource.Parse(text);
+        // The unit asks this for every version; here it comes before files are fetched, a text is stored, or a source is judged.
+        if (!source.Ok || source.Value is ModelSource.Prompt || call.Ports.Mirror.IsOn)
         {
+            await using var db = await call.OpenAsync();
             var model = await ModelRoutes.ModelAsync(call, db, name, Permissions.ModelWrite);
             if (!model.Ok)
             {
@@ -112,7 +103,6 @@ internal static class RegisterVersion
             }
         }
 
-        var source = ModelSource.Parse(text);
         if (!source.Ok)
         {
             return source.Failure;
@@ -207,7 +197,8 @@ internal static class RegisterVersion
     {
         if (
             origin.Run?.RunId is { } runId
-            && await VersionsOfRun.For(session.Db)(session.Db, runId, call.Token) >= MaxVersionsPerRun
+            && await session.Db.ReadAsync(VersionsOfRun, [runId], row => row.GetInt64(0), call.Token)
+                is [>= MaxVersionsPerRun]
         )
         {
             return Failure.Invalid("registry.too_many", $"A run has at most {MaxVersionsPerRun} versions.");
@@ -501,7 +492,7 @@ internal static class RegisterVersion
     private static async Task StoreManifestAsync(Call call, GovernanceDb db, Manifest manifest)
     {
         var digest = manifest.Digest.Hex;
-        if (!await HasManifest.For(db)(db, digest, call.Token))
+        if (await db.ReadAsync(HasManifest, [digest], row => row.GetInt32(0), call.Token) is [])
         {
             await db.InsertAsync(
                 manifest.Files.Select(file => new ManifestFileRow

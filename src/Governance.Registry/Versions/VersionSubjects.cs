@@ -13,16 +13,9 @@ namespace Governance.Registry.Versions;
 /// <summary>Evidence subjects of stored versions.</summary>
 internal static class VersionSubjects
 {
-    private sealed record Stated(string Context, string? DatasetSha256, string Name, string MlflowDigest);
-
-    private static readonly CompiledQuery<Func<GovernanceDb, string, IAsyncEnumerable<Stated>>> InputsOf = new(() =>
-        EF.CompileAsyncQuery(
-            (GovernanceDb db, string run) =>
-                db.Set<InputRow>()
-                    .Where(input => input.RunId == run)
-                    .Select(input => new Stated(input.Context, input.DatasetSha256, input.Name, input.MlflowDigest))
-        )
-    );
+    private const string InputsOf = """
+        SELECT "Context", "DatasetSha256", "Name", "MlflowDigest" FROM registry_inputs WHERE "RunId" = @0
+        """;
 
     public static async Task<Digest> ComputeAsync(
         GovernanceDb db,
@@ -64,9 +57,7 @@ internal static class VersionSubjects
         }
 
         var keys = changed.ConvertAll(join => join.Version.ObjectId);
-        var data = await VersionStore
-            .Project(session.Db, VersionStore.Active(session.Db).Where(join => keys.Contains(join.Version.ObjectId)))
-            .ToListAsync(call.Token);
+        var data = await VersionStore.FindAsync(session.Db, keys, call.Token);
         await call.Ports.Intake.OnSubjectChangedAsync(session, data.ConvertAll(found => found.ToView()), call.Token);
     }
 
@@ -77,9 +68,17 @@ internal static class VersionSubjects
         GovernanceDb db,
         string runId,
         CancellationToken cancellationToken
-    )
-    {
-        var rows = await InputsOf.For(db)(db, runId).ToListAsync(cancellationToken);
-        return rows.ConvertAll(i => SubjectInput.Declared(i.Context, i.DatasetSha256, i.Name, i.MlflowDigest));
-    }
+    ) =>
+        await db.ReadAsync(
+            InputsOf,
+            [runId],
+            row =>
+                SubjectInput.Declared(
+                    row.GetString(0),
+                    row.IsDBNull(1) ? null : row.GetString(1),
+                    row.GetString(2),
+                    row.GetString(3)
+                ),
+            cancellationToken
+        );
 }

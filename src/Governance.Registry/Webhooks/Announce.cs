@@ -17,14 +17,7 @@ internal static class Announce
 
     private sealed record Listener(string Id, string Events, int Failures);
 
-    private static readonly CompiledQuery<Func<GovernanceDb, IAsyncEnumerable<Listener>>> Enabled = new(() =>
-        EF.CompileAsyncQuery(
-            (GovernanceDb db) =>
-                db.Set<WebhookRow>()
-                    .Where(webhook => !webhook.Disabled)
-                    .Select(webhook => new Listener(webhook.Id, webhook.Events, webhook.Failures))
-        )
-    );
+    private const string Enabled = """SELECT "Id", "Events", "Failures" FROM registry_webhooks WHERE NOT "Disabled" """;
 
     public static async Task AnnounceAsync(
         this WriteSession session,
@@ -34,7 +27,12 @@ internal static class Announce
         CancellationToken cancellationToken
     )
     {
-        var webhooks = await Enabled.For(session.Db)(session.Db).ToListAsync(cancellationToken);
+        var webhooks = await session.Db.ReadAsync(
+            Enabled,
+            [],
+            row => new Listener(row.GetString(0), row.GetString(1), row.GetInt32(2)),
+            cancellationToken
+        );
         if (webhooks.Count == 0)
         {
             return;

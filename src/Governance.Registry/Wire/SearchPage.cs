@@ -11,7 +11,7 @@ namespace Governance.Registry.Wire;
 /// </summary>
 internal static class SearchPage
 {
-    private const int Batch = 250;
+    private const int LargestBatch = 250;
 
     public static Task<Page<TItem>> ReadAsync<TRow, TItem>(
         Call call,
@@ -43,10 +43,12 @@ internal static class SearchPage
     {
         var items = new List<TItem>();
         var limit = offset + call.Ports.Options.Value.MaxRowsPerSearch;
+        // What is loaded beside a row costs more than the row: a short page starts with few.
+        var size = Math.Clamp(most, 10, LargestBatch);
         while (offset < limit && items.Count < most)
         {
-            var rows = await read(offset, Batch + 1);
-            var batch = rows.Count > Batch ? rows[..Batch] : rows;
+            var rows = await read(offset, size + 1);
+            var batch = rows.Count > size ? rows[..size] : rows;
             var loaded = await load(batch);
             for (var i = 0; i < batch.Count; i++)
             {
@@ -62,10 +64,12 @@ internal static class SearchPage
                 }
             }
 
-            if (rows.Count <= Batch)
+            if (rows.Count <= size)
             {
                 return new Page<TItem>(items, null);
             }
+
+            size = Math.Min(2 * size, LargestBatch);
         }
 
         return new Page<TItem>(items, most == 0 ? null : PageTokens.Write(offset));
@@ -90,6 +94,17 @@ internal static class SearchPage
         filter
             .Where(c => c.Op == SearchOp.Equal && c.Key == new SearchKey(SearchEntity.Attribute, attribute))
             .Select(c => c.Text);
+
+    /// <summary>
+    /// Ranges of text, from a first value to one that no longer belongs to it, that hold all values which an attribute may have:
+    /// <c>LIKE 'abc%'</c> finds what lies between <c>abc</c> and <c>abd</c>.
+    /// </summary>
+    public static IEnumerable<(string From, string To)> Within(IEnumerable<Comparison> filter, string attribute) =>
+        from c in filter
+        where c.Op == SearchOp.Like && c.Key == new SearchKey(SearchEntity.Attribute, attribute)
+        let start = c.Text.Split('%', '_')[0]
+        where start.Length > 0 && start[^1] < '\ud7ff'
+        select (start, start[..^1] + (char)(start[^1] + 1));
 
     /// <summary>Tags or params that must have an exact value, to be looked up in the database.</summary>
     public static IEnumerable<(string Key, string Value)> LabelsEqualTo(

@@ -505,6 +505,11 @@ public sealed class MlflowContractTests(ContractHost fixture) : IClassFixture<Co
         {
             { "registered-models", "name LIKE 'a%'", "a_1" },
             { "registered-models", "name LIKE 'A%'", "" },
+            { "registered-models", "name LIKE 'a_1'", "a_1" },
+            { "registered-models", "name LIKE 'a_1_'", "" },
+            { "registered-models", "name LIKE 'm'", "m" },
+            { "registered-models", "name LIKE '%1'", "a_1" },
+            { "registered-models", "name LIKE 'B%' and name LIKE '%2'", "B-2" },
             { "registered-models", "name ILIKE 'A%'", "a_1" },
             { "registered-models", "name != 'm'", "B-2,a_1" },
             { "registered-models", "name = 'm' and name LIKE '%'", "m" },

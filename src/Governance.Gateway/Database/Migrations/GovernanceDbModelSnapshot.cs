@@ -1886,6 +1886,10 @@ namespace Governance.Gateway.Database.Migrations
                     b.Property<string>("Name")
                         .HasColumnType("TEXT");
 
+                    b.Property<string>("FoldedName")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
                     b.Property<Guid>("ModelId")
                         .HasColumnType("TEXT");
 
@@ -1893,6 +1897,8 @@ namespace Governance.Gateway.Database.Migrations
                         .HasColumnType("INTEGER");
 
                     b.HasKey("Name");
+
+                    b.HasIndex("FoldedName");
 
                     b.ToTable("registry_model_names", (string)null);
                 });
@@ -2245,6 +2251,9 @@ namespace Governance.Gateway.Database.Migrations
                     b.HasIndex("Container");
 
                     b.HasIndex("ManifestDigest");
+
+                    b.HasIndex("ObjectId")
+                        .IsUnique();
 
                     b.HasIndex("RunId");
 

@@ -2103,6 +2103,11 @@ namespace Governance.Gateway.Database.PostgreSql.Migrations
                         .HasColumnType("text")
                         .UseCollation("C");
 
+                    b.Property<string>("FoldedName")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
                     b.Property<Guid>("ModelId")
                         .HasColumnType("uuid");
 
@@ -2110,6 +2115,8 @@ namespace Governance.Gateway.Database.PostgreSql.Migrations
                         .HasColumnType("integer");
 
                     b.HasKey("Name");
+
+                    b.HasIndex("FoldedName");
 
                     b.ToTable("registry_model_names", (string)null);
                 });
@@ -2507,6 +2514,9 @@ namespace Governance.Gateway.Database.PostgreSql.Migrations
                     b.HasIndex("Container");
 
                     b.HasIndex("ManifestDigest");
+
+                    b.HasIndex("ObjectId")
+                        .IsUnique();
 
                     b.HasIndex("RunId");
 
