@@ -47,7 +47,7 @@ internal static class ImportRules
     private static readonly FrozenSet<string> Code = Names("code").ToFrozenSet();
 
     /// <summary>Changes whenever a rule changes.</summary>
-    public static string Version { get; } = "2026.11.1+" + ContentHash();
+    public static string Version { get; } = "2026.11.2+" + ContentHash();
 
     /// <summary>Attribute names that lead from data to running code.</summary>
     public static bool IsReachingDunder(string name) => DunderReach.Contains(name);
@@ -64,7 +64,10 @@ internal static class ImportRules
             return ScanClass.Clean;
         }
 
-        if (Matches(Dangerous, module, name) || ReachesThroughDots(module, name))
+        var isDangerous = Code.Contains($"{module} {name}")
+            ? Dangerous.Contains($"{module} {name}")
+            : Matches(Dangerous, module, name);
+        if (isDangerous || ReachesThroughDots(module, name))
         {
             return ScanClass.Malicious;
         }

@@ -22,6 +22,22 @@ public sealed class BenignModelTests
         Assert.Equal(7, report.FilesScanned);
     }
 
+    [Theory]
+    [InlineData("pyfunc-class")]
+    [InlineData("pyfunc-function")]
+    public async Task A_Python_model_as_MLflow_saves_it_contains_code_and_nothing_worse(string folder)
+    {
+        var report = await ScanningModule
+            .CreateScanner()
+            .ScanAsync(
+                MemoryArtifacts.OfFolder(FindUp($"tests/Governance.Tests/Scanning/Data/{folder}")),
+                TestContext.Current.CancellationToken
+            );
+
+        Assert.Equal(ScanClass.ContainsCode, report.Class);
+        Assert.All(report.Findings, finding => Assert.Equal("pickle.code-by-design", finding.Rule));
+    }
+
     public static TheoryData<string, string, byte[]> Files =>
         new()
         {

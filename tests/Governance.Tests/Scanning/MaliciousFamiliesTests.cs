@@ -1,4 +1,5 @@
 using Governance.Scanning.Contracts;
+using static Governance.Tests.Scanning.PickleAssembler;
 
 namespace Governance.Tests.Scanning;
 
@@ -26,6 +27,44 @@ public sealed class MaliciousFamiliesTests
                     && finding.Detail.Contains(family.Import, StringComparison.Ordinal)
             );
         }
+    }
+
+    [Theory]
+    [InlineData("_make_function", "x", ScanClass.Suspicious)]
+    [InlineData("subimport", "os", ScanClass.Suspicious)]
+    [InlineData("_builtin_type", "new_class", ScanClass.Suspicious)]
+    [InlineData("_builtin_type", "CodeType", ScanClass.ContainsCode)]
+    public async Task Only_what_cloudpickle_itself_calls_is_code_by_design(
+        string maker,
+        string argument,
+        ScanClass expected
+    )
+    {
+        var pickle = Proto(4)
+            .StackGlobal("cloudpickle.cloudpickle", maker)
+            .Text(argument)
+            .Raw(0x85)
+            .Op('R')
+            .Op(')')
+            .Op('R')
+            .Stop();
+
+        var report = await MemoryArtifacts.ScanAsync("python_model.pkl", pickle);
+
+        Assert.Equal(expected, report.Class);
+    }
+
+    [Theory]
+    [InlineData("mlflow.pyfunc.model", "PythonModel", ScanClass.ContainsCode)]
+    [InlineData("mlflow.pyfunc.model", "PythonModel.__init__", ScanClass.Malicious)]
+    [InlineData("mlflow.pyfunc.model", "_load_pyfunc", ScanClass.Malicious)]
+    [InlineData("mlflow.pyfunc", "load_model", ScanClass.Malicious)]
+    [InlineData("mlflow.models.signature", "infer_signature", ScanClass.Malicious)]
+    public async Task Of_mlflow_only_the_bases_of_models_may_be_named(string module, string name, ScanClass expected)
+    {
+        var report = await MemoryArtifacts.ScanAsync("python_model.pkl", Proto(4).StackGlobal(module, name).Stop());
+
+        Assert.Equal(expected, report.Class);
     }
 
     [Fact]

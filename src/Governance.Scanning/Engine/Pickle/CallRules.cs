@@ -26,6 +26,20 @@ internal static class CallRules
         "numpy._core._ufunc_reconstruct",
     ];
 
+    /// <summary>
+    /// Whether it is one of the two results that cloudpickle itself calls: a type of code objects and functions, and the class
+    /// that the pickle defines. A function that the pickle defines is called by nothing benign.
+    /// </summary>
+    public static bool IsWrittenByCloudpickle(PickleValue callable) =>
+        callable is InstanceValue { Callable: ImportValue maker } made
+        && maker.FullName switch
+        {
+            "cloudpickle.cloudpickle._builtin_type" => made.Arguments is TupleValue { Items: [TextValue name] }
+                && ImportRules.Classify("types", name.Text) == ScanClass.ContainsCode,
+            "cloudpickle.cloudpickle._make_skeleton_class" => true,
+            _ => false,
+        };
+
     /// <summary>What is wrong with one call.</summary>
     public static IEnumerable<(ScanClass Severity, string Rule, string Detail)> Judge(
         ImportValue callable,

@@ -554,7 +554,10 @@ internal sealed class PickleWalker
             var source = callable is InstanceValue { Callable: ImportValue maker }
                 ? $"result of {maker.FullName}"
                 : "a value";
-            Report(ScanClass.Suspicious, "pickle.computed-call", $"calls {source}", offset);
+            var (severity, rule) = CallRules.IsWrittenByCloudpickle(callable)
+                ? (ScanClass.ContainsCode, "pickle.code-by-design")
+                : (ScanClass.Suspicious, "pickle.computed-call");
+            Report(severity, rule, $"calls {source}", offset);
         }
 
         // Only the last call of a chain matters; without this a hostile chain would keep every value alive.
