@@ -130,7 +130,8 @@ internal static class ImportModels
         var model = item.Value.Value;
         var versions = new SortedDictionary<int, RemoteVersion>();
         // Prompts' versions are left out of searches that do not name their tag.
-        var filter = $"name = '{model.Name}'";
+        var quote = model.Name.Contains('\'', StringComparison.Ordinal) ? '"' : '\'';
+        var filter = $"name = {quote}{model.Name}{quote}";
         var filters = IsPrompt(model.Tags) ? [filter, $"{filter} and {IsPromptFilter}"] : new[] { filter };
         var unreadable = 0;
         foreach (var one in filters)
@@ -219,8 +220,8 @@ internal static class ImportModels
             return bad;
         }
 
-        // The name stands in a filter of the source's grammar, which has no way to write a quote.
-        if (model.Name.Contains('\'', StringComparison.Ordinal))
+        // The name stands in a filter of the source's grammar, which has no way to escape a quote.
+        if (model.Name.Contains('\'', StringComparison.Ordinal) && model.Name.Contains('"', StringComparison.Ordinal))
         {
             return ImportFailures.BadId;
         }
@@ -472,6 +473,10 @@ internal static class ImportModels
             { Ok: true, Value: ModelSource.LoggedModel logged } => (ImportKinds.LoggedModel, logged.ModelId),
             _ => version.LoggedModelId is { } model ? (ImportKinds.LoggedModel, model)
             : version.RunId is { } run ? (ImportKinds.Run, run)
+            // MLflow asks nobody to name the run: then the path of the files does.
+            : parsed is { Ok: true, Value: ModelSource.Stored { Address: var address } }
+                ? address.RunId is { } maker ? (ImportKinds.Run, maker)
+                    : (ImportKinds.LoggedModel, address.LoggedModelId!)
             : ("", ""),
         };
         var mark =

@@ -1,4 +1,5 @@
 using System.Net.Http.Json;
+using System.Text;
 using System.Text.Json.Nodes;
 using Governance.Kernel;
 using Governance.Platform.Blobs;
@@ -299,6 +300,54 @@ public sealed class ImportTests
         var import = await ImportAsync(host);
 
         Assert.Equal(("stopped", code), ((string)import["state"]!, (string)import["stop"]!["code"]!));
+    }
+
+    /// <summary>MLflow leaves the run empty when nobody names it; this gateway as a source never would.</summary>
+    [Fact]
+    public async Task A_version_without_a_run_comes_by_the_path_of_its_files_and_a_name_may_hold_a_quote()
+    {
+        await using var origin = await RegistryHost.StartAsync();
+        var path = await origin.VersionAsync("o'neill");
+        await using var source = await ForeignServer.StartAsync(context => WithoutRunsAsync(context, origin));
+        await using var host = await StartAsync(source.Url);
+
+        var import = await ImportAsync(host);
+
+        Assert.Equal("[]", await FailuresAsync(host, import));
+        var version = await VersionAsync(host, "o'neill", 1);
+        Assert.Equal(path.Split('/')[1], (string?)version["run_id"]);
+        Assert.Equal("READY", (string?)version["status"]);
+    }
+
+    // What the origin answers, but the runs of versions.
+    private static async Task WithoutRunsAsync(HttpContext context, RegistryHost origin)
+    {
+        using var request = new HttpRequestMessage(
+            new HttpMethod(context.Request.Method),
+            $"{context.Request.Path}{context.Request.QueryString}"
+        );
+        if (HttpMethods.IsPost(context.Request.Method))
+        {
+            using var reader = new StreamReader(context.Request.Body);
+            request.Content = new StringContent(await reader.ReadToEndAsync(Token), Encoding.UTF8, "application/json");
+        }
+
+        using var answer = await origin.Client.SendAsync(request, Token);
+        var bytes = await answer.Content.ReadAsByteArrayAsync(Token);
+        if (context.Request.Path.Value!.Contains("/model-versions/", StringComparison.Ordinal))
+        {
+            var body = JsonNode.Parse(bytes)!;
+            foreach (var version in body["model_versions"]?.AsArray() ?? [body["model_version"]?.DeepClone()])
+            {
+                version!["run_id"] = "";
+            }
+
+            bytes = Encoding.UTF8.GetBytes(body.ToJsonString());
+        }
+
+        context.Response.StatusCode = (int)answer.StatusCode;
+        context.Response.ContentType = answer.Content.Headers.ContentType?.ToString();
+        await context.Response.Body.WriteAsync(bytes, Token);
     }
 
     [Fact]
