@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using Governance.Benchmarks;
@@ -108,6 +109,11 @@ internal sealed class Session
 
         await ReadAsync("health", (_, _) => Get("/health"));
         await ReadAsync("whoami", (_, _) => Get("/api/v1/whoami"), gatewayOnly: true);
+        if (_own.Credentials is { } credentials)
+        {
+            await ReadAsync("token", (_, _) => TokenOf(credentials), gatewayOnly: true);
+        }
+
         await ReadAsync("get-version", (side, i) => Get($"{Mlflow}model-versions/get?name={Name(side, i)}&version=1"));
         await ReadAsync("get-model", (side, i) => Get($"{Mlflow}registered-models/get?name={Name(side, i)}"));
         await ReadAsync(
@@ -148,6 +154,13 @@ internal sealed class Session
         );
         return _all.Any(figures => figures.Failed > 0) ? 1 : 0;
     }
+
+    private static HttpRequestMessage TokenOf(AuthenticationHeaderValue credentials) =>
+        new(HttpMethod.Post, new Uri("/connect/token", UriKind.Relative))
+        {
+            Headers = { Authorization = credentials },
+            Content = new FormUrlEncodedContent([new("grant_type", "client_credentials")]),
+        };
 
     // Half of the requests go to what was seeded, if anything was.
     private string Name(Side side, int request)

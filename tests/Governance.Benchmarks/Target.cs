@@ -4,6 +4,7 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
+using System.Text;
 using System.Text.Json.Nodes;
 using Microsoft.Data.Sqlite;
 
@@ -26,6 +27,9 @@ internal sealed class Target : IAsyncDisposable, IDisposable
     public HttpClient Http { get; }
 
     public int? ProcessId { get; }
+
+    /// <summary>Credentials of the account whose token is used, as HTTP Basic; null for a server that was not started here.</summary>
+    public AuthenticationHeaderValue? Credentials { get; private init; }
 
     /// <summary>Whether the job workers can be held back.</summary>
     public bool HoldsJobs => _child is not null;
@@ -64,6 +68,7 @@ internal sealed class Target : IAsyncDisposable, IDisposable
                     $"--Governance:DataDirectory={directory}/data",
                     $"--Governance:KeyFile={directory}/key",
                     "--Governance:Identity:AccessTokenMinutes=60",
+                    "--Governance:Identity:TokensPerMinute=100000",
                     "--Governance:Limits:PointsPerMinute=100000000",
                     "--Governance:Limits:AnonymousPointsPerMinute=100000000",
                 ]
@@ -89,7 +94,11 @@ internal sealed class Target : IAsyncDisposable, IDisposable
             using var answer = await anonymous.PostAsync(new Uri("/connect/token", UriKind.Relative), form);
             var body = JsonNode.Parse(await answer.EnsureSuccessStatusCode().Content.ReadAsStringAsync())!;
             var token = body["access_token"]!.GetValue<string>();
-            return new Target(Client(address, words[1], settings.Connections, token), child.Id, child, directory);
+            var credentials = Encoding.ASCII.GetBytes($"{ServedGateway.Account}:{words[0]}");
+            return new Target(Client(address, words[1], settings.Connections, token), child.Id, child, directory)
+            {
+                Credentials = new AuthenticationHeaderValue("Basic", Convert.ToBase64String(credentials)),
+            };
         }
         catch
         {
