@@ -15,6 +15,11 @@ if (args is ["edge"])
     return await Edge.RunAsync();
 }
 
+if (args is ["secrets", .. var asked])
+{
+    return await Secrets.RunAsync(asked);
+}
+
 if (args is ["--help" or "-h"])
 {
     Console.WriteLine(Settings.Help);

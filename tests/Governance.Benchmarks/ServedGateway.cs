@@ -21,6 +21,9 @@ internal static class ServedGateway
 
     public const string Account = "benchmark";
 
+    /// <summary>Somebody with every right that reads, on names of which there are none.</summary>
+    public const string Prober = "prober";
+
     public static async Task<int> RunAsync(string[] args)
     {
         Type? worker = null;
@@ -36,25 +39,34 @@ internal static class ServedGateway
         );
         await app.StartAsync();
         var secret = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32));
-        var enrolled = await app
-            .Services.GetRequiredService<ISubjects>()
-            .EnrolServiceAsync(
-                Actor.System,
-                Account,
-                new Secret(secret),
-                [new RoleGrant("data-scientist", ObjectKind.None, "")],
-                CancellationToken.None
-            );
-        if (!enrolled.Ok)
-        {
-            throw new InvalidOperationException(enrolled.Failure.Code);
-        }
+        await EnrolAsync(app, Account, secret, [new RoleGrant("data-scientist", ObjectKind.None, "")]);
+        await EnrolAsync(
+            app,
+            Prober,
+            secret,
+            [
+                .. from role in new[] { "data-scientist", "reviewer" }
+                from kind in new[] { ObjectKind.Experiment, ObjectKind.Model, ObjectKind.Dataset }
+                select new RoleGrant(role, kind, "seen-*"),
+            ]
+        );
 
         var authority = app.Services.GetRequiredService<ServerCertificates>().CertificatePath;
         Say(string.Create(CultureInfo.InvariantCulture, $"{secret} {authority}"));
         await ObeyAsync(app, worker!);
         await app.StopAsync();
         return 0;
+    }
+
+    private static async Task EnrolAsync(WebApplication app, string name, string secret, RoleGrant[] grants)
+    {
+        var enrolled = await app
+            .Services.GetRequiredService<ISubjects>()
+            .EnrolServiceAsync(Actor.System, name, new Secret(secret), grants, CancellationToken.None);
+        if (!enrolled.Ok)
+        {
+            throw new InvalidOperationException(enrolled.Failure.Code);
+        }
     }
 
     // Ends with its parent: the input closes.

@@ -31,6 +31,12 @@ internal sealed class Target : IAsyncDisposable, IDisposable
     /// <summary>Credentials of the account whose token is used, as HTTP Basic; null for a server that was not started here.</summary>
     public AuthenticationHeaderValue? Credentials { get; private init; }
 
+    /// <summary>Path of the CA certificate of a gateway of its own.</summary>
+    public string Authority { get; private init; } = "";
+
+    /// <summary>Token of <see cref="ServedGateway.Prober"/>.</summary>
+    public string ProberToken { get; private init; } = "";
+
     /// <summary>Whether the job workers can be held back.</summary>
     public bool HoldsJobs => _child is not null;
 
@@ -83,21 +89,13 @@ internal sealed class Target : IAsyncDisposable, IDisposable
         {
             var words = (await target.HearAsync()).Split(' ', 2);
             using var anonymous = Client(address, words[1], 1, "");
-            using var form = new FormUrlEncodedContent(
-                new Dictionary<string, string>
-                {
-                    ["grant_type"] = "client_credentials",
-                    ["client_id"] = ServedGateway.Account,
-                    ["client_secret"] = words[0],
-                }
-            );
-            using var answer = await anonymous.PostAsync(new Uri("/connect/token", UriKind.Relative), form);
-            var body = JsonNode.Parse(await answer.EnsureSuccessStatusCode().Content.ReadAsStringAsync())!;
-            var token = body["access_token"]!.GetValue<string>();
+            var token = await TokenAsync(anonymous, ServedGateway.Account, words[0]);
             var credentials = Encoding.ASCII.GetBytes($"{ServedGateway.Account}:{words[0]}");
             return new Target(Client(address, words[1], settings.Connections, token), child.Id, child, directory)
             {
                 Credentials = new AuthenticationHeaderValue("Basic", Convert.ToBase64String(credentials)),
+                Authority = words[1],
+                ProberToken = await TokenAsync(anonymous, ServedGateway.Prober, words[0]),
             };
         }
         catch
@@ -105,6 +103,21 @@ internal sealed class Target : IAsyncDisposable, IDisposable
             await target.DisposeAsync();
             throw;
         }
+    }
+
+    private static async Task<string> TokenAsync(HttpClient anonymous, string account, string secret)
+    {
+        using var form = new FormUrlEncodedContent(
+            new Dictionary<string, string>
+            {
+                ["grant_type"] = "client_credentials",
+                ["client_id"] = account,
+                ["client_secret"] = secret,
+            }
+        );
+        using var answer = await anonymous.PostAsync(new Uri("/connect/token", UriKind.Relative), form);
+        var body = JsonNode.Parse(await answer.EnsureSuccessStatusCode().Content.ReadAsStringAsync())!;
+        return body["access_token"]!.GetValue<string>();
     }
 
     /// <summary>Starts or stops the job workers of the child.</summary>

@@ -1,6 +1,7 @@
 using Governance.Gateway.GraphQl.Guard;
 using Governance.Gateway.GraphQl.Loading;
 using Governance.Kernel;
+using Governance.Platform.Web;
 using GraphQL;
 using GraphQL.Execution;
 using GraphQL.Types;
@@ -44,6 +45,7 @@ internal sealed partial class GraphQlExecution(
         CancellationToken cancellationToken
     )
     {
+        var began = EvenAnswer.Now;
         await Caller.Of(services).IdentifyAsync(actor, cancellationToken);
         var cached = cache.Find(request.Query);
         GraphQLDocument document;
@@ -93,8 +95,18 @@ internal sealed partial class GraphQlExecution(
             cache.Add(request.Query, document);
         }
 
+        if (result.Errors?.Count > 0 || IsMissingSomething(result))
+        {
+            await EvenAnswer.HoldAsync(began);
+        }
+
         return Capped(result);
     }
+
+    // Null is what is not there and what is not the caller's.
+    private static bool IsMissingSomething(ExecutionResult result) =>
+        result.Data is RootExecutionNode { SubFields: { } fields }
+        && Array.Exists(fields, field => field.Result is null);
 
     private static ExecutionResult Refused(ExecutionError error)
     {

@@ -26,6 +26,7 @@ internal sealed class AccessMiddleware(
 {
     public async Task InvokeAsync(HttpContext context)
     {
+        var began = EvenAnswer.Now;
         var endpoint = context.GetEndpoint();
         if (endpoint?.Metadata.GetMetadata<PermissionMetadata>() is not { } needed)
         {
@@ -69,6 +70,13 @@ internal sealed class AccessMiddleware(
         }
         else
         {
+            var rights = await access.RightsOfAsync(actor, context.RequestAborted);
+            if (!rights.Allows(permission, AccessTarget.Global))
+            {
+                // What is there may be a secret to who may not do it everywhere.
+                EvenAnswer.HoldWhenAbsent(context, began);
+            }
+
             await next(context);
         }
     }

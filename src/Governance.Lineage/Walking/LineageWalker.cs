@@ -52,13 +52,12 @@ internal sealed class LineageWalker(IDbContextFactory<GovernanceDb> databases, T
         var start = await db.Set<NodeRow>()
             .AsNoTracking()
             .SingleOrDefaultAsync(row => row.Urn == startUrn, cancellationToken);
-        if (start is null)
-        {
-            return null;
-        }
-
-        var node = new GraphNode(start.Urn, start.Kind, start.Label);
-        if (!(await visible([node], cancellationToken)).Contains(node.Urn))
+        // What is not there is looked at like what is: the answer is the same, and its time is to be.
+        var node = start is null
+            ? new GraphNode(startUrn, KindOf(startUrn), "")
+            : new GraphNode(start.Urn, start.Kind, start.Label);
+        var seen = (await visible([node], cancellationToken)).Contains(node.Urn);
+        if (start is null || !seen)
         {
             return null;
         }
@@ -78,6 +77,20 @@ internal sealed class LineageWalker(IDbContextFactory<GovernanceDb> databases, T
 
         return walk.Answer();
     }
+
+    private static GraphNodeKind KindOf(string urn) =>
+        urn[..Math.Max(0, urn.IndexOf(':', StringComparison.Ordinal))] switch
+        {
+            "dataset" => GraphNodeKind.Dataset,
+            "column" => GraphNodeKind.Column,
+            "run" => GraphNodeKind.Run,
+            "model" => GraphNodeKind.Model,
+            "version" => GraphNodeKind.Version,
+            "alias" => GraphNodeKind.Alias,
+            "stage" => GraphNodeKind.Stage,
+            "logged-model" => GraphNodeKind.LoggedModel,
+            _ => GraphNodeKind.Transformation,
+        };
 
     private static async Task RunAsync(
         GovernanceDb db,

@@ -106,8 +106,8 @@ public interface IPromotions
     /// <summary>Withdraws the caller's own request.</summary>
     Task<Result<RequestView>> WithdrawAsync(Actor actor, Guid requestId, CancellationToken cancellationToken);
 
-    /// <summary>A request, or null.</summary>
-    Task<RequestView?> FindRequestAsync(Guid id, CancellationToken cancellationToken);
+    /// <summary>A request, or null; of one that is not visible nothing more is looked up than of one that is not there.</summary>
+    Task<RequestView?> FindRequestAsync(Guid id, Func<AccessTarget, bool> visible, CancellationToken cancellationToken);
 
     /// <summary>Requests, newest first, keyset-paged; filters are optional.</summary>
     Task<Page<RequestView>> ListRequestsAsync(

@@ -148,11 +148,20 @@ internal sealed class Promotions(
         return withdrawn.Ok ? (await FindRequestAsync(requestId, cancellationToken))! : withdrawn.Failure;
     }
 
-    public async Task<RequestView?> FindRequestAsync(Guid id, CancellationToken cancellationToken)
+    public async Task<RequestView?> FindRequestAsync(
+        Guid id,
+        Func<AccessTarget, bool> visible,
+        CancellationToken cancellationToken
+    )
     {
         var row = await FindAsync(id, cancellationToken);
-        return row is null ? null : (await ViewsAsync([row], cancellationToken))[0];
+        return row is null || !visible(AccessTarget.Model(row.Model, row.OwnerId))
+            ? null
+            : (await ViewsAsync([row], cancellationToken))[0];
     }
+
+    private Task<RequestView?> FindRequestAsync(Guid id, CancellationToken cancellationToken) =>
+        FindRequestAsync(id, _ => true, cancellationToken);
 
     public async Task<Page<RequestView>> ListRequestsAsync(
         Func<AccessTarget, bool> visible,

@@ -59,7 +59,7 @@ internal static class ArtifactDownloads
                 .SingleOrDefaultAsync(call.Token);
             if (found is null)
             {
-                return ArtifactRoutes.NoArtifact;
+                return ArtifactRoutes.Absent(call, Permissions.ArtifactRead);
             }
 
             experiment = found.Value;
@@ -110,7 +110,7 @@ internal static class ArtifactDownloads
                 call,
                 new ArtifactAddress(experiment, null, null, path) { TraceId = id }
             )
-            : ArtifactRoutes.NoArtifact;
+            : ArtifactRoutes.Absent(call, Permissions.ArtifactRead);
     }
 
     // By the manifest, so that copies and prompts, whose text is a virtual file, are read like everything else.

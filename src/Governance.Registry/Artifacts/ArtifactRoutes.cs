@@ -225,6 +225,13 @@ internal static class ArtifactRoutes
             );
     }
 
+    /// <summary>There is no such file, run or logged model.</summary>
+    public static Failure Absent(Call call, Permission permission) =>
+        call.Absent(permission, AccessTarget.Experiment("", null), NoArtifact);
+
+    private static Failure Absent(Call call, Permission permission, Place? place) =>
+        place is null ? Absent(call, permission) : call.Absent(permission, place.Target, NoArtifact);
+
     private static async Task<Result<JsonObject?>> ListAsync(HttpContext context, Call call)
     {
         var path = Directory(call, "path");
@@ -456,7 +463,7 @@ internal static class ArtifactRoutes
                 .SingleOrDefaultAsync(row => row.Container == container && row.Path == path, call.Token);
             if (place is null || file is null)
             {
-                return NoArtifact;
+                return Absent(call, Permissions.ArtifactRead, place);
             }
 
             var holders = await Holders.OfAsync(db, container, call.Token);
@@ -563,7 +570,7 @@ internal static class ArtifactRoutes
         var place = await PlaceAsync(call, db, address);
         if (place is null)
         {
-            return NoArtifact;
+            return Absent(call, Permissions.ExperimentRead, place);
         }
 
         if (call.Check(place.Readable, Permissions.ExperimentWrite, place.Target, NoArtifact) is { } refused)

@@ -184,6 +184,9 @@ public interface IRegistryReader
     /// <summary>The model, or null.</summary>
     Task<ModelView?> FindModelAsync(string name, CancellationToken cancellationToken);
 
+    /// <summary>The model, or null; of one that is not visible nothing more is looked up than of one that is not there.</summary>
+    Task<ModelView?> FindModelAsync(string name, Func<AccessTarget, bool> visible, CancellationToken cancellationToken);
+
     /// <summary>Actor id of the experiment's owner; null when it has none or is not there.</summary>
     Task<string?> ExperimentOwnerAsync(string name, CancellationToken cancellationToken);
 
@@ -218,6 +221,13 @@ public interface IRegistryReader
     /// <summary>Many runs in one round.</summary>
     Task<IReadOnlyDictionary<string, RunView>> FindRunsAsync(
         IReadOnlyCollection<string> runIds,
+        CancellationToken cancellationToken
+    );
+
+    /// <summary>Those of many runs that are visible; of others nothing more is looked up than of those that are not there.</summary>
+    Task<IReadOnlyDictionary<string, RunView>> FindRunsAsync(
+        IReadOnlyCollection<string> runIds,
+        Func<AccessTarget, bool> visible,
         CancellationToken cancellationToken
     );
 

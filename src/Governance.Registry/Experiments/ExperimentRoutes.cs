@@ -109,18 +109,22 @@ internal static class ExperimentRoutes
         var name = call.Args.Required("experiment_name");
         await using var db = await call.OpenAsync();
         var row = await db.Set<ExperimentRow>().AsNoTracking().SingleOrDefaultAsync(e => e.Name == name, call.Token);
-        if (row is not null && !TrackingAccess.Readable(call, row, null))
+        var absent = Failure.NotFound(
+            "registry.experiment_not_found",
+            $"Could not find experiment with name '{RegistryNames.Quote(name)}'"
+        );
+        if (row is null)
         {
-            call.Refuse(Permissions.ExperimentRead, TrackingAccess.Target(row, null));
-            row = null;
+            return call.Absent(Permissions.ExperimentRead, AccessTarget.Experiment(name, null), absent);
         }
 
-        return row is not null
-            ? await AnswerAsync(call, db, row)
-            : Failure.NotFound(
-                "registry.experiment_not_found",
-                $"Could not find experiment with name '{RegistryNames.Quote(name)}'"
-            );
+        if (!TrackingAccess.Readable(call, row, null))
+        {
+            call.Refuse(Permissions.ExperimentRead, TrackingAccess.Target(row, null));
+            return absent;
+        }
+
+        return await AnswerAsync(call, db, row);
     }
 
     private static async Task<Result<JsonObject>> AnswerAsync(

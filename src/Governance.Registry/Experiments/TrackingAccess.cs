@@ -34,6 +34,10 @@ internal static class TrackingAccess
         call.Rights.Allows(Permissions.ExperimentRead, Target(experiment, owner))
         || (experiment.OwnerId is null && owner is null && call.Rights.AllowsSomewhere(Permissions.ExperimentRead));
 
+    /// <summary>An id says nothing of the experiment that it could belong to: only who may read them all is told plainly.</summary>
+    public static Failure Absent(Call call, Failure absent) =>
+        call.Absent(Permissions.ExperimentRead, AccessTarget.Experiment("", null), absent);
+
     public static Failure NoExperiment(string id) =>
         Failure.NotFound(
             "registry.experiment_not_found",
@@ -67,7 +71,7 @@ internal static class TrackingAccess
             : null;
         if (row is null)
         {
-            return NoExperiment(id);
+            return Absent(call, NoExperiment(id));
         }
 
         var readable = Readable(call, row, null);
@@ -90,7 +94,7 @@ internal static class TrackingAccess
         var found = await RunOf.For(db)(db, id, call.Token);
         if (found is null)
         {
-            return NoRun(id);
+            return Absent(call, NoRun(id));
         }
 
         var target = Target(found.Experiment, found.Run.OwnerId);
@@ -140,7 +144,7 @@ internal static class TrackingAccess
         ).SingleOrDefaultAsync(call.Token);
         if (found is null)
         {
-            return absent;
+            return Absent(call, absent);
         }
 
         var target = Target(found.experiment, found.trace.OwnerId);
@@ -163,7 +167,7 @@ internal static class TrackingAccess
         ).SingleOrDefaultAsync(call.Token);
         if (found is null)
         {
-            return NoLoggedModel(id);
+            return Absent(call, NoLoggedModel(id));
         }
 
         var target = Target(found.experiment, found.model.OwnerId);

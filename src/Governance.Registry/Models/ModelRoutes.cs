@@ -80,7 +80,7 @@ internal static class ModelRoutes
         var absent = VersionErrors.NoModel(name);
         if (await VersionStore.ModelAsync(db, name, call.Token) is not { } model)
         {
-            return absent;
+            return call.Absent(Permissions.ModelRead, AccessTarget.Model(name, null), absent);
         }
 
         var target = AccessTarget.Model(model.Name, model.OwnerId);

@@ -13,13 +13,22 @@ internal sealed class RegistryReader(IDbContextFactory<GovernanceDb> databases, 
 {
     private const int Batch = 200;
 
-    public async Task<ModelView?> FindModelAsync(string name, CancellationToken cancellationToken)
+    public Task<ModelView?> FindModelAsync(string name, CancellationToken cancellationToken) =>
+        FindModelAsync(name, _ => true, cancellationToken);
+
+    public async Task<ModelView?> FindModelAsync(
+        string name,
+        Func<AccessTarget, bool> visible,
+        CancellationToken cancellationToken
+    )
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         var row = await db.Set<ModelRow>()
             .AsNoTracking()
             .SingleOrDefaultAsync(model => model.Name == name && !model.Deleted, cancellationToken);
-        return row is null ? null : (await ViewsAsync(db, [row], cancellationToken))[0];
+        return row is null || !visible(AccessTarget.Model(row.Name, row.OwnerId))
+            ? null
+            : (await ViewsAsync(db, [row], cancellationToken))[0];
     }
 
     public async Task<string?> ExperimentOwnerAsync(string name, CancellationToken cancellationToken)
@@ -128,8 +137,14 @@ internal sealed class RegistryReader(IDbContextFactory<GovernanceDb> databases, 
         return rows.Where(row => wanted.Contains(row.Ref)).ToDictionary(row => row.Ref, row => row.ToView());
     }
 
+    public Task<IReadOnlyDictionary<string, RunView>> FindRunsAsync(
+        IReadOnlyCollection<string> runIds,
+        CancellationToken cancellationToken
+    ) => FindRunsAsync(runIds, _ => true, cancellationToken);
+
     public async Task<IReadOnlyDictionary<string, RunView>> FindRunsAsync(
         IReadOnlyCollection<string> runIds,
+        Func<AccessTarget, bool> visible,
         CancellationToken cancellationToken
     )
     {
@@ -140,6 +155,14 @@ internal sealed class RegistryReader(IDbContextFactory<GovernanceDb> databases, 
             where runIds.Contains(run.RunId)
             select new { run, experiment }
         ).ToListAsync(cancellationToken);
+        runs.RemoveAll(found =>
+            !visible(AccessTarget.Experiment(found.experiment.Name, found.experiment.OwnerId ?? found.run.OwnerId))
+        );
+        if (runs.Count == 0)
+        {
+            return new Dictionary<string, RunView>();
+        }
+
         var details = await RunDetail.LoadAsync(db, [.. runs.Select(found => found.run)], cancellationToken);
         return runs.ToDictionary(found => found.run.RunId, found => View(details[found.run], found.experiment));
     }

@@ -77,7 +77,7 @@ internal static class VersionRoutes
         if (await VersionStore.FindAsync(db, reference, call.Token) is not { } version)
         {
             // Naming a model that is not there is told as MLflow tells it, without a look at other models.
-            return absent;
+            return call.Absent(Permissions.ModelRead, AccessTarget.Model(reference.Model, null), absent);
         }
 
         var target = AccessTarget.Model(version.ModelName, version.OwnerId);

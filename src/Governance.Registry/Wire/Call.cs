@@ -124,6 +124,21 @@ internal sealed class Call(RegistryPorts ports, Rights rights, Args args, Cancel
     public void Refuse(Permission permission, AccessTarget target) => Refused = (permission, target);
 
     /// <summary>
+    /// The answer that something is not there. To somebody who may not read whatever is asked for it is a refusal like any other:
+    /// what is there and what is not cost the same work, and leave the same entry.
+    /// </summary>
+    public Failure Absent(Permission read, AccessTarget asked, Failure absent)
+    {
+        if (!Rights.Allows(read, asked))
+        {
+            // No name: nothing has it, so it could be anything.
+            Refuse(read, asked with { Name = "" });
+        }
+
+        return absent;
+    }
+
+    /// <summary>
     /// Null when the caller may read and, if asked, do <paramref name="permission"/>. Otherwise the answer: as absent when it
     /// may not even read, else 403.
     /// </summary>

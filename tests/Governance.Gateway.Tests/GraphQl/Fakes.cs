@@ -288,6 +288,21 @@ internal sealed class FakeWriter(World world) : IWriter, ILogAppender, IGraphWri
 
 internal sealed class FakeRegistry(World world) : IRegistryReader, IMoveGate
 {
+    public async Task<ModelView?> FindModelAsync(
+        string name,
+        Func<AccessTarget, bool> visible,
+        CancellationToken cancellationToken
+    ) => await FindModelAsync(name, cancellationToken) is { } model && visible(model.Target) ? model : null;
+
+    public async Task<IReadOnlyDictionary<string, RunView>> FindRunsAsync(
+        IReadOnlyCollection<string> runIds,
+        Func<AccessTarget, bool> visible,
+        CancellationToken cancellationToken
+    ) =>
+        (await FindRunsAsync(runIds, cancellationToken))
+            .Where(run => visible(run.Value.Target))
+            .ToDictionary(run => run.Key, run => run.Value);
+
     public Task<ModelView?> FindModelAsync(string name, CancellationToken cancellationToken)
     {
         world.Called("model");
@@ -569,8 +584,11 @@ internal sealed class FakePromotions(World world) : IPromotions
     public Task<Result<RequestView>> WithdrawAsync(Actor actor, Guid requestId, CancellationToken cancellationToken) =>
         ReviewAsync(actor, requestId, approve: false, "", cancellationToken);
 
-    public Task<RequestView?> FindRequestAsync(Guid id, CancellationToken cancellationToken) =>
-        Task.FromResult(world.Requests.Find(request => request.Id == id));
+    public Task<RequestView?> FindRequestAsync(
+        Guid id,
+        Func<AccessTarget, bool> visible,
+        CancellationToken cancellationToken
+    ) => Task.FromResult(world.Requests.Find(request => request.Id == id));
 
     public Task<Page<RequestView>> ListRequestsAsync(
         Func<AccessTarget, bool> visible,

@@ -182,6 +182,18 @@ internal sealed class FakeWorld(VersionFacts facts)
 
     Task<ModelView?> IRegistryReader.FindModelAsync(string name, CancellationToken cancellationToken) => throw Unused();
 
+    Task<ModelView?> IRegistryReader.FindModelAsync(
+        string name,
+        Func<AccessTarget, bool> visible,
+        CancellationToken cancellationToken
+    ) => throw Unused();
+
+    Task<IReadOnlyDictionary<string, RunView>> IRegistryReader.FindRunsAsync(
+        IReadOnlyCollection<string> runIds,
+        Func<AccessTarget, bool> visible,
+        CancellationToken cancellationToken
+    ) => throw Unused();
+
     Task<Page<ModelView>> IRegistryReader.ListModelsAsync(
         Func<AccessTarget, bool> visible,
         string? nameContains,
@@ -306,7 +318,11 @@ internal sealed class FakeWorld(VersionFacts facts)
         CancellationToken cancellationToken
     ) => throw Unused();
 
-    Task<RequestView?> IPromotions.FindRequestAsync(Guid id, CancellationToken cancellationToken) => throw Unused();
+    Task<RequestView?> IPromotions.FindRequestAsync(
+        Guid id,
+        Func<AccessTarget, bool> visible,
+        CancellationToken cancellationToken
+    ) => throw Unused();
 
     Task<JsonObject?> IPromotions.ReceiptAsync(Guid receiptId, CancellationToken cancellationToken) => throw Unused();
 

@@ -148,8 +148,8 @@ internal sealed class Query
         CancellationToken cancellationToken,
         string name
     ) =>
-        await registry.FindModelAsync(name, cancellationToken) is { } view
-        && caller.May(Permissions.ModelRead, view.Target)
+        await registry.FindModelAsync(name, target => caller.May(Permissions.ModelRead, target), cancellationToken)
+            is { } view
             ? new ModelFields(view)
             : null;
 
@@ -256,7 +256,11 @@ internal sealed class Query
         [Id] string id
     )
     {
-        var request = await promotions.FindRequestAsync(Arguments.Id(id), cancellationToken);
+        var request = await promotions.FindRequestAsync(
+            Arguments.Id(id),
+            target => caller.May(Permissions.PromotionRead, target),
+            cancellationToken
+        );
         var model = await registry.FindModelAsync(request?.Version.Model ?? "", cancellationToken);
         return request is not null && model is not null && caller.May(Permissions.PromotionRead, model.Target)
             ? new RequestFields(request)

@@ -14,7 +14,11 @@ internal sealed class Loads(IRegistryReader registry, IEvidence evidence, IDatas
 
     public Batch<ModelVersionRef, VersionView> Versions { get; } = new(registry.FindVersionsAsync);
 
-    public Batch<string, RunView> Runs { get; } = new(registry.FindRunsAsync);
+    public Batch<string, RunView> Runs { get; } =
+        new(
+            (runs, token) =>
+                registry.FindRunsAsync(runs, target => caller.May(Permissions.ExperimentRead, target), token)
+        );
 
     public Batch<ModelVersionRef, VersionEvidence> Evidence { get; } = new(evidence.OfManyAsync);
 

@@ -7,6 +7,13 @@ namespace Governance.Gateway.Tests.Live.Access;
 /// <summary>What came back: a letter of the table, and the whole as text for comparing with another.</summary>
 internal sealed record AccessAnswer(char Letter, string Said, string Whole)
 {
+    /// <summary>How long it took.</summary>
+    public TimeSpan Took { get; init; }
+
+    /// <summary>Whether it says that something is not there, rather than leaving it out of a list.</summary>
+    public bool IsMissing =>
+        Said.StartsWith("404", StringComparison.Ordinal) || Whole.EndsWith(":null}}", StringComparison.Ordinal);
+
     // Refusals of a person, an owner or a role that are told by a code rather than by 403.
     private static readonly HashSet<string> Forbidden =
     [

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Net.Http.Headers;
 using System.Text.RegularExpressions;
 using Governance.Gateway.Demo;
@@ -166,11 +167,23 @@ public sealed partial class AccessMatrix : IAsyncLifetime
         {
             var request = AccessRequest.Of(entry, Schema, text => Fill(text, worlds[kind]));
             using var message = request.Message(entry);
+            var began = Stopwatch.GetTimestamp();
             using var answer = await http.SendAsync(message, TestContext.Current.CancellationToken);
+            var took = Stopwatch.GetElapsedTime(began);
             var expected = Table.Expected(entry, caller.Role, caller.Narrow, kind);
             var got = await AccessAnswer.OfAsync(answer, request, expected, TestContext.Current.CancellationToken);
             _cells.Add(
-                new AccessCell(entry, caller, kind, expected, got with { Whole = Unnamed(got.Whole, worlds[kind]) })
+                new AccessCell(
+                    entry,
+                    caller,
+                    kind,
+                    expected,
+                    got with
+                    {
+                        Whole = Unnamed(got.Whole, worlds[kind]),
+                        Took = took,
+                    }
+                )
             );
         }
     }

@@ -1,5 +1,6 @@
 using Governance.Gateway.Hosting;
 using Governance.Platform.Jobs;
+using Governance.Platform.Web;
 using GraphQL.Types;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
@@ -68,6 +69,23 @@ public sealed class AccessMatrixTests(AccessMatrix matrix) : IClassFixture<Acces
 
         Assert.True(told.Count == 0, string.Join('\n', told.Order(StringComparer.Ordinal)));
         Assert.True(compared > 1500, $"Only {compared} pairs were compared.");
+    }
+
+    // How even, the load script measures: Governance.Benchmarks, secrets.
+    [Fact]
+    public void What_is_not_there_and_what_is_a_secret_are_answered_no_sooner_than_a_whole_step()
+    {
+        var held = matrix
+            .Cells.GroupBy(cell => (cell.Entry, cell.Caller))
+            .Where(group => group.Any(cell => cell is { Expected: 'N', Kind: < 3 }))
+            .Where(group => matrix.Table.IsSecret(group.Key.Entry, group.Key.Caller.Narrow))
+            .SelectMany(group => group)
+            .Where(cell => cell.Expected == 'N' && cell.Answer.IsMissing)
+            .ToList();
+        var early = held.Where(cell => cell.Answer.Took < EvenAnswer.Step).Select(cell => cell.ToString());
+
+        Assert.True(!early.Any(), string.Join('\n', early.Order(StringComparer.Ordinal)));
+        Assert.True(held.Count > 1500, $"Only {held.Count} answers were held.");
     }
 
     [Fact]
