@@ -2,6 +2,8 @@ using Governance.Gateway.Database.PostgreSql;
 using Governance.Platform.Database;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Migrations;
+using Microsoft.EntityFrameworkCore.Storage;
 
 namespace Governance.Gateway.Database;
 
@@ -12,8 +14,49 @@ internal static class Schema
     public static async Task MigrateAsync(IServiceProvider services, CancellationToken cancellationToken)
     {
         await using var db = Open(services);
-        await db.Database.MigrateAsync(cancellationToken);
+        await (db.IsShared() ? db.Database.MigrateAsync(cancellationToken) : MigrateSqliteAsync(db, cancellationToken));
         await services.GetRequiredService<MonthPartitions>().MakeAheadAsync(cancellationToken);
+    }
+
+    /// <summary>
+    /// Everything that is missing in one transaction: a gateway that dies on the way leaves the database as it was. Migrations that
+    /// make a table anew switch foreign keys off, which SQLite does outside of a transaction only; EF ends its own for that, and
+    /// takes a lock that a killed process never gives back. Here they are off around the whole, and checked before the commit.
+    /// </summary>
+    internal static async Task MigrateSqliteAsync(GovernanceDb db, CancellationToken cancellationToken)
+    {
+        if (!(await db.Database.GetPendingMigrationsAsync(cancellationToken)).Any())
+        {
+            return;
+        }
+
+        var applied = (await db.Database.GetAppliedMigrationsAsync(cancellationToken)).LastOrDefault();
+        var script = db.GetService<IMigrator>()
+            .GenerateScript(applied, null, MigrationsSqlGenerationOptions.NoTransactions);
+        await db.Database.OpenConnectionAsync(cancellationToken);
+        await using var command = db.Database.GetDbConnection().CreateCommand();
+        await RunAsync("PRAGMA foreign_keys = OFF");
+        await using (var transaction = await db.Database.BeginTransactionAsync(cancellationToken))
+        {
+            command.Transaction = transaction.GetDbTransaction();
+            await RunAsync(script);
+            command.CommandText = "PRAGMA foreign_key_check";
+            if (await command.ExecuteScalarAsync(cancellationToken) is { } table)
+            {
+                throw new InvalidOperationException($"After the migration a row of {table} refers to nothing.");
+            }
+
+            await transaction.CommitAsync(cancellationToken);
+        }
+
+        command.Transaction = null;
+        await RunAsync("PRAGMA foreign_keys = ON");
+
+        Task RunAsync(string sql)
+        {
+            command.CommandText = sql;
+            return command.ExecuteNonQueryAsync(cancellationToken);
+        }
     }
 
     /// <summary>A context that knows the migrations of the configured database.</summary>
