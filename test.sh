@@ -81,12 +81,14 @@ start_postgres() {
 [ "$long" = 1 ] && export GOVERNANCE_LONG_TESTS=1
 for project in tests/*.Tests tests/*.ArchitectureTests; do
   name=$(basename "$project")
-  [ "$name" = Governance.PostgreSql.Tests ] || run "$name" "artifacts/bin/$name/debug/$name" -noColor
+  [ "$name" = Governance.PostgreSql.Tests ] || [ "$name" = Governance.EndToEnd.Tests ] || run "$name" "artifacts/bin/$name/debug/$name" -noColor
 done
 
-# Once more what touches the database, and what only PostgreSQL has.
+# Once more what touches the database, what only PostgreSQL has, and what dies.
 start_postgres
 export GOVERNANCE_TEST_POSTGRES="Host=$postgres_root;Username=postgres;Database=postgres"
+# On both databases at once: much of it is waiting.
+run Governance.EndToEnd.Tests artifacts/bin/Governance.EndToEnd.Tests/debug/Governance.EndToEnd.Tests -noColor
 modules=()
 for module in Audit Compliance Evidence Identity Lineage Platform Privacy Registry Signing; do
   modules+=(-namespace "Governance.Tests.$module")

@@ -21,9 +21,11 @@ internal sealed record Answer(HttpStatusCode Status, JsonNode Body)
 
     /// <summary>Itself when the status is the expected one; anything else ends the test.</summary>
     public Answer Expect(HttpStatusCode status = HttpStatusCode.OK) =>
-        Status == status
-            ? this
-            : throw new InvalidOperationException($"Expected {status}, got {Status}: {Body.ToJsonString()}");
+        Status == status ? this
+        : Status == HttpStatusCode.ServiceUnavailable
+            // Neither acknowledged nor refused: as if the connection had ended.
+            ? throw new HttpRequestException(Body.ToJsonString())
+        : throw new InvalidOperationException($"Expected {status}, got {Status}: {Body.ToJsonString()}");
 }
 
 /// <summary>One person's view of the running gateway.</summary>
@@ -34,6 +36,9 @@ internal sealed class Api(People people, string name, CancellationToken cancella
 
     public async Task<Answer> PostAsync(string route, JsonObject body) =>
         (await SendAsync(HttpMethod.Post, Mlflow + route, JsonContent.Create(body))).Expect();
+
+    public async Task<Answer> DeleteAsync(string route, JsonObject body) =>
+        (await SendAsync(HttpMethod.Delete, Mlflow + route, JsonContent.Create(body))).Expect();
 
     public Task<Answer> TryPostAsync(string route, JsonObject body) =>
         SendAsync(HttpMethod.Post, Mlflow + route, JsonContent.Create(body));

@@ -36,6 +36,12 @@ internal enum Phase
     /// <summary>Free aliases and a stage that needs no approval.</summary>
     MoveFreely,
 
+    /// <summary>Tags of a model and a version.</summary>
+    Tag,
+
+    /// <summary>An alias, then its version, then the model.</summary>
+    Delete,
+
     /// <summary>Commits come in, and the log is sequenced and signed.</summary>
     Sequence,
 }

@@ -6,7 +6,9 @@ using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
-using Microsoft.Data.Sqlite;
+using Governance.Platform.Database;
+using Governance.Tests.Platform;
+using Npgsql;
 
 namespace Governance.EndToEnd.Tests;
 
@@ -16,21 +18,28 @@ namespace Governance.EndToEnd.Tests;
 /// <param name="Unsequenced">Log entries that are committed and in no checkpoint yet.</param>
 /// <param name="HalfWritten">Files of uploads under way that hold some bytes.</param>
 /// <param name="Orphans">Files under their digest that no committed row knows.</param>
+/// <param name="Unmade">Changes and new things that the server behind the gateway does not have yet, as far as is known.</param>
+/// <param name="Import">The phase of an import that goes on; empty when none does.</param>
 internal sealed record Remains(
     IReadOnlyList<string> Running,
     IReadOnlyList<string> Waiting,
     int Unsequenced,
     int HalfWritten,
-    int Orphans
+    int Orphans,
+    int Unmade,
+    string Import
 )
 {
     public override string ToString() =>
         $"running {string.Join(", ", Running)}; waiting {string.Join(", ", Waiting)}; {Unsequenced} entries to sequence; "
-        + $"{HalfWritten} half-written files; {Orphans} orphans";
+        + $"{HalfWritten} half-written files; {Orphans} orphans; {Unmade} to make upstream";
 }
 
 /// <summary>The real gateway as a child process on loopback, with its own data directory and key file, which outlive kills.</summary>
-internal sealed class GatewayProcess : IDisposable
+/// <param name="settings">Settings beside the usual ones.</param>
+/// <param name="postgres">On a database of its own of the PostgreSQL server that <c>GOVERNANCE_TEST_POSTGRES</c> names.</param>
+internal sealed class GatewayProcess(IReadOnlyDictionary<string, string>? settings = null, bool postgres = false)
+    : IAsyncDisposable
 {
     private const int KeptLines = 60;
     private static readonly TimeSpan ReadyWithin = TimeSpan.FromSeconds(90);
@@ -38,8 +47,12 @@ internal sealed class GatewayProcess : IDisposable
     private readonly int _port = FreePort();
     private readonly ConcurrentQueue<string> _lines = new();
     private readonly HashSet<string> _wholeBlobs = [];
+    private DatabaseOptions _database = new();
     private Process? _process;
     private SocketsHttpHandler? _handler;
+
+    /// <summary>Whether other gateways may use the same data: what a dead one left may be another's.</summary>
+    public bool IsShared => postgres;
 
     public string Url => $"https://localhost:{_port}";
 
@@ -60,8 +73,9 @@ internal sealed class GatewayProcess : IDisposable
     {
         _handler?.Dispose();
         _handler = null;
+        _database = postgres ? await TestServer.OptionsAsync(_root) : _database;
         var clock = Stopwatch.StartNew();
-        var executable = Executable();
+        var executable = Executable("Governance.Gateway", "Governance.Gateway");
         var start = new ProcessStartInfo(executable)
         {
             WorkingDirectory = Path.GetDirectoryName(executable),
@@ -73,6 +87,8 @@ internal sealed class GatewayProcess : IDisposable
         start.Environment["Governance__PublicUrl"] = Url;
         start.Environment["Governance__DataDirectory"] = Data;
         start.Environment["Governance__KeyFile"] = Path.Combine(_root, "gateway.kek");
+        start.Environment["Governance__Database__Provider"] = _database.Provider;
+        start.Environment["Governance__Database__ConnectionString"] = _database.ConnectionString;
         start.Environment["Governance__Identity__AccessTokenMinutes"] = "720";
         start.Environment["Governance__Identity__RecentSignInMinutes"] = "480";
         start.Environment["Governance__Identity__SignInPerMinute"] = "600";
@@ -81,6 +97,11 @@ internal sealed class GatewayProcess : IDisposable
         start.Environment["Logging__LogLevel__Governance.Platform.Jobs"] = "Debug"; // tells when a job begins and ends
         start.Environment["DOTNET_TieredPGO"] = "0"; // most of a short life is start-up
         start.Environment["DOTNET_TC_CallCounting"] = "0";
+        foreach (var (name, value) in settings ?? new Dictionary<string, string>())
+        {
+            start.Environment[name] = value;
+        }
+
         var process = new Process { StartInfo = start };
         process.OutputDataReceived += (_, line) => Keep(line.Data);
         process.ErrorDataReceived += (_, line) => Keep(line.Data);
@@ -115,12 +136,35 @@ internal sealed class GatewayProcess : IDisposable
         }
     }
 
-    /// <summary>
-    /// What the dead process left unfinished, read from a copy: opening the files themselves would repair them before the
-    /// gateway has to.
-    /// </summary>
+    /// <summary>What the dead process left unfinished.</summary>
     public Remains Remains()
     {
+        using var rows = OpenDead();
+        var named = rows.Read("""select "Digest" from platform_blob""").ToHashSet();
+        return new Remains(
+            [.. rows.Read("""select "Kind" from platform_job where "State" = 1""")],
+            [.. rows.Read("""select "Kind" from platform_job where "State" = 0""")],
+            rows.Count(
+                """select count(*) from audit_entry where "Serial" > (select coalesce(max("Serial"), 0) from audit_leaf)"""
+            ),
+            HalfWritten().Count(file => file.Length > 0),
+            BlobFiles().Count(file => !named.Contains(file.Name)),
+            rows.Unmade(),
+            rows.Read("""select "Phase" from registry_imports where "State" = 'Running'""").SingleOrDefault() ?? ""
+        );
+    }
+
+    /// <summary>The rows of the running process. To be closed before it dies: who closes the files last repairs them.</summary>
+    public Rows OpenLive() => Rows.OfFile(Path.Combine(Data, "governance.db"));
+
+    // A copy of the files: opening them would repair them before the gateway has to.
+    private Rows OpenDead()
+    {
+        if (postgres)
+        {
+            return new Rows(new NpgsqlConnection(_database.ConnectionString));
+        }
+
         var copy = Directory.CreateDirectory(Path.Combine(_root, "copy")).FullName;
         foreach (var suffix in new[] { "", "-wal" })
         {
@@ -132,23 +176,7 @@ internal sealed class GatewayProcess : IDisposable
             }
         }
 
-        using var connection = new SqliteConnection($"Data Source={Path.Combine(copy, "governance.db")};Pooling=False");
-        connection.Open();
-        var named = Read(connection, """select "Digest" from platform_blob""").ToHashSet();
-        return new Remains(
-            [.. Read(connection, """select "Kind" from platform_job where "State" = 1""")],
-            [.. Read(connection, """select "Kind" from platform_job where "State" = 0""")],
-            int.Parse(
-                Read(
-                        connection,
-                        """select count(*) from audit_entry where "Serial" > (select coalesce(max("Serial"), 0) from audit_leaf)"""
-                    )
-                    .Single(),
-                CultureInfo.InvariantCulture
-            ),
-            HalfWritten().Count(file => file.Length > 0),
-            BlobFiles().Count(file => !named.Contains(file.Name))
-        );
+        return Rows.OfFile(Path.Combine(copy, "governance.db"));
     }
 
     /// <summary>Files of uploads under way: of artifacts, of datasets, of keys.</summary>
@@ -180,10 +208,16 @@ internal sealed class GatewayProcess : IDisposable
     public HttpClient Client() =>
         new(Handler, disposeHandler: false) { BaseAddress = new Uri(Url), Timeout = TimeSpan.FromSeconds(60) };
 
-    public void Dispose()
+    public async ValueTask DisposeAsync()
     {
         Kill();
         _handler?.Dispose();
+        if (postgres)
+        {
+            NpgsqlConnection.ClearAllPools();
+            await TestServer.DropAsync(_root);
+        }
+
         Directory.Delete(_root, recursive: true);
     }
 
@@ -209,23 +243,12 @@ internal sealed class GatewayProcess : IDisposable
             },
         };
 
-    private string Data => Path.Combine(_root, "data");
+    public string Data => Path.Combine(_root, "data");
 
     private IEnumerable<FileInfo> BlobFiles() =>
         new DirectoryInfo(Path.Combine(Data, "blobs"))
             .EnumerateFiles("*", SearchOption.AllDirectories)
             .Where(file => file.Directory!.Name != "incoming");
-
-    private static IEnumerable<string> Read(SqliteConnection connection, string query)
-    {
-        using var command = connection.CreateCommand();
-        command.CommandText = query;
-        using var reader = command.ExecuteReader();
-        while (reader.Read())
-        {
-            yield return reader.GetString(0);
-        }
-    }
 
     private async Task<bool> IsReadyAsync(CancellationToken cancellationToken)
     {
@@ -271,16 +294,15 @@ internal sealed class GatewayProcess : IDisposable
         }
     }
 
-    // The build puts the gateway's own output beside that of this project.
-    private static string Executable()
+    /// <summary>A program of another project: the build puts its output beside that of this one.</summary>
+    public static string Executable(string project, string program)
     {
         var own = new DirectoryInfo(AppContext.BaseDirectory.TrimEnd(Path.DirectorySeparatorChar));
-        var name = OperatingSystem.IsWindows() ? "Governance.Gateway.exe" : "Governance.Gateway";
-        return Path.Combine(own.Parent!.Parent!.FullName, "Governance.Gateway", own.Name, name);
+        return Path.Combine(own.Parent!.Parent!.FullName, project, own.Name, program);
     }
 
-    // Below the ephemeral range: while the gateway is down, no client's own port can meet this one.
-    private static int FreePort()
+    /// <summary>Below the ephemeral range: while its server is down, no client's own port can meet this one.</summary>
+    public static int FreePort()
     {
         while (true)
         {

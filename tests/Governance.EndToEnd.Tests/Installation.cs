@@ -17,6 +17,7 @@ internal sealed class Installation
     };
 
     private readonly GatewayProcess _gateway;
+    private readonly UpstreamProcess? _upstream;
     private readonly Random _random;
     private readonly ITestOutputHelper _output;
     private readonly CancellationToken _token;
@@ -34,16 +35,24 @@ internal sealed class Installation
     private Action? _release;
     private TimeSpan _firstStart;
     private string _beat = "";
+    private string _model = "";
+    private string _version = "";
 
-    public Installation(GatewayProcess gateway, Random random, ITestOutputHelper output, CancellationToken token)
+    public Installation(
+        GatewayProcess gateway,
+        UpstreamProcess? upstream,
+        Random random,
+        ITestOutputHelper output,
+        CancellationToken token
+    )
     {
-        _gateway = gateway;
+        (_gateway, _upstream) = (gateway, upstream);
         _random = random;
         _output = output;
         _token = token;
         _people = new People(gateway);
         _workload = new Workload(_people, _ledger, _flight, random, token);
-        _verification = new Verification(_people, _ledger, _workload, _checkpoints, token);
+        _verification = new Verification(_people, _ledger, _workload, _checkpoints, upstream, token);
     }
 
     /// <summary>How often it died.</summary>
@@ -72,13 +81,16 @@ internal sealed class Installation
         await _workload.UploadDataset(_ => Task.CompletedTask).Work;
         await (await _workload.UploadLargeAsync(Phase.Stored, _ => Task.CompletedTask)).Work;
         _beat = await _workload.RunAsync();
-        var version = await _workload.RegisterAsync(_beat, await _workload.PutAsync(_beat));
+        _model = await _workload.PutAsync(_beat);
+        var version = _version = await _workload.RegisterAsync(_beat, _model);
         await _workload.ReadyAsync(version);
         await _workload.TagAsync(version, _beat);
         var request = await _workload.RequestAsync(version);
         await _workload.ApproveAsync(request);
         await _workload.MoveAsync(version, request);
         await _workload.MoveFreelyAsync(await _workload.MakeReadyVersionAsync());
+        await _workload.TagFreelyAsync(version);
+        await _workload.DeleteAsync(await _workload.MakeDoomedAsync(_model));
         await HoldsAsync("rehearsal");
     }
 
@@ -86,7 +98,7 @@ internal sealed class Installation
     /// Brings the gateway into a phase, kills it there, starts it again and checks everything. Gives back the phases that the
     /// kill met; none, and no kill, when the phase was over too soon.
     /// </summary>
-    public async Task<IReadOnlySet<Phase>> DieAsync(int seed, Phase phase)
+    public async Task<IReadOnlySet<string>> DieAsync(int seed, Phase phase)
     {
         (_again, _release) = (null, null);
         await _verification.KeepCheckpointAsync();
@@ -94,7 +106,7 @@ internal sealed class Installation
         if (!there)
         {
             await work;
-            return new HashSet<Phase>();
+            return new HashSet<string>();
         }
 
         _gateway.Kill();
@@ -109,7 +121,10 @@ internal sealed class Installation
         var cutOff = _gateway.HalfWritten().Select(file => file.Name).ToHashSet();
         _starts.Add((await _gateway.StartAsync(_token)).TotalMilliseconds);
         var left = _gateway.HalfWritten().Select(file => file.Name).Where(cutOff.Contains).ToList();
-        Assert.True(left.Count == 0, $"{moment}: still there after the start: {string.Join(", ", left)}");
+        Assert.True(
+            _gateway.IsShared || left.Count == 0,
+            $"{moment}: still there after the start: {string.Join(", ", left)}"
+        );
         await HoldsAsync(moment);
         await MeasureSigningAsync(moment);
         if (_again is { } again)
@@ -118,6 +133,28 @@ internal sealed class Installation
             await again();
         }
 
+        return met.Select(one => $"{one}").ToHashSet();
+    }
+
+    /// <summary>
+    /// Brings the gateway into a phase, kills the server behind it, starts that again and checks everything. Gives back what the gateway
+    /// could not answer, by the name of the phase.
+    /// </summary>
+    public async Task<IReadOnlySet<string>> UpstreamDiesAsync(int seed, Phase phase)
+    {
+        var (work, there) = await ReachAsync(phase);
+        if (!there)
+        {
+            await work;
+            return new HashSet<string>();
+        }
+
+        _upstream!.Kill();
+        Kills++;
+        await EndedAsync(work);
+        await _upstream.StartAsync(_token);
+        var met = _flight.Interrupted().Select(one => $"{one} upstream").ToHashSet();
+        await HoldsAsync($"seed {seed}, kill {Kills} upstream, {phase} {(met.Count > 0 ? "met" : "missed")}");
         return met;
     }
 
@@ -126,6 +163,7 @@ internal sealed class Installation
         var interrupted = _flight.Interrupted();
         var met = interrupted
             .Where(phase => phase is not (Phase.Upload or Phase.DatasetUpload) || remains.HalfWritten > 0)
+            .Where(phase => _upstream is null || remains.Unmade > 0)
             .ToHashSet();
         met.UnionWith(
             Jobs.Where(job =>
@@ -185,6 +223,14 @@ internal sealed class Installation
                 return Answering(phase, () => _workload.MoveFreelyAsync(version));
             }
 
+            case Phase.Tag:
+                return Answering(phase, () => _workload.TagFreelyAsync(_version));
+            case Phase.Delete:
+            {
+                var doomed = await _workload.MakeDoomedAsync(_model);
+                return Answering(phase, () => _workload.DeleteAsync(doomed));
+            }
+
             case Phase.Sequence:
                 return await SequencingAsync();
             default:
@@ -198,7 +244,18 @@ internal sealed class Installation
         var delay = _flight.Took(phase) * _random.NextDouble();
         var work = Task.Run(send);
         Wait(delay);
+        WaitUntilUnmade(work);
         return (work, !work.IsCompleted);
+    }
+
+    // Before a server of somebody else a moment counts only when something has still to be made there.
+    private void WaitUntilUnmade(Task work)
+    {
+        if (_upstream is not null)
+        {
+            using var live = _gateway.OpenLive();
+            SpinWait.SpinUntil(() => work.IsCompleted || live.Unmade() > 0);
+        }
     }
 
     // A seeded number of pieces is sent, and the next one not.
@@ -245,7 +302,8 @@ internal sealed class Installation
         await Task.WhenAny(last.Task, work);
         await Task.Delay(50, _token); // the server has what came before
         go.SetResult();
-        Wait(TimeSpan.FromMilliseconds(_random.NextDouble() * 25));
+        Wait(TimeSpan.FromMilliseconds(_random.NextDouble() * (_upstream is null ? 25 : 5)));
+        WaitUntilUnmade(work);
         return (work, !work.IsCompleted);
 
         Task PauseAsync(int piece)

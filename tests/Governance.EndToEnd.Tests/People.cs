@@ -75,6 +75,8 @@ internal sealed partial class People(GatewayProcess gateway)
         return client;
     }
 
+    public string Token(string name) => _tokens[name];
+
     private async Task SetUpAsync(CancellationToken cancellationToken)
     {
         using var handler = gateway.NewHandler();

@@ -5,6 +5,7 @@ using System.Text.Json.Nodes;
 using Governance.Audit.Contracts;
 using Governance.Kernel;
 using Governance.Signing.Contracts;
+using Governance.Tests.Registry;
 
 namespace Governance.EndToEnd.Tests;
 
@@ -14,12 +15,15 @@ internal sealed class Verification(
     Ledger ledger,
     Workload workload,
     List<string> checkpoints,
+    UpstreamProcess? upstream,
     CancellationToken cancellationToken
 )
 {
-    private static readonly TimeSpan SettleWithin = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan SettleWithin = TimeSpan.FromSeconds(150); // on PostgreSQL a dead gateway holds its jobs for a minute
     private readonly Api _dana = new(people, "dana", cancellationToken);
     private readonly Api _ada = new(people, "ada", cancellationToken);
+    private readonly Api _admin = new(people, "admin", cancellationToken);
+    private readonly HashSet<string> _filesUpstream = [];
     private readonly HashSet<string> _verifiedReceipts = [];
     private readonly HashSet<string> _verifiedVersions = [];
     private readonly Dictionary<string, JsonNode> _seen = [];
@@ -56,6 +60,11 @@ internal sealed class Verification(
         }
 
         await CheckMovesAsync(versions);
+        if (upstream is not null)
+        {
+            await CheckUpstreamAsync(upstream);
+        }
+
         await CheckLogAsync();
         return [.. _problems];
     }
@@ -134,6 +143,8 @@ internal sealed class Verification(
             "version-tag" => Labelled(Find(versions, id)?["tags"], parts[2]),
             "stage" => Find(versions, id)?["current_stage"]?.ToString() is { } stage and not "None" ? stage : null,
             "alias" => await AliasAsync(id),
+            "model-tag" => Labelled((await ModelAsync(Workload.Model))?["tags"], id),
+            "there" => await IsThereAsync(id, parts[2]) ? "yes" : "no",
             "request" => (await RequestAsync(id))?["state"]?.ToString(),
             "approvals" => (await RequestAsync(id))?["approvals"]?.AsArray().Count is > 0 and var count
                 ? $"{count}"
@@ -173,14 +184,24 @@ internal sealed class Verification(
     private async Task<JsonNode?> RequestAsync(string id) =>
         (await DataAsync($"{{request(id:\"{id}\"){{state approvals{{approves}}}}}}"))["request"];
 
+    private async Task<JsonNode?> ModelAsync(string name) =>
+        (await OnceAsync($"registered-models/get?name={name}", async path => (await _dana.GetAsync(path)).Body))[
+            "registered_model"
+        ];
+
+    private async Task<bool> IsThereAsync(string model, string what) =>
+        what switch
+        {
+            "model" => await ModelAsync(model) is not null,
+            "alias" => (await ModelAsync(model))?["aliases"]?.AsArray().Count > 0,
+            _ => (await _dana.GetAsync($"model-versions/get?name={model}&version=1")).Status == HttpStatusCode.OK,
+        };
+
     private async Task<string?> AliasAsync(string alias)
     {
-        var model = await OnceAsync(
-            $"registered-models/get?name={Workload.Model}",
-            async path => (await _dana.GetAsync(path)).Expect().Body["registered_model"]!
-        );
-        return model["aliases"]
-            ?.AsArray()
+        var model = await ModelAsync(Workload.Model);
+        return model
+            ?["aliases"]?.AsArray()
             .SingleOrDefault(item => item!["alias"]!.ToString() == alias)
             ?["version"]?.ToString();
     }
@@ -275,7 +296,7 @@ internal sealed class Verification(
         var stages = new Dictionary<string, string>();
         var aliases = new Dictionary<string, string>();
         var decisions = new HashSet<string>();
-        var moves = await EntriesAsync("kind=registry.moved");
+        var moves = await MovesAsync("registry.moved");
         moves.Reverse();
         foreach (var entry in moves)
         {
@@ -324,12 +345,17 @@ internal sealed class Verification(
             }
         }
 
-        var carriedOut = (await EntriesAsync("kind=promotion.carried_out")).Count;
+        var carriedOut = (await MovesAsync("promotion.carried_out")).Count;
         if (receipts != decided || carriedOut != decided)
         {
             _problems.Add($"{decided} moves are logged, {carriedOut} carried out, {receipts} receipts");
         }
     }
+
+    private async Task<List<JsonNode>> MovesAsync(string kind) =>
+        (await EntriesAsync($"kind={kind}")).FindAll(entry =>
+            entry["subject"]!.ToString().StartsWith($"version:{Workload.Model}/", StringComparison.Ordinal)
+        );
 
     private async Task CheckReceiptAsync(string address, string id)
     {
@@ -350,6 +376,89 @@ internal sealed class Verification(
         {
             _problems.Add($"receipt {id}: {verified.Failure.Code}");
         }
+    }
+
+    // Upstream says what is here and nothing else, every intent has one outcome, and nobody was taken for somebody who went around.
+    private async Task CheckUpstreamAsync(UpstreamProcess server)
+    {
+        await MadeAsync();
+        var experiments = await SameAsync(server, "experiments", "experiments/search", new() { ["max_results"] = 100 });
+        var ids = new JsonArray([.. experiments.Select(one => JsonValue.Create(one["experiment_id"]!.ToString()))]);
+        await SameAsync(server, "runs", "runs/search", In(ids));
+        await SameAsync(server, "models", "logged-models/search", In(ids));
+        await SameAsync(server, "registered_models", "registered-models/search?max_results=1000", null);
+        await SameAsync(server, "model_versions", "model-versions/search?max_results=1000", null);
+        var files = ledger.Keys.Where(key => key.StartsWith("file:", StringComparison.Ordinal));
+        foreach (var key in files.Where(key => ledger[key] is not null && !_filesUpstream.Contains(key)))
+        {
+            var bytes = await server.FileAsync(key["file:".Length..], cancellationToken);
+            if (bytes is not null && Digest.Of(bytes).Hex == ledger[key])
+            {
+                _filesUpstream.Add(key);
+            }
+            else
+            {
+                _problems.Add($"{key} is {(bytes is null ? "not" : "altered")} upstream");
+            }
+        }
+
+        var intended = (await EntriesAsync("kind=upstream.intended")).Select(Subject).ToList();
+        var ended = new List<string>();
+        foreach (var outcome in new[] { "done", "failed", "undone", "not_made" })
+        {
+            ended.AddRange((await EntriesAsync($"kind=upstream.{outcome}")).Select(Subject));
+        }
+
+        ended.RemoveAll(subject => !subject.StartsWith("intent:", StringComparison.Ordinal));
+        if (!intended.Order(StringComparer.Ordinal).SequenceEqual(ended.Order(StringComparer.Ordinal)))
+        {
+            _problems.Add(
+                $"intents without an outcome: {string.Join(", ", intended.Except(ended))}; {ended.Count} outcomes of {intended.Count}"
+            );
+        }
+
+        foreach (var kind in new[] { "upstream.drift", "registry.version_quarantined" })
+        {
+            _problems.AddRange((await EntriesAsync($"kind={kind}")).Select(entry => entry.ToJsonString()));
+        }
+
+        static string Subject(JsonNode entry) => entry["subject"]!.ToString();
+
+        static JsonObject In(JsonArray experiments) =>
+            new() { ["experiment_ids"] = experiments.DeepClone(), ["max_results"] = 1000 };
+    }
+
+    private async Task MadeAsync()
+    {
+        var until = DateTime.UtcNow + SettleWithin;
+        while (true)
+        {
+            var state = (await _admin.ApiGetAsync("/api/v1/upstream")).Expect();
+            if (state.Text("pending") == "0" && state.Text("intents") == "0" && state.Text("adopted") == "true")
+            {
+                return;
+            }
+
+            if (DateTime.UtcNow > until)
+            {
+                _problems.Add($"upstream does not follow: {state.Body.ToJsonString()}");
+                return;
+            }
+
+            await Task.Delay(50, cancellationToken);
+        }
+    }
+
+    private async Task<List<JsonNode>> SameAsync(UpstreamProcess server, string member, string route, JsonObject? body)
+    {
+        var here = Items((body is null ? await _ada.GetAsync(route) : await _ada.PostAsync(route, body)).Expect().Body);
+        var there = Items(await server.AskAsync(route, body, cancellationToken));
+        _problems.AddRange(here.Keys.Except(there.Keys).Select(one => $"{member}: upstream has not {one}"));
+        _problems.AddRange(there.Keys.Except(here.Keys).Select(one => $"{member}: only upstream has {one}"));
+        return [.. here.Values];
+
+        Dictionary<string, JsonNode> Items(JsonNode answer) =>
+            (UpstreamPair.Plain(answer)[member]?.AsArray() ?? []).ToDictionary(one => one!.ToJsonString(), one => one!);
     }
 
     /// <summary>Entries, newest first.</summary>

@@ -18,6 +18,7 @@ internal sealed class Workload(
 )
 {
     public const string Model = "crash";
+    private const string DoomedAlias = "dev-doomed";
     private const int LargeFile = 6 << 20;
 
     /// <summary>Pieces of a body that is sent slowly.</summary>
@@ -275,6 +276,80 @@ internal sealed class Workload(
         );
     }
 
+    /// <summary>Tags of the model and of a version, with new values.</summary>
+    public Task TagFreelyAsync(string version) =>
+        flight.DuringAsync(
+            Phase.Tag,
+            async () =>
+            {
+                var (ofModel, ofVersion) = ($"note {random.Next()}", $"note {random.Next()}");
+                var body = new JsonObject
+                {
+                    ["name"] = Model,
+                    ["key"] = "note",
+                    ["value"] = ofModel,
+                };
+                await ledger.SetAsync(
+                    () => _dana.PostAsync("registered-models/set-tag", body),
+                    ("model-tag:note", ofModel)
+                );
+                return await ledger.SetAsync(
+                    () =>
+                        _dana.PostAsync(
+                            "model-versions/set-tag",
+                            new()
+                            {
+                                ["name"] = Model,
+                                ["version"] = version,
+                                ["key"] = "note",
+                                ["value"] = ofVersion,
+                            }
+                        ),
+                    ($"version-tag:{version}:note", ofVersion)
+                );
+            }
+        );
+
+    /// <summary>A model with a version and an alias, that nobody needs. Gives back its name.</summary>
+    public async Task<string> MakeDoomedAsync(string loggedModel)
+    {
+        var name = $"doomed-{++_counter}";
+        await _dana.PostAsync("registered-models/create", new() { ["name"] = name });
+        ledger.Acknowledge($"there:{name}:model", "yes");
+        await _dana.PostAsync(
+            "model-versions/create",
+            new()
+            {
+                ["name"] = name,
+                ["source"] = $"models:/{loggedModel}",
+                ["model_id"] = loggedModel,
+            }
+        );
+        ledger.Acknowledge($"there:{name}:version", "yes");
+        await ReadyAsync("1", name);
+        await AliasAsync(DoomedAlias, "1", name);
+        ledger.Acknowledge($"there:{name}:alias", "yes");
+        return name;
+    }
+
+    /// <summary>Takes away the alias, then the version, then the model.</summary>
+    public Task DeleteAsync(string doomed) =>
+        flight.DuringAsync(
+            Phase.Delete,
+            async () =>
+            {
+                await GoneAsync("alias", "registered-models/alias", new() { ["alias"] = DoomedAlias });
+                await GoneAsync("version", "model-versions/delete", new() { ["version"] = "1" });
+                return await GoneAsync("model", "registered-models/delete", []);
+
+                Task<Answer> GoneAsync(string what, string route, JsonObject body)
+                {
+                    body["name"] = doomed;
+                    return ledger.SetAsync(() => _dana.DeleteAsync(route, body), ($"there:{doomed}:{what}", "no"));
+                }
+            }
+        );
+
     /// <summary>How many kinds of evidence a version has so far.</summary>
     public async Task<int> EvidenceAsync(string version)
     {
@@ -286,16 +361,16 @@ internal sealed class Workload(
             .Count(item => item!["outcome"]!.ToString() != "MISSING");
     }
 
-    public async Task<string> StatusAsync(string version) =>
-        (await _dana.GetAsync($"model-versions/get?name={Model}&version={version}"))
+    public async Task<string> StatusAsync(string version, string model = Model) =>
+        (await _dana.GetAsync($"model-versions/get?name={model}&version={version}"))
             .Expect()
             .Text("model_version", "status");
 
-    public async Task ReadyAsync(string version)
+    public async Task ReadyAsync(string version, string model = Model)
     {
         for (var i = 0; i < 2400; i++)
         {
-            var status = await StatusAsync(version);
+            var status = await StatusAsync(version, model);
             if (status == "READY")
             {
                 return;
@@ -378,12 +453,12 @@ internal sealed class Workload(
             is >= HttpStatusCode.BadRequest
                 and < HttpStatusCode.InternalServerError;
 
-    private Task<Answer> AliasAsync(string alias, string version) =>
+    private Task<Answer> AliasAsync(string alias, string version, string model = Model) =>
         _dana.PostAsync(
             "registered-models/alias",
             new()
             {
-                ["name"] = Model,
+                ["name"] = model,
                 ["alias"] = alias,
                 ["version"] = version,
             }
@@ -444,7 +519,7 @@ internal sealed class Workload(
         Assert.Fail("A dataset was not scanned within a minute.");
     }
 
-    private static JsonObject Metric(string key, int value) =>
+    public static JsonObject Metric(string key, int value) =>
         new()
         {
             ["key"] = key,

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Text.Json.Nodes;
 using Governance.Kernel;
 using Governance.Platform.Database;
@@ -99,12 +98,6 @@ internal static class ImportRuns
         }
 
         var container = ArtifactAddress.OfRun(ImportExperiments.LocalId(experiment), run.Id);
-        var points = await HistoryAsync(units, run, cancellationToken);
-        if (!points.Ok)
-        {
-            return points.Failure;
-        }
-
         var fetched = await ImportFiles.FetchAsync(
             units,
             ImportFiles.PlaceOf(run.ArtifactUri, new RemotePlace.OfRun(run.Id)),
@@ -117,104 +110,138 @@ internal static class ImportRuns
             return fetched.Failure;
         }
 
-        var staged = false;
-        var left = points.Value;
-        while (left.Count > PointsPerUnit)
+        // What is here already is not taken away for what cannot be read to the end.
+        if (
+            known is { State: ImportedState.Open }
+            && await HistoryAsync(units, run, new Points { Tried = true }, cancellationToken) is { } broken
+        )
         {
-            var (part, first) = (left[..PointsPerUnit], !staged);
-            var kept = await units.WriteAsync<Unit>(
+            return broken;
+        }
+
+        var points = new Points();
+        var written = await HistoryAsync(units, run, points, cancellationToken) is { } failure
+            ? failure
+            : await units.WriteAsync(
+                (call, session) => WriteAsync(units, call, session, experiment, run, points, fetched.Value, container),
+                cancellationToken
+            );
+        if (!written.Ok && written.Failure.Kind != FailureKind.Unavailable && points.Staged)
+        {
+            // Nobody will ever see these.
+            await units.WriteAsync<Unit>(
                 async (call, session) =>
                 {
-                    await units.MarkAsync(call, session, ImportKinds.Run, run.Id, ImportedState.Partial);
-                    if (first)
-                    {
-                        await ForgetMetricsAsync(session.Db, run.Id, call.Token);
-                    }
-
-                    session.Db.AddRange(part.Select(point => Row(run.Id, point)));
+                    await ForgetMetricsAsync(session.Db, run.Id, call.Token);
                     return default(Unit);
                 },
                 cancellationToken
             );
-            if (!kept.Ok)
-            {
-                return kept.Failure;
-            }
-
-            staged = true;
-            left = left[PointsPerUnit..];
         }
 
-        var written = await units.WriteAsync(
-            (call, session) =>
-                WriteAsync(
-                    units,
-                    call,
-                    session,
-                    experiment,
-                    run,
-                    new(points.Value, left, staged),
-                    fetched.Value,
-                    container
-                ),
-            cancellationToken
-        );
         return written.Failure;
     }
 
-    /// <summary>All values, those that are not yet written, and whether earlier ones of this attempt are.</summary>
-    private sealed record Points(List<RemoteMetric> All, List<RemoteMetric> Left, bool Staged);
+    /// <summary>Values that are not yet written, whether earlier ones of this attempt are, and what they come to.</summary>
+    private sealed class Points
+    {
+        /// <summary>Only read, to see whether it can be.</summary>
+        public bool Tried { get; init; }
 
-    private static async Task<Result<List<RemoteMetric>>> HistoryAsync(
+        public List<RemoteMetric> Left { get; } = [];
+        public bool Staged { get; set; }
+        public int Total { get; set; }
+        public Dictionary<string, RemoteMetric> Latest { get; } = new(StringComparer.Ordinal);
+    }
+
+    // A page at a time: a run may have more values than fit in memory.
+    private static async Task<Failure?> HistoryAsync(
         ImportUnits units,
         RemoteRun run,
+        Points points,
         CancellationToken cancellationToken
     )
     {
-        var points = new ConcurrentDictionary<string, List<RemoteMetric>>(StringComparer.Ordinal);
-        Failure? failure = null;
-        var total = 0;
-        foreach (var keys in run.Metrics.Select(metric => metric.Key).Distinct().Chunk(ImportUnits.Together))
+        foreach (var key in run.Metrics.Select(metric => metric.Key).Distinct().Order(StringComparer.Ordinal))
         {
-            await Task.WhenAll(
-                keys.Select(async key =>
-                {
-                    var values = new List<RemoteMetric>();
-                    var pages = units.Remote.PagesAsync(
-                        token => units.Remote.MetricHistoryAsync(run.Id, key, HistoryPage, token, cancellationToken),
-                        cancellationToken
-                    );
-                    await foreach (var page in pages)
-                    {
-                        if (!page.Ok || Interlocked.Add(ref total, page.Value.Items.Count) > MaxPoints)
-                        {
-                            failure = page.Failure ?? ImportFailures.TooMany;
-                            return;
-                        }
+            if (key.Length > 250 || !RegistryNames.IsPlainText(key))
+            {
+                return ImportFailures.TooLong;
+            }
 
-                        foreach (var item in page.Value.Items)
-                        {
-                            failure ??= item.Value.Failure;
-                            if (item.Value.Ok)
-                            {
-                                // The answer is about the key that was asked for.
-                                values.Add(item.Value.Value with { Key = key });
-                            }
-                        }
+            var pages = units.Remote.PagesAsync(
+                token => units.Remote.MetricHistoryAsync(run.Id, key, HistoryPage, token, cancellationToken),
+                cancellationToken
+            );
+            await foreach (var page in pages)
+            {
+                if (!page.Ok || (points.Total += page.Value.Items.Count) > MaxPoints)
+                {
+                    return page.Failure ?? ImportFailures.TooMany;
+                }
+
+                foreach (var item in page.Value.Items)
+                {
+                    if (!item.Value.Ok)
+                    {
+                        return item.Value.Failure;
                     }
 
-                    points[key] = values;
-                })
-            );
-            if (failure is not null)
-            {
-                return failure;
+                    // The answer is about the key that was asked for.
+                    var point = item.Value.Value with
+                    {
+                        Key = key,
+                    };
+                    points.Left.Add(point);
+                    points.Latest[key] = points.Latest.TryGetValue(key, out var last) ? Later(last, point) : point;
+                }
+
+                if (points.Tried)
+                {
+                    points.Left.Clear();
+                }
+
+                while (points.Left.Count > PointsPerUnit)
+                {
+                    if (await StageAsync(units, run.Id, points, cancellationToken) is { } failure)
+                    {
+                        return failure;
+                    }
+                }
             }
         }
 
-        return points.Keys.Any(key => key.Length > 250 || !RegistryNames.IsPlainText(key))
-            ? ImportFailures.TooLong
-            : points.OrderBy(pair => pair.Key, StringComparer.Ordinal).SelectMany(pair => pair.Value).ToList();
+        return null;
+    }
+
+    private static async Task<Failure?> StageAsync(
+        ImportUnits units,
+        string run,
+        Points points,
+        CancellationToken cancellationToken
+    )
+    {
+        var staged = await units.WriteAsync<Unit>(
+            async (call, session) =>
+            {
+                await units.MarkAsync(call, session, ImportKinds.Run, run, ImportedState.Partial);
+                if (!points.Staged)
+                {
+                    await ForgetMetricsAsync(session.Db, run, call.Token);
+                }
+
+                session.Db.AddRange(points.Left.Take(PointsPerUnit).Select(point => Row(run, point)));
+                return default(Unit);
+            },
+            cancellationToken
+        );
+        if (staged.Ok)
+        {
+            points.Left.RemoveRange(0, PointsPerUnit);
+            points.Staged = true;
+        }
+
+        return staged.Failure;
     }
 
     private static async Task<Result<Unit>> WriteAsync(
@@ -278,9 +305,7 @@ internal static class ImportRuns
         }
 
         db.AddRange(points.Left.Select(point => Row(run.Id, point)));
-        db.AddRange(
-            points.All.GroupBy(point => point.Key, StringComparer.Ordinal).Select(group => Latest(run.Id, group))
-        );
+        db.AddRange(points.Latest.Values.Select(point => Latest(run.Id, point)));
         var inputs = await AddInputsAsync(call, db, run);
         if (!inputs.Ok)
         {
@@ -298,7 +323,7 @@ internal static class ImportRuns
         (mark.LocalId, mark.ArtifactUri) = (run.Id, run.ArtifactUri);
         (mark.Files, mark.Bytes) = (files.Files, files.Bytes);
         await db.SaveChangesAsync(call.Token);
-        await LogAndLinkAsync(units, call, session, row, run, points.All.Count, files, inputs.Value);
+        await LogAndLinkAsync(units, call, session, row, run, points.Total, files, inputs.Value);
         if (inputs.Value.Count > 0)
         {
             await VersionSubjects.RecomputeAsync(call, session, run.Id);
@@ -431,10 +456,14 @@ internal static class ImportRuns
         }
     }
 
-    private static LatestMetricRow Latest(string runId, IEnumerable<RemoteMetric> values)
-    {
-        var last = values.MaxBy(point => (point.Step, point.TimestampMs, Logged(point).Stored))!;
-        return new LatestMetricRow
+    private static RemoteMetric Later(RemoteMetric one, RemoteMetric other) =>
+        (other.Step, other.TimestampMs, Logged(other).Stored).CompareTo((one.Step, one.TimestampMs, Logged(one).Stored))
+        > 0
+            ? other
+            : one;
+
+    private static LatestMetricRow Latest(string runId, RemoteMetric last) =>
+        new()
         {
             RunId = runId,
             Key = last.Key,
@@ -443,7 +472,6 @@ internal static class ImportRuns
             TimestampMs = last.TimestampMs,
             Step = last.Step,
         };
-    }
 
     private static LoggedMetric Logged(RemoteMetric point) =>
         new(

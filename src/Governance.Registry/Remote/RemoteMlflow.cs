@@ -524,7 +524,7 @@ internal sealed class RemoteMlflow : IDisposable
     {
         for (var attempt = 1; ; attempt++)
         {
-            var (outcome, again, wait) = await TryAsync(request, read, cancellationToken);
+            var (outcome, again, wait) = await TryAsync(request, read, cancellationToken, _options.DoubtsAbsence);
             if (!again || attempt >= _options.Attempts)
             {
                 return outcome;
@@ -541,11 +541,38 @@ internal sealed class RemoteMlflow : IDisposable
         }
     }
 
+    // A proxy in the server's place says 404 too, in its own words, while the server is away: then nothing is known to be absent.
+    private async Task<bool> IsAwayAsync(HttpResponseMessage answer, CancellationToken cancellationToken)
+    {
+        var (most, read) = (new byte[4096], 0);
+        await using (var bytes = await answer.Content.ReadAsStreamAsync(cancellationToken))
+        {
+            read = await bytes.ReadAtLeastAsync(most, most.Length, throwOnEndOfStream: false, cancellationToken);
+        }
+
+        if (
+            Args.OfBody(most.AsSpan(0, read)) is { Ok: true } said
+            && RemoteReading.Guard(() => said.Value.Optional("error_code")) is { Ok: true, Value: not null }
+        )
+        {
+            return false;
+        }
+
+        var alive = await TryAsync<Unit>(
+            PostSearch("experiments/search", 1, null, []),
+            (_, _) => Task.FromResult<Result<Unit>>(default(Unit)),
+            cancellationToken,
+            doubts: false
+        );
+        return !alive.Outcome.Ok;
+    }
+
     /// <summary>One attempt: its outcome, whether another one may help, and how long the server asks to wait.</summary>
     private async Task<(Result<T> Outcome, bool Again, TimeSpan? Wait)> TryAsync<T>(
         Request request,
         Func<HttpResponseMessage, long, Task<Result<T>>> read,
-        CancellationToken cancellationToken
+        CancellationToken cancellationToken,
+        bool doubts
     )
     {
         var credential = await _options.CredentialAsync(cancellationToken);
@@ -577,8 +604,9 @@ internal sealed class RemoteMlflow : IDisposable
                 HttpCompletionOption.ResponseHeadersRead,
                 limited.Token
             );
-            return Judge(answer) is { } refusal
-                ? (refusal.Failure, refusal.Again, WaitOf(answer))
+            return answer.StatusCode == HttpStatusCode.NotFound && doubts && await IsAwayAsync(answer, limited.Token)
+                    ? (RemoteFailures.Unreachable, true, null)
+                : Judge(answer) is { } refusal ? (refusal.Failure, refusal.Again, WaitOf(answer))
                 : (await read(answer, begun), false, null);
         }
         catch (Exception broken) when (!cancellationToken.IsCancellationRequested && FailureOf(broken) is { } failure)

@@ -35,6 +35,9 @@ internal sealed record RemoteOptions(Uri Url)
     /// <summary>Most attempts of one request.</summary>
     public int Attempts { get; init; } = 5;
 
+    /// <summary>Whether a 404 in other words than MLflow's counts only when the server answers a plain question, too.</summary>
+    public bool DoubtsAbsence { get; init; }
+
     /// <summary>Wait before the second attempt; doubles with each, up to 30 s, unless the server asks for another within 60 s.</summary>
     public TimeSpan Backoff { get; init; } = TimeSpan.FromMilliseconds(500);
 

@@ -16,6 +16,13 @@ internal static class Drift
 {
     public const string Reason = "upstream.drift";
 
+    private static readonly HashSet<string> Harmless =
+    [
+        .. Enum.GetValues<DifferenceKind>()
+            .Where(kind => !new Difference(kind, 0, "", null, null).Quarantines)
+            .Select(Name),
+    ];
+
     /// <summary>Its stable name in log and list, e.g. <c>version_tag</c>.</summary>
     public static string Name(DifferenceKind kind) =>
         string.Concat(
@@ -196,14 +203,18 @@ internal static class Drift
         }
     }
 
+    // A text for people that differs puts nothing in doubt.
     private static bool Concerns(UpstreamDriftRow row, int version) =>
-        row.Version == version
-        || (
-            row.Version == 0
-            && (
-                row.Kind != Name(DifferenceKind.Alias)
-                || row.Expected == MirroredModels.Number(version)
-                || row.Found == MirroredModels.Number(version)
+        !Harmless.Contains(row.Kind)
+        && (
+            row.Version == version
+            || (
+                row.Version == 0
+                && (
+                    row.Kind != Name(DifferenceKind.Alias)
+                    || row.Expected == MirroredModels.Number(version)
+                    || row.Found == MirroredModels.Number(version)
+                )
             )
         );
 

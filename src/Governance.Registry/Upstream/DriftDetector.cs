@@ -29,6 +29,11 @@ internal sealed class DriftDetector(
         Drift.Name(DifferenceKind.ModelMissing),
     ];
 
+    private const string Unread = "model:";
+
+    // New findings of one model in one look.
+    private const int MaxNews = 200;
+
     private const string Prompts = $"tags.`{RegisterVersion.IsPrompt}` = 'true'";
 
     /// <summary>Whether models were ever taken over: what is there before that was made by nobody's way around.</summary>
@@ -38,11 +43,22 @@ internal sealed class DriftDetector(
         return !await db.Set<UpstreamProgressRow>().AnyAsync(row => row.Name == "models", cancellationToken);
     }
 
-    /// <summary>Says that everything that was there at first was taken over.</summary>
-    public Task FirstIsDoneAsync(CancellationToken cancellationToken) =>
+    /// <summary>
+    /// Says that everything that was there at first was taken over, but for models that upstream itself fails to read: these were
+    /// there at first all the same, whenever they can be read.
+    /// </summary>
+    public Task FirstIsDoneAsync(IEnumerable<string> unread, CancellationToken cancellationToken) =>
         writer.WriteAsync<Unit>(
             async (session, token) =>
             {
+                session.Db.AddRange(
+                    unread.Select(name => new UpstreamProgressRow
+                    {
+                        Name = Unread + name,
+                        Value = "unread",
+                        UpdatedMs = session.Now.ToUnixTimeMilliseconds(),
+                    })
+                );
                 if (await session.Db.Set<UpstreamProgressRow>().FindAsync(["models"], token) is null)
                 {
                     session.Db.Add(
@@ -60,8 +76,15 @@ internal sealed class DriftDetector(
             cancellationToken
         );
 
-    /// <summary>One look at everything; null when upstream said everything.</summary>
-    public async Task<Failure?> SweepAsync(bool first, CancellationToken cancellationToken)
+    /// <summary>
+    /// One look at everything; null when upstream said everything. What it said nothing of while it was there is added to
+    /// <paramref name="unread"/>.
+    /// </summary>
+    public async Task<Failure?> SweepAsync(
+        bool first,
+        CancellationToken cancellationToken,
+        ICollection<string>? unread = null
+    )
     {
         var theirs = await ReadAsync(cancellationToken);
         if (!theirs.Ok)
@@ -71,6 +94,7 @@ internal sealed class DriftDetector(
 
         Dictionary<string, MirroredModel> ours;
         ILookup<string, UpstreamDriftRow> open;
+        HashSet<string> late;
         await using (var db = await databases.CreateDbContextAsync(cancellationToken))
         {
             ours = (await MirroredModels.LoadAsync(db, null, cancellationToken)).Values.ToDictionary(model =>
@@ -79,6 +103,11 @@ internal sealed class DriftDetector(
             open = (await db.Set<UpstreamDriftRow>().AsNoTracking().ToListAsync(cancellationToken)).ToLookup(row =>
                 row.Model
             );
+            var names = await db.Set<UpstreamProgressRow>()
+                .Where(row => row.Name.StartsWith(Unread))
+                .Select(row => row.Name)
+                .ToListAsync(cancellationToken);
+            late = [.. names.Select(row => row[Unread.Length..])];
         }
 
         Failure? left = null;
@@ -86,24 +115,51 @@ internal sealed class DriftDetector(
         {
             var (here, there) = (ours.GetValueOrDefault(name), theirs.Value.GetValueOrDefault(name));
             var found = Differences.Of(here, there);
-            var news = found.Any(difference => !open[name].Any(row => Same(row, difference)));
+            var lines = open[name].ToLookup(Place);
+            var news = found.Any(difference => !lines[Place(difference)].Any(row => Same(row, difference)));
             var ended = open[name]
                 .Any(row =>
                     (IsHolding(row) || Drift.IsUnreadable(row)) && !found.Any(difference => SamePlace(row, difference))
                 );
-            if ((news || ended) && await ConfirmAsync(name, first, cancellationToken) is { } failure)
+            if (!news && !ended)
+            {
+                continue;
+            }
+
+            if (await ConfirmAsync(name, first || late.Contains(name), cancellationToken) is { } failure)
             {
                 // What cannot be said about one model must not hide the others; a server that is away says nothing of any.
                 left = failure;
                 if (!await client.IsAliveAsync(cancellationToken))
                 {
+                    unread?.Clear();
                     break;
                 }
+
+                unread?.Add(name);
+            }
+            else if (late.Contains(name))
+            {
+                await ReadAtLastAsync(name, cancellationToken);
             }
         }
 
         return left;
     }
+
+    private Task ReadAtLastAsync(string name, CancellationToken cancellationToken) =>
+        writer.WriteAsync<Unit>(
+            async (session, token) =>
+            {
+                if (await session.Db.Set<UpstreamProgressRow>().FindAsync([Unread + name], token) is { } row)
+                {
+                    session.Db.Remove(row);
+                }
+
+                return default(Unit);
+            },
+            cancellationToken
+        );
 
     /// <summary>Compares one model in its turn, takes over what is missing here and opens what differs.</summary>
     public async Task<Failure?> ConfirmAsync(string name, bool first, CancellationToken cancellationToken)
@@ -287,12 +343,23 @@ internal sealed class DriftDetector(
                 difference.Kind != DifferenceKind.VersionMissing || before.Contains(difference.Version)
             )
             .ToList();
-        // What was made there is a finding when it is taken over, and when it is what was deleted here.
+        var lines = (
+            await db.Set<UpstreamDriftRow>()
+                .AsNoTracking()
+                .Where(row => row.Model == name)
+                .ToListAsync(cancellationToken)
+        ).ToLookup(Place);
+        // What was made there is a finding when it is taken over, and when it is what was deleted here. Texts of which there can be
+        // any number come last, and what is beyond the limit in the next look.
         foreach (
-            var difference in found.Where(difference =>
-                difference.Kind != DifferenceKind.ModelMade
-                && (difference.Kind != DifferenceKind.VersionMade || gone.Contains(difference.Version))
-            )
+            var difference in found
+                .Where(difference =>
+                    difference.Kind != DifferenceKind.ModelMade
+                    && (difference.Kind != DifferenceKind.VersionMade || gone.Contains(difference.Version))
+                    && !lines[Place(difference)].Any(row => Same(row, difference))
+                )
+                .OrderBy(difference => difference.Kind is DifferenceKind.VersionTag or DifferenceKind.ModelTag)
+                .Take(MaxNews)
         )
         {
             await Drift.OpenAsync(session, name, difference, cancellationToken, quarantine: !first);
@@ -335,12 +402,15 @@ internal sealed class DriftDetector(
 
     private static bool IsHolding(UpstreamDriftRow row) => Ending.Contains(row.Kind);
 
-    private static bool SamePlace(UpstreamDriftRow row, Difference difference) =>
-        row.Version == difference.Version && row.Key == difference.Key && row.Kind == Drift.Name(difference.Kind);
+    private static (int, string, string) Place(UpstreamDriftRow row) => (row.Version, row.Kind, row.Key);
+
+    private static (int, string, string) Place(Difference difference) =>
+        (difference.Version, Drift.Name(difference.Kind), difference.Key);
+
+    private static bool SamePlace(UpstreamDriftRow row, Difference difference) => Place(row) == Place(difference);
 
     private static bool Same(UpstreamDriftRow row, Difference difference) =>
-        SamePlace(row, difference)
-        && row.Found == Drift.Text(difference, difference.Found)
+        row.Found == Drift.Text(difference, difference.Found)
         && row.Expected == Drift.Text(difference, difference.Expected);
 
     private async Task<Result<Dictionary<string, MirroredModel>>> ReadAsync(CancellationToken cancellationToken)

@@ -9,6 +9,7 @@ using Governance.Platform.Logging;
 using Governance.Registry.Contracts;
 using Governance.Registry.Engine;
 using Governance.Registry.Storage;
+using Governance.Registry.Versions;
 using Governance.Registry.Wire;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
@@ -30,6 +31,7 @@ internal sealed class Mirror(
     IOptions<RegistryOptions> options
 )
 {
+    private const string Undone = "upstream.undone";
     private const int MaxRows = 500;
     private const int MaxAttempts = 20;
     private static readonly TimeSpan LongestWait = TimeSpan.FromMinutes(1);
@@ -339,7 +341,7 @@ internal sealed class Mirror(
                 // While it cannot be taken away the intent stays open, and is ended by who reconciles.
                 if (await objects.RemoveAsync(intent, made.Value, call.Token) is null)
                 {
-                    await EndAsync(intent, "upstream.undone", written.Failure.Code, LogOutcome.Refused, call.Token);
+                    await EndAsync(intent, Undone, written.Failure.Code, LogOutcome.Refused, call.Token);
                 }
             }
 
@@ -441,7 +443,7 @@ internal sealed class Mirror(
                     return;
                 }
 
-                var outcome = found.Value is null ? "upstream.not_made" : "upstream.undone";
+                var outcome = found.Value is null ? "upstream.not_made" : Undone;
                 await EndAsync(intent, outcome, found.Value ?? "", LogOutcome.Refused, cancellationToken);
             }
             finally
@@ -471,7 +473,7 @@ internal sealed class Mirror(
             cancellationToken
         );
 
-    private static async Task EndAsync(
+    private async Task EndAsync(
         WriteSession session,
         UpstreamIntentRow intent,
         string kind,
@@ -483,6 +485,14 @@ internal sealed class Mirror(
         if (await session.Db.Set<UpstreamIntentRow>().FindAsync([intent.Id], cancellationToken) is { } row)
         {
             session.Db.Remove(row);
+        }
+
+        // A version that is taken away again leaves a tag on the logged model that it came from.
+        if (kind == Undone && (string?)JsonNode.Parse(intent.Body)!["model_id"] is { } from)
+        {
+            var lane = Lanes.OfLoggedModel(from);
+            session.Db.Add(ChangeCapture.Work(session, lane, new Touched { Tags = { RegisterVersion.ModelVersions } }));
+            session.AfterCommit(() => _wakes.Writer.TryWrite(lane));
         }
 
         await session.LogAsync(Entry(kind, Actor.System, intent, what, outcome), cancellationToken);

@@ -76,14 +76,16 @@ internal sealed partial class MirrorPump(
         {
             lanes = await db.Set<UpstreamWorkRow>()
                 .Where(row => row.DueMs <= now && row.CreatedMs <= before)
-                .OrderBy(row => row.DueMs)
-                .Select(row => row.Lane)
+                .GroupBy(row => row.Lane)
+                .Select(rows => new { Lane = rows.Key, Due = rows.Min(row => row.DueMs) })
+                .OrderBy(lane => lane.Due)
+                .Select(lane => lane.Lane)
                 .Take(LanesAtOnce)
                 .ToListAsync(cancellationToken);
         }
 
         await Parallel.ForEachAsync(
-            lanes.Distinct(StringComparer.Ordinal),
+            lanes,
             new ParallelOptions { MaxDegreeOfParallelism = 4, CancellationToken = cancellationToken },
             async (lane, token) => await DrainAsync(lane, token)
         );

@@ -8,6 +8,7 @@ using Governance.Registry.Runs;
 using Governance.Registry.Storage;
 using Governance.Registry.Wire;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Logging;
 
 namespace Governance.Registry.Upstream;
 
@@ -16,13 +17,21 @@ namespace Governance.Registry.Upstream;
 /// nobody: grants by pattern decide. Files stay where they are until somebody registers them. Goes on where it stopped, since
 /// what is here already is passed over.
 /// </summary>
-internal sealed class TrackingAdoption(IDbContextFactory<GovernanceDb> databases, IWriter writer, UpstreamClient client)
+internal sealed partial class TrackingAdoption(
+    IDbContextFactory<GovernanceDb> databases,
+    IWriter writer,
+    UpstreamClient client,
+    ILogger<TrackingAdoption> logger
+)
 {
     private const int RunsPerPage = 200;
     private const int HistoryPage = 25_000;
     private const int MaxPagesAtOnce = 10_000;
 
-    /// <summary>One sweep; null when upstream said everything. The first one reads all, later ones stop at what is known.</summary>
+    /// <summary>
+    /// One sweep; null when upstream said everything that it can say. The first one reads all, later ones stop at what is known; a
+    /// run that upstream itself fails to read hides nothing else, and is looked for again by the next.
+    /// </summary>
     public async Task<Failure?> SweepAsync(CancellationToken cancellationToken)
     {
         var experiments = new List<RemoteExperiment>();
@@ -162,6 +171,7 @@ internal sealed class TrackingAdoption(IDbContextFactory<GovernanceDb> databases
     private async Task<Failure?> RunsAsync(string experiment, CancellationToken cancellationToken)
     {
         string? token = null;
+        var whole = true;
         for (var page = 0; page < MaxPagesAtOnce; page++)
         {
             var body = new JsonObject
@@ -189,12 +199,19 @@ internal sealed class TrackingAdoption(IDbContextFactory<GovernanceDb> databases
             foreach (var run in runs.Value.Items.Where(item => item.Value.Ok).Select(item => item.Value.Value))
             {
                 var adopted = await RunAsync(run, cancellationToken);
-                if (!adopted.Ok)
+                if (adopted.Ok)
+                {
+                    added += adopted.Value ? 1 : 0;
+                }
+                else if (adopted.Failure.Kind == FailureKind.Unavailable)
                 {
                     return adopted.Failure;
                 }
-
-                added += adopted.Value ? 1 : 0;
+                else
+                {
+                    whole = false;
+                    Skipped(logger, run.Id, adopted.Failure.Code);
+                }
             }
 
             token = runs.Value.Next;
@@ -204,9 +221,16 @@ internal sealed class TrackingAdoption(IDbContextFactory<GovernanceDb> databases
             }
         }
 
-        await CompleteAsync(experiment, cancellationToken);
+        if (whole)
+        {
+            await CompleteAsync(experiment, cancellationToken);
+        }
+
         return null;
     }
+
+    [LoggerMessage(4023, LogLevel.Warning, "Upstream cannot read its run {Run}: {Code}")]
+    private static partial void Skipped(ILogger logger, string run, string code);
 
     private async Task<bool> IsCompleteAsync(string experiment, CancellationToken cancellationToken)
     {

@@ -30,6 +30,7 @@ internal sealed class UpstreamClient : IDisposable
             {
                 Timeout = _timeout,
                 Attempts = 1,
+                DoubtsAbsence = true,
                 Connections = 64,
             }
             : new RemoteOptions(new Uri("https://localhost"));
@@ -48,18 +49,16 @@ internal sealed class UpstreamClient : IDisposable
     public HttpMessageInvoker Invoker { get; }
 
     /// <summary>Sends one request; <see cref="UpstreamFailures.Pending"/> when another attempt may succeed.</summary>
-    public Task<Result<Args>> SendAsync(UpstreamRoute route, JsonObject body, CancellationToken cancellationToken)
-    {
-        var content = new ByteArrayContent(Encoding.UTF8.GetBytes(body.ToJsonString()));
-        content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
-        return SendAsync(route.Method, route.Path, content, cancellationToken);
-    }
+    public Task<Result<Args>> SendAsync(UpstreamRoute route, JsonObject body, CancellationToken cancellationToken) =>
+        SendAsync(route.Method, route.Path, Json(body), cancellationToken);
 
     /// <summary>Whether it answers a plain question.</summary>
-    public async Task<bool> IsAliveAsync(CancellationToken cancellationToken) =>
-        (
-            await SendAsync(UpstreamRoute.SearchExperiments, new JsonObject { ["max_results"] = 1 }, cancellationToken)
-        ).Ok;
+    public async Task<bool> IsAliveAsync(CancellationToken cancellationToken)
+    {
+        var route = UpstreamRoute.SearchExperiments;
+        return (await AskAsync(route.Method, route.Path, Json(new() { ["max_results"] = 1 }), cancellationToken))
+            is { Answer.Ok: true };
+    }
 
     /// <summary>Streams a stored file to its place upstream.</summary>
     public Task<Result<Args>> PutArtifactAsync(
@@ -97,7 +96,29 @@ internal sealed class UpstreamClient : IDisposable
 
     private static string Escaped(string path) => string.Join('/', path.Split('/').Select(Uri.EscapeDataString));
 
+    private static ByteArrayContent Json(JsonObject body)
+    {
+        var content = new ByteArrayContent(Encoding.UTF8.GetBytes(body.ToJsonString()));
+        content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
+        return content;
+    }
+
+    // A proxy in the server's place says 404 too, while the server is away: a refusal that is not in MLflow's words counts as the
+    // server's only when the server is there.
     private async Task<Result<Args>> SendAsync(
+        HttpMethod method,
+        string target,
+        HttpContent? content,
+        CancellationToken cancellationToken
+    )
+    {
+        var (answer, bare) = await AskAsync(method, target, content, cancellationToken);
+        return bare && answer.Failure == UpstreamFailures.Refused && !await IsAliveAsync(cancellationToken)
+            ? UpstreamFailures.Pending
+            : answer;
+    }
+
+    private async Task<(Result<Args> Answer, bool Bare)> AskAsync(
         HttpMethod method,
         string target,
         HttpContent? content,
@@ -111,7 +132,7 @@ internal sealed class UpstreamClient : IDisposable
             var credential = await _remote.CredentialAsync(cancellationToken);
             if (!credential.Ok)
             {
-                return UpstreamFailures.Pending;
+                return (UpstreamFailures.Pending, true);
             }
 
             message.Headers.Authorization = credential.Value;
@@ -120,14 +141,14 @@ internal sealed class UpstreamClient : IDisposable
             limited.CancelAfter(content is StreamContent ? TimeSpan.FromHours(1) : _timeout);
             using var answer = await Invoker.SendAsync(message, limited.Token);
             var body = await BodyAsync(answer, limited.Token);
-            return Judge(answer.StatusCode, body);
+            return (Judge(answer.StatusCode, body), Said(body) is null);
         }
         catch (Exception broken)
             when (broken is HttpRequestException or IOException or OperationCanceledException
                 && !cancellationToken.IsCancellationRequested
             )
         {
-            return UpstreamFailures.Pending;
+            return (UpstreamFailures.Pending, true);
         }
     }
 
@@ -161,7 +182,7 @@ internal sealed class UpstreamClient : IDisposable
 
         return status switch
         {
-            HttpStatusCode.BadRequest when Says(body, "RESOURCE_ALREADY_EXISTS") => UpstreamFailures.Exists,
+            HttpStatusCode.BadRequest when Said(body) == "RESOURCE_ALREADY_EXISTS" => UpstreamFailures.Exists,
             HttpStatusCode.BadRequest
             or HttpStatusCode.NotFound
             or HttpStatusCode.MethodNotAllowed
@@ -172,8 +193,8 @@ internal sealed class UpstreamClient : IDisposable
         };
     }
 
-    private static bool Says(Result<Args> body, string code) =>
-        body.Ok
-        && RemoteReading.Guard(() => body.Value.Optional("error_code")) is { Ok: true, Value: { } said }
-        && said == code;
+    private static string? Said(Result<Args> body) =>
+        body.Ok && RemoteReading.Guard(() => body.Value.Optional("error_code")) is { Ok: true } said
+            ? said.Value
+            : null;
 }

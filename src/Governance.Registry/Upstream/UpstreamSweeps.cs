@@ -61,12 +61,14 @@ internal sealed partial class UpstreamSweeps(
             return null;
         }
 
-        if (await detector.SweepAsync(first: true, cancellationToken) is { } failure)
+        // One model that upstream itself cannot read must not keep the looks from beginning.
+        var unread = new List<string>();
+        if (await detector.SweepAsync(first: true, cancellationToken, unread) is { } failure && unread.Count == 0)
         {
             return failure;
         }
 
-        await detector.FirstIsDoneAsync(cancellationToken);
+        await detector.FirstIsDoneAsync(unread, cancellationToken);
         return null;
     }
 

@@ -507,7 +507,9 @@ internal static class RegisterVersion
         }
     }
 
-    // 3.x clients read from this tag which versions a logged model became.
+    /// <summary>From this tag 3.x clients read which versions a logged model became. Servers set it when they make one.</summary>
+    public const string ModelVersions = "mlflow.modelVersions";
+
     private static async Task TagLoggedModelAsync(
         Call call,
         GovernanceDb db,
@@ -516,14 +518,14 @@ internal static class RegisterVersion
         int number
     )
     {
-        const string key = "mlflow.modelVersions";
-        var row = await db.Set<LabelRow>().FindAsync([LabelScope.LoggedModelTag, logged.ModelId, key], call.Token);
+        var row = await db.Set<LabelRow>()
+            .FindAsync([LabelScope.LoggedModelTag, logged.ModelId, ModelVersions], call.Token);
         var versions = row is null ? [] : CanonicalJson.TryParse(Encoding.UTF8.GetBytes(row.Value)) as JsonArray ?? [];
         versions.Add(new JsonObject { ["name"] = model, ["version"] = number });
         var value = versions.ToJsonString();
         if (value.Length <= 100_000)
         {
-            await Labels.SetAsync(db, LabelScope.LoggedModelTag, logged.ModelId, [(key, value)], call.Token);
+            await Labels.SetAsync(db, LabelScope.LoggedModelTag, logged.ModelId, [(ModelVersions, value)], call.Token);
         }
     }
 

@@ -43,14 +43,18 @@ public sealed class TestDatabase : IAsyncDisposable
 
     public GovernanceDb Read() => Get<IDbContextFactory<GovernanceDb>>().CreateDbContext();
 
-    /// <summary>Starts a database; <paramref name="add"/> adds modules; real log and graph modules replace the recording ones.</summary>
+    /// <summary>
+    /// Starts a database; <paramref name="add"/> adds modules; real log and graph modules replace the recording ones. What is
+    /// in <paramref name="root"/> already is gone on with.
+    /// </summary>
     public static async Task<TestDatabase> StartAsync(
         Action<IServiceCollection>? add = null,
         bool startHosted = false,
-        TimeProvider? clock = null
+        TimeProvider? clock = null,
+        string? root = null
     )
     {
-        var root = System.IO.Directory.CreateTempSubdirectory("governance-test-").FullName;
+        root ??= System.IO.Directory.CreateTempSubdirectory("governance-test-").FullName;
         var data = Path.Combine(root, "data");
         System.IO.Directory.CreateDirectory(data);
         var services = new ServiceCollection();

@@ -50,7 +50,9 @@ public sealed class RegistryHost : IAsyncDisposable
     public static async Task<RegistryHost> StartAsync(
         Action<IServiceCollection>? add = null,
         bool startJobs = false,
-        Func<HttpContext, RequestDelegate, Task>? around = null
+        Func<HttpContext, RequestDelegate, Task>? around = null,
+        string url = "http://127.0.0.1:0",
+        string? root = null
     )
     {
         var database = await TestDatabase.StartAsync(
@@ -69,11 +71,12 @@ public sealed class RegistryHost : IAsyncDisposable
                 services.AddSingleton<IInputDatasets>(p => p.GetRequiredService<FakeDatasets>());
                 add?.Invoke(services);
             },
-            startJobs
+            startJobs,
+            root: root
         );
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.WebHost.UseUrls(url);
         builder.Services.AddSingleton(database.Get<RegistryPorts>());
         var app = builder.Build();
         if (around is not null)

@@ -5,6 +5,7 @@ using Governance.Kernel;
 using Governance.Platform.Blobs;
 using Governance.Platform.Database;
 using Governance.Registry.Storage;
+using Governance.Registry.Upstream;
 using Microsoft.EntityFrameworkCore;
 
 namespace Governance.Tests.Registry;
@@ -65,6 +66,70 @@ public sealed class UpstreamBlindSpotTests
 
         Assert.Equal("FAILED_REGISTRATION", await StatusAsync(pair, "b"));
         Assert.Equal("READY", await StatusAsync(pair, "c"));
+    }
+
+    [Fact]
+    public async Task The_first_look_ends_although_the_server_fails_to_read_one_run_and_one_model()
+    {
+        var run = "";
+        await using var pair = await UpstreamPair.StartAsync(before: async upstream =>
+        {
+            run = (await upstream.VersionAsync("a")).Split('/')[1];
+            await upstream.OkAsync(
+                "POST",
+                "runs/log-metric",
+                new
+                {
+                    run_id = run,
+                    key = "loss",
+                    value = 1,
+                    timestamp = 1,
+                }
+            );
+            await upstream.VersionAsync("b");
+            await StageAsync(upstream, "a", "Production");
+        });
+        pair.Decide = arrived =>
+            arrived.Target.Contains("metrics/get-history", StringComparison.Ordinal)
+            || arrived.Target.Contains("registered-models/get?name=a", StringComparison.Ordinal)
+                ? Fate.Broken
+                : Fate.Served;
+        var unread = new List<string>();
+        var detector = pair.Gateway.Database.Get<DriftDetector>();
+
+        Assert.Null(await pair.Gateway.Database.Get<TrackingAdoption>().SweepAsync(Token));
+        Assert.NotNull(await detector.SweepAsync(first: true, Token, unread));
+        Assert.Equal(["a"], unread);
+        await detector.FirstIsDoneAsync(unread, Token);
+        Assert.Equal("READY", await StatusAsync(pair, "b"));
+
+        // It was there before the gateway, and is no finding of somebody who went around it.
+        pair.Decide = _ => Fate.Served;
+        Assert.Equal(["a/1 stage"], await pair.SweepAsync());
+        Assert.Equal("READY", await StatusAsync(pair, "a"));
+        await pair.Gateway.OkAsync("GET", $"runs/get?run_id={run}");
+        Assert.DoesNotContain(pair.Gateway.Database.Log.Entries, entry => entry.Kind == "registry.version_quarantined");
+    }
+
+    [Fact]
+    public async Task One_model_opens_so_many_findings_in_one_look_and_hides_no_stage_behind_its_tags()
+    {
+        await using var pair = await UpstreamPair.StartAsync();
+        await pair.Gateway.VersionAsync("m");
+        await StageAsync(pair.Gateway, "m", "Production");
+        Assert.Empty(await pair.SweepAsync(first: true));
+        for (var i = 0; i < 210; i++)
+        {
+            await pair.Upstream.OkAsync("POST", "model-versions/set-tag", Tag("m", $"k{i}", "behind"));
+        }
+
+        await StageAsync(pair.Upstream, "m", "None");
+
+        var open = await pair.SweepAsync();
+        Assert.Equal(200, open.Count);
+        Assert.Contains("m/1 stage", open);
+        Assert.Equal(211, (await pair.SweepAsync()).Count);
+        Assert.Equal(211, pair.Gateway.Database.Log.Entries.Count(entry => entry.Kind == "upstream.drift"));
     }
 
     [Fact]

@@ -209,6 +209,30 @@ public sealed class UpstreamDriftTests
     }
 
     [Fact]
+    public async Task A_text_that_differs_holds_no_version_back_when_its_stage_is_repaired()
+    {
+        await using var pair = await StartAsync();
+        await Stage(pair.Upstream, "1", "None");
+        await pair.Upstream.OkAsync(
+            "POST",
+            "registered-models/set-tag",
+            new
+            {
+                name = "m",
+                key = "note",
+                value = "behind",
+            }
+        );
+        await pair.SweepAsync();
+        var stage = (await DriftAsync(pair)).Single(line => (string)line!["kind"]! == "stage")!;
+
+        Assert.Equal(200, await PostAsync(pair, $"drift/{(string)stage["id"]!}/repair", "admin"));
+
+        Assert.Equal(["m/0 model_tag note"], await pair.OpenAsync());
+        await pair.Gateway.OkAsync("GET", "model-versions/get-download-uri?name=m&version=1");
+    }
+
+    [Fact]
     public async Task A_stage_that_flips_back_by_itself_stays_a_finding()
     {
         await using var pair = await StartAsync();

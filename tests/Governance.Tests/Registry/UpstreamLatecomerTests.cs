@@ -9,7 +9,7 @@ public sealed class UpstreamLatecomerTests
         await pair.SweepAsync(first: true);
         await pair
             .Gateway.Database.Get<Governance.Registry.Upstream.DriftDetector>()
-            .FirstIsDoneAsync(TestContext.Current.CancellationToken);
+            .FirstIsDoneAsync([], TestContext.Current.CancellationToken);
         var (named, run) = await pair.Upstream.RunAsync("by run");
         var byId = (string)
             (await pair.Upstream.OkAsync("POST", "experiments/create", new { name = "by id" }))["experiment_id"]!;

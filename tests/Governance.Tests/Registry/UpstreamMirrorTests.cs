@@ -4,7 +4,10 @@ using System.Text;
 using Governance.Kernel;
 using Governance.Platform.Logging;
 using Governance.Registry.Storage;
+using Governance.Registry.Upstream;
+using Governance.Registry.Wire;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Governance.Tests.Registry;
 
@@ -348,6 +351,125 @@ public sealed class UpstreamMirrorTests
         Assert.DoesNotContain(await pair.SweepAsync(), open => open.Contains("made", StringComparison.Ordinal));
         await pair.Gateway.OkAsync("POST", path, body);
         Assert.Empty(await pair.SweepAsync());
+    }
+
+    [Fact]
+    public async Task What_a_proxy_says_in_the_servers_place_ends_no_change()
+    {
+        await using var pair = await UpstreamPair.StartAsync();
+        await pair.Gateway.VersionAsync("m");
+        var tag = new
+        {
+            name = "m",
+            key = "k",
+            value = "v",
+        };
+        pair.Decide = _ => Fate.Nowhere;
+        Assert.Equal(503, (await pair.Gateway.SendAsync("POST", "registered-models/set-tag", tag)).Status);
+        Assert.Equal(1, await pair.PendingAsync());
+
+        pair.Decide = _ => Fate.Served;
+        await pair.RestartAsync();
+
+        Assert.Equal(0, await pair.PendingAsync());
+        await pair.SameAsync("GET", "registered-models/get?name=m");
+        Assert.DoesNotContain(pair.Gateway.Database.Log.Entries, entry => entry.Kind == "upstream.failed");
+    }
+
+    [Fact]
+    public async Task What_the_server_does_not_serve_while_it_is_there_is_refused()
+    {
+        await using var pair = await UpstreamPair.StartAsync();
+        var (experiment, _) = await pair.Gateway.RunAsync("e");
+        pair.Decide = arrived =>
+            arrived.Target.Contains("logged-models", StringComparison.Ordinal) ? Fate.Nowhere : Fate.Served;
+
+        var asked = await pair.Gateway.SendAsync("POST", "logged-models", new { experiment_id = experiment });
+
+        Assert.Equal(409, asked.Status);
+        Assert.Equal(0, await pair.PendingAsync());
+    }
+
+    [Fact]
+    public async Task A_lane_with_many_waiting_changes_delays_no_other()
+    {
+        await using var pair = await UpstreamPair.StartAsync();
+        var (_, refused) = await pair.Gateway.RunAsync("a");
+        var (_, other) = await pair.Gateway.RunAsync("b");
+        pair.Decide = arrived => arrived.Body.Contains(refused, StringComparison.Ordinal) ? Fate.Busy : Fate.Served;
+        await pair.Gateway.Database.Writer.WriteAsync<Unit>(
+            (session, _) =>
+            {
+                for (var i = 0; i < 800; i++)
+                {
+                    Add(session.Db, refused, $"k{i}", due: i);
+                }
+
+                Add(session.Db, other, "k", due: 1000);
+                return Task.FromResult<Result<Unit>>(default(Unit));
+            },
+            TestContext.Current.CancellationToken
+        );
+        using var pump = ActivatorUtilities.CreateInstance<MirrorPump>(
+            pair.Gateway.Database.Services,
+            pair.Gateway.Database.Get<RegistryPorts>().Mirror
+        );
+        await pump.StartAsync(TestContext.Current.CancellationToken);
+
+        await using var db = pair.Gateway.Database.Read();
+        var lane = Lanes.OfRun(other);
+        for (var i = 0; i < 100 && await db.Set<UpstreamWorkRow>().AnyAsync(row => row.Lane == lane); i++)
+        {
+            await Task.Delay(50, TestContext.Current.CancellationToken);
+        }
+
+        await pump.StopAsync(TestContext.Current.CancellationToken);
+        Assert.False(await db.Set<UpstreamWorkRow>().AnyAsync(row => row.Lane == lane));
+        Assert.True(await db.Set<UpstreamWorkRow>().AnyAsync(row => row.Lane != lane));
+
+        static void Add(Governance.Platform.Database.GovernanceDb db, string run, string key, long due)
+        {
+            db.Add(
+                new UpstreamWorkRow
+                {
+                    Lane = Lanes.OfRun(run),
+                    Touched = new Touched { Tags = { key } }.ToJson(),
+                    DueMs = due,
+                }
+            );
+        }
+    }
+
+    [Fact]
+    public async Task A_version_that_is_taken_away_again_leaves_no_trace_on_the_logged_model_it_came_from()
+    {
+        await using var pair = await UpstreamPair.StartAsync();
+        var (experiment, run) = await pair.Gateway.RunAsync("e");
+        var made = await pair.Gateway.OkAsync(
+            "POST",
+            "logged-models",
+            new { experiment_id = experiment, source_run_id = run }
+        );
+        var id = (string)made["model"]!["info"]!["model_id"]!;
+        await pair.Gateway.PutAsync($"{experiment}/models/{id}/artifacts/MLmodel", "flavors: {}");
+        await pair.Gateway.OkAsync("POST", "registered-models/create", new { name = "m" });
+        pair.Decide = Once("model-versions/create", Fate.AnswerLost);
+        var version = new
+        {
+            name = "m",
+            source = $"models:/{id}",
+            model_id = id,
+        };
+        Assert.Equal(503, (await pair.Gateway.SendAsync("POST", "model-versions/create", version)).Status);
+        var there = await pair.Upstream.OkAsync("GET", $"logged-models/{id}");
+        Assert.Contains("mlflow.modelVersions", there.ToJsonString(), StringComparison.Ordinal);
+
+        await pair.RestartAsync();
+
+        Assert.Equal(0, await pair.PendingAsync());
+        await pair.SameAsync("GET", $"logged-models/{id}");
+        await pair.Gateway.OkAsync("POST", "model-versions/create", version);
+        await pair.SameAsync("GET", $"logged-models/{id}");
     }
 
     [Theory]

@@ -34,6 +34,12 @@ public enum Fate
     /// <summary>400.</summary>
     Refused,
 
+    /// <summary>404 in nobody's words, as a proxy says it.</summary>
+    Nowhere,
+
+    /// <summary>500.</summary>
+    Broken,
+
     /// <summary>200, and nothing is done.</summary>
     Pretended,
 }
@@ -145,7 +151,8 @@ public sealed class UpstreamPair : IAsyncDisposable
         Assert.Equal(Plain(there).ToJsonString(), Plain(here).ToJsonString());
     }
 
-    private static JsonNode Plain(JsonNode node)
+    /// <summary>An answer without what two sides need not say alike: times, users, empty lists, the intent.</summary>
+    public static JsonNode Plain(JsonNode node)
     {
         switch (node)
         {
@@ -223,6 +230,14 @@ public sealed class UpstreamPair : IAsyncDisposable
                 return;
             case Fate.Busy:
                 context.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
+                return;
+            case Fate.Nowhere:
+                context.Response.StatusCode = StatusCodes.Status404NotFound;
+                context.Response.ContentType = "text/html";
+                await context.Response.WriteAsync("<html><body>404 Not Found</body></html>");
+                return;
+            case Fate.Broken:
+                context.Response.StatusCode = StatusCodes.Status500InternalServerError;
                 return;
             case Fate.Redirected:
                 context.Response.Redirect(RedirectTo);
