@@ -46,7 +46,7 @@ public sealed class ImportCrashTests(ITestOutputHelper output)
         var history = new ForeignHistory(source, cancellationToken);
         await history.MakeAsync();
         source.Kill();
-        source.Pause = TimeSpan.FromMilliseconds(40); // an import of few objects takes long enough to be met
+        source.Pause = TimeSpan.FromMilliseconds(80); // an import of few objects takes long enough to be met
         await source.StartAsync(cancellationToken);
         await using var gateway = new GatewayProcess(
             new Dictionary<string, string>
@@ -110,6 +110,9 @@ public sealed class ImportCrashTests(ITestOutputHelper output)
         await watching.WaitForExitAsync(cancellationToken);
         Assert.Equal(0, watching.ExitCode);
         watching.Dispose();
+        source.Kill();
+        source.Pause = TimeSpan.Zero;
+        await source.StartAsync(cancellationToken);
         await CameOnceAsync(admin, ada, id, history, source, cancellationToken);
         (watching, _) = Govern(gateway, people, "--source", "old", "--follow");
         await watching.WaitForExitAsync(cancellationToken);

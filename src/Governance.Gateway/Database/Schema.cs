@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Governance.Gateway.Database.PostgreSql;
 using Governance.Platform.Database;
 using Microsoft.EntityFrameworkCore;
@@ -23,6 +24,11 @@ internal static class Schema
     /// make a table anew switch foreign keys off, which SQLite does outside of a transaction only; EF ends its own for that, and
     /// takes a lock that a killed process never gives back. Here they are off around the whole, and checked before the commit.
     /// </summary>
+    [SuppressMessage(
+        "Security",
+        "CA2100",
+        Justification = "Constants, and the script that EF Core makes of the migrations."
+    )]
     internal static async Task MigrateSqliteAsync(GovernanceDb db, CancellationToken cancellationToken)
     {
         if (!(await db.Database.GetPendingMigrationsAsync(cancellationToken)).Any())

@@ -524,7 +524,7 @@ internal sealed class RemoteMlflow : IDisposable
     {
         for (var attempt = 1; ; attempt++)
         {
-            var (outcome, again, wait) = await TryAsync(request, read, cancellationToken, _options.DoubtsAbsence);
+            var (outcome, again, wait) = await TryAsync(request, read, _options.DoubtsAbsence, cancellationToken);
             if (!again || attempt >= _options.Attempts)
             {
                 return outcome;
@@ -561,8 +561,8 @@ internal sealed class RemoteMlflow : IDisposable
         var alive = await TryAsync<Unit>(
             PostSearch("experiments/search", 1, null, []),
             (_, _) => Task.FromResult<Result<Unit>>(default(Unit)),
-            cancellationToken,
-            doubts: false
+            doubts: false,
+            cancellationToken
         );
         return !alive.Outcome.Ok;
     }
@@ -571,8 +571,8 @@ internal sealed class RemoteMlflow : IDisposable
     private async Task<(Result<T> Outcome, bool Again, TimeSpan? Wait)> TryAsync<T>(
         Request request,
         Func<HttpResponseMessage, long, Task<Result<T>>> read,
-        CancellationToken cancellationToken,
-        bool doubts
+        bool doubts,
+        CancellationToken cancellationToken
     )
     {
         var credential = await _options.CredentialAsync(cancellationToken);
