@@ -52,16 +52,26 @@ internal static class Schema
                 throw new InvalidOperationException($"After the migration a row of {table} refers to nothing.");
             }
 
+            if ((await db.Database.GetPendingMigrationsAsync(cancellationToken)).FirstOrDefault() is { } left)
+            {
+                throw new InvalidOperationException($"The migration {left} was not applied.");
+            }
+
             await transaction.CommitAsync(cancellationToken);
         }
 
         command.Transaction = null;
         await RunAsync("PRAGMA foreign_keys = ON");
 
-        Task RunAsync(string sql)
+        // To the last statement: what is left of a command when its reader is closed runs too, but says nothing of errors.
+        async Task RunAsync(string sql)
         {
             command.CommandText = sql;
-            return command.ExecuteNonQueryAsync(cancellationToken);
+            await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+            while (await reader.NextResultAsync(cancellationToken))
+            {
+                // Nothing of what they return is wanted.
+            }
         }
     }
 

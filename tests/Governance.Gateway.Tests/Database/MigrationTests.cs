@@ -75,6 +75,16 @@ public sealed class MigrationTests : IDisposable
         }
     }
 
+    [Fact]
+    public async Task An_empty_database_gets_every_migration()
+    {
+        await using var opened = Open("new");
+
+        await Schema.MigrateSqliteAsync(opened.Db, TestContext.Current.CancellationToken);
+
+        Assert.Empty(await opened.Db.Database.GetPendingMigrationsAsync(TestContext.Current.CancellationToken));
+    }
+
     private static async Task WholeAsync(GovernanceDb db)
     {
         var token = TestContext.Current.CancellationToken;

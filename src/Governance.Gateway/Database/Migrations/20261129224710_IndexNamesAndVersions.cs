@@ -19,7 +19,7 @@ namespace Governance.Gateway.Database.Migrations
             );
 
             // The database folds fewer letters than RegistryNames.Key; new names are folded there.
-            migrationBuilder.Sql("""UPDATE registry_model_names SET "FoldedName" = upper("Name")""");
+            migrationBuilder.Sql("""UPDATE registry_model_names SET "FoldedName" = upper("Name");""");
 
             migrationBuilder.CreateIndex(
                 name: "IX_registry_versions_ObjectId",
