@@ -103,11 +103,16 @@ internal sealed class RegistryReader(IDbContextFactory<GovernanceDb> databases, 
     )
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        var keys = await db.Set<ModelRow>()
+        // Apart, so that versions of no other model are numbered.
+        var ids = await db.Set<ModelRow>()
             .Where(model => models.Contains(model.Name) && !model.Deleted)
-            .SelectMany(model =>
-                db.Set<VersionRow>()
-                    .Where(version => version.ModelId == model.Id && !version.Deleted)
+            .Select(model => model.Id)
+            .ToListAsync(cancellationToken);
+        var keys = await db.Set<VersionRow>()
+            .Where(version => ids.Contains(version.ModelId) && !version.Deleted)
+            .GroupBy(version => version.ModelId)
+            .SelectMany(versions =>
+                versions
                     .OrderByDescending(version => version.Number)
                     .Take(firstPerModel)
                     .Select(version => version.ObjectId)
