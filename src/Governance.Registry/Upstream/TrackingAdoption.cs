@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
 using Governance.Kernel;
 using Governance.Platform.Database;
@@ -118,12 +119,30 @@ internal sealed partial class TrackingAdoption(
     {
         foreach (var batch in theirs.Chunk(RunsPerPage))
         {
+            var found = new List<RemoteExperiment>();
+            var known = await KnownAsync(batch, cancellationToken);
+            foreach (var experiment in batch.Where(experiment => !known.Contains(experiment.Id)))
+            {
+                if (
+                    await IsTheirsAsync(
+                        experiment.Tags,
+                        async () =>
+                            await client.Reader.ExperimentAsync(experiment.Id, cancellationToken)
+                                is { Ok: true, Value.Deleted: false },
+                        cancellationToken
+                    )
+                )
+                {
+                    found.Add(experiment);
+                }
+            }
+
             await WriteAsync(
                 "experiments",
                 async (session, token) =>
                 {
                     var added = 0;
-                    foreach (var experiment in batch)
+                    foreach (var experiment in found)
                     {
                         added += await AddExperimentAsync(session, experiment, token) ? 1 : 0;
                     }
@@ -133,6 +152,22 @@ internal sealed partial class TrackingAdoption(
                 cancellationToken
             );
         }
+    }
+
+    private async Task<HashSet<string>> KnownAsync(
+        IReadOnlyCollection<RemoteExperiment> theirs,
+        CancellationToken cancellationToken
+    )
+    {
+        var ids = theirs
+            .Select(experiment => ArtifactAddress.TryExperiment(experiment.Id, out var id) ? id : -1)
+            .ToList();
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        var known = await db.Set<ExperimentRow>()
+            .Where(row => ids.Contains(row.Id))
+            .Select(row => row.Id)
+            .ToListAsync(cancellationToken);
+        return [.. known.Select(id => id.ToString(CultureInfo.InvariantCulture))];
     }
 
     private static async Task<bool> AddExperimentAsync(
@@ -276,6 +311,18 @@ internal sealed partial class TrackingAdoption(
             {
                 return false;
             }
+        }
+
+        if (
+            !await IsTheirsAsync(
+                run.Tags,
+                async () =>
+                    await client.Reader.RunAsync(run.Id, cancellationToken) is { Ok: true, Value.Deleted: false },
+                cancellationToken
+            )
+        )
+        {
+            return false;
         }
 
         var history = await HistoryAsync(run, cancellationToken);
@@ -459,6 +506,33 @@ internal sealed partial class TrackingAdoption(
         {
             session.Db.Add(new UpstreamAdoptedRow { Container = container });
         }
+    }
+
+    /// <summary>
+    /// Whether somebody else made it, or it stays although the gateway made it. What carries an intent is being made or taken
+    /// away while the intent is open; once that has ended, another look tells what is left, for the first one may be older.
+    /// </summary>
+    private async Task<bool> IsTheirsAsync(
+        IEnumerable<(string Key, string Value)> tags,
+        Func<Task<bool>> isThere,
+        CancellationToken cancellationToken
+    )
+    {
+        var labels = tags.ToList();
+        if (!labels.Exists(tag => tag.Key == Differences.IntentTag))
+        {
+            return true;
+        }
+
+        await using (var db = await databases.CreateDbContextAsync(cancellationToken))
+        {
+            if (await IsIntendedAsync(db, labels, cancellationToken))
+            {
+                return false;
+            }
+        }
+
+        return await isThere();
     }
 
     /// <summary>Whether the gateway is making it now: its row is written by whoever asked for it.</summary>
