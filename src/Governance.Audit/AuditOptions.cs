@@ -20,10 +20,10 @@ public sealed class AuditOptions
 
     /// <summary>
     /// Shortest time between two checkpoints, 0–500 milliseconds: under load more entries share one, and its signature.
-    /// Default 100.
+    /// Default 20.
     /// </summary>
     [Range(0, 500)]
-    public int PauseMilliseconds { get; set; } = 100;
+    public int PauseMilliseconds { get; set; } = 20;
 }
 
 /// <summary>Validates <see cref="AuditOptions"/> at start.</summary>

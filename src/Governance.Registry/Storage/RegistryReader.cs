@@ -103,16 +103,16 @@ internal sealed class RegistryReader(IDbContextFactory<GovernanceDb> databases, 
     )
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        // Apart, so that versions of no other model are numbered.
         var ids = await db.Set<ModelRow>()
             .Where(model => models.Contains(model.Name) && !model.Deleted)
             .Select(model => model.Id)
             .ToListAsync(cancellationToken);
-        var keys = await db.Set<VersionRow>()
-            .Where(version => ids.Contains(version.ModelId) && !version.Deleted)
-            .GroupBy(version => version.ModelId)
-            .SelectMany(versions =>
-                versions
+        // Their ids twice, so that the database numbers versions of no other model.
+        var keys = await db.Set<ModelRow>()
+            .Where(model => ids.Contains(model.Id))
+            .SelectMany(model =>
+                db.Set<VersionRow>()
+                    .Where(version => ids.Contains(version.ModelId) && version.ModelId == model.Id && !version.Deleted)
                     .OrderByDescending(version => version.Number)
                     .Take(firstPerModel)
                     .Select(version => version.ObjectId)

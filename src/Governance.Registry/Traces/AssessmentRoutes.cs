@@ -18,6 +18,8 @@ internal static class AssessmentRoutes
     private const int MaxAssessments = 1000;
     private const int MaxText = 10_000;
     private const int MaxValue = 65_536;
+    private const int MaxContent = 200_000;
+    private const int MaxOfTrace = 4_000_000;
     private static readonly string[] Sources = ["SOURCE_TYPE_UNSPECIFIED", "HUMAN", "LLM_JUDGE", "CODE"];
 
     public static IEnumerable<MlflowRoute> All =>
@@ -167,7 +169,9 @@ internal static class AssessmentRoutes
             {
                 if (row.Overrides is { } other && await FindAsync(call, session.Db, other) is { } overridden)
                 {
-                    overridden.Overridden = false;
+                    overridden.Overridden = await session
+                        .Db.Set<AssessmentRow>()
+                        .AnyAsync(one => one.Overrides == other && one.Id != row.Id, call.Token);
                 }
 
                 session.Db.Remove(row);
@@ -195,6 +199,20 @@ internal static class AssessmentRoutes
             if (!changed.Ok)
             {
                 return changed.Failure;
+            }
+
+            // Changes add metadata to what is there, and every answer about a trace holds all of its assessments.
+            var (id, length) = (changed.Value.Id, changed.Value.Content.Length);
+            var others = await session
+                .Db.Set<AssessmentRow>()
+                .Where(row => row.TraceId == call.RouteId && row.Id != id)
+                .SumAsync(row => row.Content.Length, call.Token);
+            if (length > MaxContent || others + length > MaxOfTrace)
+            {
+                return Failure.Invalid(
+                    "registry.too_many",
+                    $"An assessment holds at most {MaxContent} characters, all of a trace {MaxOfTrace}."
+                );
             }
 
             await session.Db.SaveChangesAsync(call.Token);

@@ -126,7 +126,9 @@ internal sealed class DriftDetector(
                 continue;
             }
 
-            if (await ConfirmAsync(name, first || late.Contains(name), cancellationToken) is { } failure)
+            // What was taken over at last is ours like anything else.
+            var before = first || (here is null && late.Contains(name));
+            if (await ConfirmAsync(name, before, cancellationToken) is { } failure)
             {
                 // What cannot be said about one model must not hide the others; a server that is away says nothing of any.
                 left = failure;
@@ -349,8 +351,8 @@ internal sealed class DriftDetector(
                 .Where(row => row.Model == name)
                 .ToListAsync(cancellationToken)
         ).ToLookup(Place);
-        // What was made there is a finding when it is taken over, and when it is what was deleted here. Texts of which there can be
-        // any number come last, and what is beyond the limit in the next look.
+        // What was made there is a finding when it is taken over, and when it is what was deleted here. What quarantines comes
+        // first, tags last, for there can be any number, and what is beyond the limit in the next look.
         foreach (
             var difference in found
                 .Where(difference =>
@@ -358,7 +360,8 @@ internal sealed class DriftDetector(
                     && (difference.Kind != DifferenceKind.VersionMade || gone.Contains(difference.Version))
                     && !lines[Place(difference)].Any(row => Same(row, difference))
                 )
-                .OrderBy(difference => difference.Kind is DifferenceKind.VersionTag or DifferenceKind.ModelTag)
+                .OrderByDescending(difference => difference.Quarantines)
+                .ThenBy(difference => difference.Kind is DifferenceKind.VersionTag or DifferenceKind.ModelTag)
                 .Take(MaxNews)
         )
         {

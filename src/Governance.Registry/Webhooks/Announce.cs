@@ -15,9 +15,9 @@ internal static class Announce
     /// <summary>Most messages that wait for one receiver; what comes after is logged as undelivered.</summary>
     public const int MaxWaiting = 10_000;
 
-    private sealed record Listener(string Id, string Events, int Failures);
+    private sealed record Listener(string Id, string Events);
 
-    private const string Enabled = """SELECT "Id", "Events", "Failures" FROM registry_webhooks WHERE NOT "Disabled" """;
+    private const string Enabled = """SELECT "Id", "Events" FROM registry_webhooks WHERE NOT "Disabled" """;
 
     public static async Task AnnounceAsync(
         this WriteSession session,
@@ -30,7 +30,7 @@ internal static class Announce
         var webhooks = await session.Db.ReadAsync(
             Enabled,
             [],
-            row => new Listener(row.GetString(0), row.GetString(1), row.GetInt32(2)),
+            row => new Listener(row.GetString(0), row.GetString(1)),
             cancellationToken
         );
         if (webhooks.Count == 0)
@@ -54,7 +54,7 @@ internal static class Announce
             var webhook in webhooks.Where(webhook => webhook.Events.Contains($"|{told.Key}|", StringComparison.Ordinal))
         )
         {
-            if (webhook.Failures > 0 && await IsFullAsync(session, webhook.Id, cancellationToken))
+            if (await IsFullAsync(session, webhook.Id, cancellationToken))
             {
                 await DeliverWebhook.LogEndAsync(session, webhook.Id, told.Key, "", "full", null, cancellationToken);
                 continue;

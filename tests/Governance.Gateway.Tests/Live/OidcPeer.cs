@@ -107,9 +107,14 @@ internal sealed class OidcPeer : IAsyncDisposable
     /// <summary>Says who signs in next, with which claims.</summary>
     public async Task NextLoginAsync(JsonObject login)
     {
-        await _process!.StandardInput.WriteLineAsync(login.ToJsonString());
-        await _process.StandardInput.FlushAsync();
-        await ReadAsync("ok");
+        using var client = Client();
+        using var content = new StringContent(login.ToJsonString());
+        using var answer = await client.PostAsync(
+            new Uri($"{Issuer}/next-login"),
+            content,
+            TestContext.Current.CancellationToken
+        );
+        answer.EnsureSuccessStatusCode();
     }
 
     public async Task StopAsync()

@@ -165,6 +165,33 @@ public sealed class TraceTests
     }
 
     [Fact]
+    public async Task Changes_do_not_make_an_assessment_grow_without_end()
+    {
+        await using var host = await RegistryHost.StartAsync();
+        var (experiment, _) = await host.RunAsync("e", "private-a");
+        await PutAsync(host, experiment, "private-a");
+        const string one = """{"assessment_name":"x","source":{"source_type":"HUMAN"},"feedback":{"value":1}}""";
+        var made = await AssessAsync(host, one, "private-a");
+
+        Assert.Equal(200, await AddAsync("a"));
+        Assert.Equal(200, await AddAsync("a"));
+        Assert.Equal(400, await AddAsync("b"));
+
+        async Task<int> AddAsync(string prefix)
+        {
+            var text = new string('m', 10_000);
+            var metadata = string.Join(',', Enumerable.Range(0, 19).Select(i => $"\"{prefix}{i}\":\"{text}\""));
+            var answer = await host.SendAsync(
+                "PATCH",
+                $"../../3.0/mlflow/traces/{Id}/assessments/{made["assessment_id"]}",
+                $$$"""{"assessment":{"metadata":{{{{metadata}}}}},"update_mask":"metadata"}""",
+                "private-a"
+            );
+            return answer.Status;
+        }
+    }
+
+    [Fact]
     public async Task Who_may_not_write_a_trace_assesses_nothing_and_who_may_not_see_it_learns_nothing()
     {
         await using var host = await RegistryHost.StartAsync();

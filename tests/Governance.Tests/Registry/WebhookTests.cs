@@ -346,7 +346,7 @@ public sealed class WebhookTests
     }
 
     [Fact]
-    public async Task Messages_beyond_what_may_wait_for_a_dead_receiver_are_logged_as_undelivered()
+    public async Task Messages_beyond_what_may_wait_for_a_receiver_are_logged_as_undelivered()
     {
         await using var receiver = await Receiver.StartAsync();
         await using var host = await StartAsync(receiver);
@@ -356,7 +356,6 @@ public sealed class WebhookTests
             (session, _) =>
             {
                 var webhook = session.Db.Set<WebhookRow>().Single();
-                webhook.Failures = 1;
                 session.Db.AddRange(
                     Enumerable
                         .Range(1, Announce.MaxWaiting)

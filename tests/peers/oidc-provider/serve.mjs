@@ -1,7 +1,6 @@
-// A stock OpenID Connect provider over TLS. Reads one JSON object from its settings file; who signs in next is told to it on standard input.
+// A stock OpenID Connect provider over TLS. Reads one JSON object from its settings file; who signs in next is told to it at /next-login.
 import fs from 'node:fs';
 import https from 'node:https';
-import readline from 'node:readline';
 import { Provider } from 'oidc-provider';
 
 const settings = JSON.parse(fs.readFileSync(process.argv[2], 'utf8'));
@@ -37,6 +36,15 @@ const provider = new Provider(settings.issuer, {
 });
 provider.on('server_error', (ctx, error) => process.stderr.write(`${error.stack}\n`));
 provider.use(async (ctx, next) => {
+  if (ctx.path === '/next-login') {
+    let text = '';
+    for await (const chunk of ctx.req) {
+      text += chunk;
+    }
+    login = JSON.parse(text);
+    ctx.status = 204;
+    return;
+  }
   if (!ctx.path.startsWith('/interaction/')) {
     return next();
   }
@@ -55,10 +63,7 @@ provider.use(async (ctx, next) => {
     { mergeWithLastSubmission: true },
   );
 });
-readline.createInterface({ input: process.stdin }).on('line', (line) => {
-  login = JSON.parse(line);
-  process.stdout.write('ok\n');
-});
+process.stdin.resume();
 const server = https.createServer(
   { key: fs.readFileSync(settings.key), cert: fs.readFileSync(settings.certificate) },
   provider.callback(),
