@@ -36,6 +36,9 @@ internal sealed class DriftDetector(
 
     private const string Prompts = $"tags.`{RegisterVersion.IsPrompt}` = 'true'";
 
+    /// <summary>What was here before upstream was read: of what came since, that reading says nothing.</summary>
+    private sealed record Before(HashSet<Guid> Models, HashSet<int> Versions);
+
     /// <summary>Whether models were ever taken over: what is there before that was made by nobody's way around.</summary>
     public async Task<bool> IsFirstAsync(CancellationToken cancellationToken)
     {
@@ -167,8 +170,7 @@ internal sealed class DriftDetector(
     public async Task<Failure?> ConfirmAsync(string name, bool first, CancellationToken cancellationToken)
     {
         await using var turn = await locks.TakeAsync(await LaneAsync(name, cancellationToken), cancellationToken);
-        // A version that is registered between this reading and the comparison is not missing there.
-        var before = await NumbersAsync(name, cancellationToken);
+        var before = await BeforeAsync(name, cancellationToken);
         var read = await MirroredModels.ReadAsync(client, name, cancellationToken);
         if (read.Failure == UpstreamFailures.Unreadable)
         {
@@ -185,10 +187,19 @@ internal sealed class DriftDetector(
             var adopted = await adoption.AdoptAsync(
                 name,
                 theirs,
-                (session, number) =>
-                    first
-                        ? OpenAsync(session, name, theirs, before, first: true, cancellationToken)
-                        : MadeAsync(session, name, number, theirs, before, cancellationToken),
+                async (session, number) =>
+                {
+                    if (await VersionStore.ModelAsync(session.Db, name, cancellationToken) is { } model)
+                    {
+                        before.Models.Add(model.Id);
+                    }
+
+                    await (
+                        first
+                            ? OpenAsync(session, name, theirs, before, first: true, cancellationToken)
+                            : MadeAsync(session, name, number, theirs, before, cancellationToken)
+                    );
+                },
                 cancellationToken
             );
             if (adopted is not null)
@@ -208,15 +219,16 @@ internal sealed class DriftDetector(
         return opened.Failure;
     }
 
-    private async Task<HashSet<int>> NumbersAsync(string name, CancellationToken cancellationToken)
+    private async Task<Before> BeforeAsync(string name, CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        var numbers = await VersionStore
+        var models = await ModelAdoption.NamedAsync(db, name, cancellationToken);
+        var versions = await VersionStore
             .Active(db)
             .Where(join => join.Model.Name == name)
             .Select(join => join.Version.Number)
             .ToListAsync(cancellationToken);
-        return [.. numbers];
+        return new Before(models, [.. versions]);
     }
 
     // What nobody can compare puts in doubt what is protected, until it can be read again.
@@ -247,7 +259,7 @@ internal sealed class DriftDetector(
         string name,
         int number,
         MirroredModel theirs,
-        IReadOnlySet<int> before,
+        Before before,
         CancellationToken cancellationToken
     )
     {
@@ -265,41 +277,21 @@ internal sealed class DriftDetector(
     private async Task<bool> MissesAsync(string name, MirroredModel theirs, CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        if (await ModelAdoption.IsBusyAsync(db, name, cancellationToken))
+        {
+            return false;
+        }
+
         if (await VersionStore.ModelAsync(db, name, cancellationToken) is not { } model)
         {
-            return !await IsBusyAsync(db, name, null, cancellationToken);
+            return true;
         }
 
         var known = await db.Set<VersionRow>()
             .Where(version => version.ModelId == model.Id)
             .Select(version => version.Number)
             .ToListAsync(cancellationToken);
-        return theirs.Versions.Keys.Except(known).Any() && !await IsBusyAsync(db, name, model.Id, cancellationToken);
-    }
-
-    /// <summary>Whether something of the model is on its way upstream: then what differs says nothing.</summary>
-    private static async Task<bool> IsBusyAsync(
-        GovernanceDb db,
-        string name,
-        Guid? modelId,
-        CancellationToken cancellationToken
-    )
-    {
-        if (modelId is { } id)
-        {
-            var lane = Lanes.OfModel(id);
-            if (await db.Set<UpstreamWorkRow>().AnyAsync(row => row.Lane == lane, cancellationToken))
-            {
-                return true;
-            }
-        }
-
-        var intents = await db.Set<UpstreamIntentRow>()
-            .AsNoTracking()
-            .Where(row => row.Kind == Intents.Model || row.Kind == Intents.Version)
-            .Select(row => row.Body)
-            .ToListAsync(cancellationToken);
-        return intents.Exists(body => (string?)System.Text.Json.Nodes.JsonNode.Parse(body)!["name"] == name);
+        return theirs.Versions.Keys.Except(known).Any();
     }
 
     /// <summary>Opens what differs, and closes what was so before the gateway and is governed now.</summary>
@@ -307,7 +299,7 @@ internal sealed class DriftDetector(
         WriteSession session,
         string name,
         MirroredModel? theirs,
-        IReadOnlySet<int> before,
+        Before before,
         bool first,
         CancellationToken cancellationToken
     )
@@ -315,16 +307,12 @@ internal sealed class DriftDetector(
         var db = session.Db;
         await db.SaveChangesAsync(cancellationToken);
         var model = await VersionStore.ModelAsync(db, name, cancellationToken);
-        var deleting = await db.Set<ModelRow>()
-            .Where(row => row.Name == name && row.Deleted)
-            .Select(row => row.Id)
-            .ToListAsync(cancellationToken);
-        foreach (var id in deleting.Append(model?.Id ?? Guid.Empty))
+        if (
+            (model is not null && !before.Models.Contains(model.Id))
+            || await ModelAdoption.IsBusyAsync(db, name, cancellationToken)
+        )
         {
-            if (await IsBusyAsync(db, name, id, cancellationToken))
-            {
-                return;
-            }
+            return;
         }
 
         var ours = model is null
@@ -342,7 +330,7 @@ internal sealed class DriftDetector(
         var found = Differences
             .Of(ours, theirs)
             .Where(difference =>
-                difference.Kind != DifferenceKind.VersionMissing || before.Contains(difference.Version)
+                difference.Kind != DifferenceKind.VersionMissing || before.Versions.Contains(difference.Version)
             )
             .ToList();
         var lines = (

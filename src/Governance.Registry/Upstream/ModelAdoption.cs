@@ -42,10 +42,11 @@ internal sealed class ModelAdoption(
         CancellationToken cancellationToken
     )
     {
+        // Read again: what was being taken away when it was read first is gone by now.
         var model = await client.Reader.ModelAsync(name, cancellationToken);
         if (!model.Ok)
         {
-            return UpstreamFailures.Pending;
+            return model.Failure == RemoteFailures.NotFound ? null : UpstreamFailures.Pending;
         }
 
         await AddModelAsync(model.Value, theirs, along, cancellationToken);
@@ -78,6 +79,48 @@ internal sealed class ModelAdoption(
         return null;
     }
 
+    /// <summary>Models that have the name or had it when they were deleted.</summary>
+    public static async Task<HashSet<Guid>> NamedAsync(
+        GovernanceDb db,
+        string name,
+        CancellationToken cancellationToken
+    ) =>
+        [
+            .. await db.Set<ModelRow>()
+                .Where(model => model.Name == name)
+                .Select(model => model.Id)
+                .ToListAsync(cancellationToken),
+        ];
+
+    /// <summary>
+    /// Whether something of the name is on its way upstream, made, changed, renamed or deleted: then what differs says nothing.
+    /// </summary>
+    public static async Task<bool> IsBusyAsync(GovernanceDb db, string name, CancellationToken cancellationToken)
+    {
+        var lanes = (await NamedAsync(db, name, cancellationToken)).Select(Lanes.OfModel).ToList();
+        var work = db.Set<UpstreamWorkRow>();
+        if (await work.AnyAsync(row => lanes.Contains(row.Lane), cancellationToken))
+        {
+            return true;
+        }
+
+        var renames = await work.Where(row =>
+                row.Lane.StartsWith(Lanes.Model) && !row.Touched.Contains(Touched.NoNames)
+            )
+            .Select(row => row.Touched)
+            .ToListAsync(cancellationToken);
+        if (renames.Exists(json => Touched.Of(json).Names.Contains(name)))
+        {
+            return true;
+        }
+
+        var intents = await db.Set<UpstreamIntentRow>()
+            .Where(row => row.Kind == Intents.Model || row.Kind == Intents.Version)
+            .Select(row => row.Body)
+            .ToListAsync(cancellationToken);
+        return intents.Exists(body => (string?)JsonNode.Parse(body)!["name"] == name);
+    }
+
     private async Task AddModelAsync(
         RemoteModel model,
         MirroredModel theirs,
@@ -90,6 +133,7 @@ internal sealed class ModelAdoption(
             {
                 if (
                     await VersionStore.ModelAsync(session.Db, model.Name, token) is not null
+                    || await IsBusyAsync(session.Db, model.Name, token)
                     || await TrackingAdoption.IsIntendedAsync(session.Db, model.Tags, token)
                 )
                 {

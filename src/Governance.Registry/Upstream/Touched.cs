@@ -8,6 +8,9 @@ namespace Governance.Registry.Upstream;
 /// <summary>What of one object was touched and is to be made upstream again from the rows.</summary>
 internal sealed class Touched
 {
+    /// <summary>Stands in the text of what was not renamed.</summary>
+    public const string NoNames = "\"names\":[]";
+
     public bool Info { get; set; }
 
     /// <summary>Deleted or restored.</summary>
@@ -49,6 +52,13 @@ internal sealed class Touched
             ),
         ]);
         return body.ToJsonString();
+    }
+
+    public static Touched Of(string json)
+    {
+        var touched = new Touched();
+        touched.Add(json);
+        return touched;
     }
 
     /// <summary>Adds what an earlier or later change of the same object touched.</summary>

@@ -9,6 +9,61 @@ namespace Governance.Tests.Registry;
 
 public sealed class UpstreamAdoptionTests
 {
+    [Theory]
+    [InlineData("delete")]
+    [InlineData("rename")]
+    public async Task What_the_gateway_takes_away_is_not_taken_over_while_upstream_still_has_it(string change)
+    {
+        await using var pair = await UpstreamPair.StartAsync();
+        await pair.Gateway.OkAsync("POST", "registered-models/create", new { name = "m" });
+        pair.Decide = arrived => IsChange(arrived, change) ? Fate.Busy : Fate.Served;
+        var (status, _) = await TakeAwayAsync(pair, change);
+        Assert.Equal(503, status);
+
+        Assert.Empty(await pair.SweepAsync());
+        Assert.Equal(404, (await pair.Gateway.SendAsync("GET", "registered-models/get?name=m")).Status);
+
+        pair.Decide = _ => Fate.Served;
+        await pair.RestartAsync();
+        Assert.Empty(await pair.SweepAsync());
+        Assert.Equal(404, (await pair.Upstream.SendAsync("GET", "registered-models/get?name=m")).Status);
+    }
+
+    [Fact]
+    public async Task What_is_taken_away_while_it_is_compared_is_not_taken_over()
+    {
+        await using var pair = await UpstreamPair.StartAsync();
+        await pair.Gateway.OkAsync("POST", "registered-models/create", new { name = "m" });
+        pair.Decide = arrived => IsChange(arrived, "delete") ? Fate.Busy : Fate.Served;
+        Assert.Equal(503, (await TakeAwayAsync(pair, "delete")).Status);
+        pair.Decide = _ => Fate.Served;
+        pair.Served = async arrived =>
+        {
+            // The comparison has its answer, and only now upstream lets the model go.
+            if (arrived.Target.Contains("registered-models/get", StringComparison.Ordinal))
+            {
+                pair.Served = _ => Task.CompletedTask;
+                await pair.RestartAsync();
+            }
+        };
+
+        Assert.Empty(await pair.SweepAsync());
+
+        Assert.Equal(404, (await pair.Upstream.SendAsync("GET", "registered-models/get?name=m")).Status);
+        Assert.Equal(404, (await pair.Gateway.SendAsync("GET", "registered-models/get?name=m")).Status);
+    }
+
+    private static bool IsChange(Arrived arrived, string change) =>
+        arrived.Target.EndsWith($"registered-models/{change}", StringComparison.Ordinal);
+
+    private static Task<(int Status, System.Text.Json.Nodes.JsonNode Body)> TakeAwayAsync(
+        UpstreamPair pair,
+        string change
+    ) =>
+        change == "delete"
+            ? pair.Gateway.SendAsync("DELETE", "registered-models/delete", new { name = "m" })
+            : pair.Gateway.SendAsync("POST", "registered-models/rename", new { name = "m", new_name = "n" });
+
     [Fact]
     public async Task What_is_there_before_the_gateway_is_taken_over_under_the_same_ids_and_belongs_to_nobody()
     {
