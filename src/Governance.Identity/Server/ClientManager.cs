@@ -62,12 +62,14 @@ internal sealed class ClientManager(
         var registration = await RegistrationOfAsync(application, cancellationToken);
         var shown = Encoding.ASCII.GetBytes(ThumbprintOf(certificate));
         return IsCurrent(certificate)
-            && (
-                registration.Method != ClientRegistration.SelfSignedTls
-                || registration.Certificates.Any(known =>
+            && registration.Method switch
+            {
+                ClientRegistration.SelfSignedTls => registration.Certificates.Any(known =>
                     CryptographicOperations.FixedTimeEquals(Encoding.ASCII.GetBytes(known), shown)
-                )
-            );
+                ),
+                ClientRegistration.PkiTls => false, // no authority signed it: it proves none of those whom one vouches for
+                _ => true,
+            };
     }
 
     /// <summary>As above; a client of this kind is proven by a chain to the configured authorities and its registered DNS name.</summary>
