@@ -14,6 +14,7 @@ need openssl openssl
 need node nodejs
 need npm npm
 need python3 python3
+need curl curl
 need chromium chromium
 [ -e /usr/lib/python3/dist-packages/swift/proxy/server.py ] || packages="${packages:-} python3-swift"
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || packages="${packages:-} postgresql"

@@ -1,7 +1,6 @@
 using System.Net.Security;
 using System.Net.Sockets;
 using System.Text;
-using Governance.Gateway.Hosting;
 
 namespace Governance.Gateway.Tests.Live;
 
@@ -18,7 +17,7 @@ public sealed class PeerTests(LiveGateway gateway) : IDisposable
     {
         var model = await new Story(gateway).ModelAsync("peer-bundle");
 
-        var run = await NodeAsync(
+        var run = await ChildProcess.NodeAsync(
             "sigstore/verify.mjs",
             await SaveAsync("bundle.json", $"/api/v1/models/{model}/versions/1/bundle"),
             await SaveAsync("keys.pem", "/.well-known/governance/keys.pem"),
@@ -35,7 +34,7 @@ public sealed class PeerTests(LiveGateway gateway) : IDisposable
     {
         var model = await new Story(gateway).ModelAsync("peer-sbom");
 
-        var run = await NodeAsync(
+        var run = await ChildProcess.NodeAsync(
             "cyclonedx/validate.mjs",
             await SaveAsync("sbom.json", $"/api/v1/models/{model}/versions/1/sbom")
         );
@@ -46,7 +45,7 @@ public sealed class PeerTests(LiveGateway gateway) : IDisposable
     [Fact]
     public async Task The_graphql_over_http_audits_find_no_must_failure()
     {
-        var run = await NodeAsync(
+        var run = await ChildProcess.NodeAsync(
             "graphql-http/audit.mjs",
             $"{gateway.Url}/graphql",
             gateway.TokenOf("ada"),
@@ -136,15 +135,5 @@ public sealed class PeerTests(LiveGateway gateway) : IDisposable
             TestContext.Current.CancellationToken
         );
         return file;
-    }
-
-    private static Task<ChildProcess> NodeAsync(string script, params string[] args)
-    {
-        var path = Path.Combine(Paths.Base, "tests", "peers", script);
-        Assert.True(
-            Directory.Exists(Path.Combine(Path.GetDirectoryName(path)!, "node_modules")),
-            $"The packages of {script} are not installed: run ./test.sh once."
-        );
-        return ChildProcess.RunAsync("node", [path, .. args], TimeSpan.FromMinutes(2));
     }
 }
