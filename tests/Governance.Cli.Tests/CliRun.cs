@@ -14,6 +14,20 @@ internal sealed class CliRun : IDisposable
 
     public string? Token { get; set; } = AccessToken;
 
+    /// <summary>What the verbs see around them.</summary>
+    internal Surroundings Surroundings =>
+        new(
+            () => new MemoryStream(Encoding.UTF8.GetBytes(Input)),
+            name =>
+                name switch
+                {
+                    "GOVERN_TOKEN" => Token,
+                    "XDG_CONFIG_HOME" => At("config"),
+                    _ => null,
+                },
+            TimeProvider.System
+        );
+
     public string Input { get; set; } = "";
 
     public string At(string relative) => Path.Combine(_folder, relative);
@@ -38,12 +52,7 @@ internal sealed class CliRun : IDisposable
     {
         using var output = new StringWriter();
         using var error = new StringWriter();
-        var surroundings = new Surroundings(
-            () => new MemoryStream(Encoding.UTF8.GetBytes(Input)),
-            name => name == "GOVERN_TOKEN" ? Token : null,
-            TimeProvider.System
-        );
-        var exit = await Govern.RunAsync(args, surroundings, output, error, TestContext.Current.CancellationToken);
+        var exit = await Govern.RunAsync(args, Surroundings, output, error, TestContext.Current.CancellationToken);
         var answer = new Answer(exit, output.ToString(), error.ToString());
 
         Assert.DoesNotContain("   at ", answer.Out + answer.Error);

@@ -72,11 +72,15 @@ internal static class SignInCommands
         {
             foreach (var one in (string[])[token.RefreshToken, token.AccessToken])
             {
-                await issuer.PostAsync(
+                var answer = await issuer.PostAsync(
                     "/connect/revoke",
                     new Dictionary<string, string> { ["token"] = one },
                     run.Cancelled
                 );
+                if (answer.ContainsKey("error"))
+                {
+                    throw Issuer.Refused(answer); // it may still be good, and whoever has it must be able to end it
+                }
             }
 
             saved.Delete();

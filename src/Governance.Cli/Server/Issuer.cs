@@ -25,10 +25,17 @@ internal sealed class Issuer(HttpClient http, TimeProvider clock)
             return new JsonObject { ["error"] = "slow_down" };
         }
 
-        return body.Length == 0
-            ? []
-            : CanonicalJson.TryParse(body) as JsonObject
-                ?? throw Stop.Unusable("bad_issuer", "The server's answer is not one of an authorization server.");
+        var json =
+            body.Length == 0
+                ? []
+                : CanonicalJson.TryParse(body) as JsonObject
+                    ?? throw Stop.Unusable("bad_issuer", "The server's answer is not one of an authorization server.");
+        if (!answer.IsSuccessStatusCode)
+        {
+            json.TryAdd("error", "server_error");
+        }
+
+        return json;
     }
 
     /// <summary>The tokens of an answer; ends the verb when it holds none.</summary>
@@ -37,7 +44,7 @@ internal sealed class Issuer(HttpClient http, TimeProvider clock)
             ? new SavedToken(access, refresh, clock.GetUtcNow().AddSeconds(answer["expires_in"]?.GetValue<int>() ?? 0))
             : throw Refused(answer);
 
-    /// <summary>New tokens, or null when the refresh token is no longer good.</summary>
+    /// <summary>New tokens, or null when the refresh token is no longer good; ends the verb when that is not known.</summary>
     public async Task<SavedToken?> RefreshAsync(string refreshToken, CancellationToken cancellationToken)
     {
         var answer = await PostAsync(
@@ -45,7 +52,7 @@ internal sealed class Issuer(HttpClient http, TimeProvider clock)
             new Dictionary<string, string> { ["grant_type"] = "refresh_token", ["refresh_token"] = refreshToken },
             cancellationToken
         );
-        return answer.ContainsKey("error") ? null : TokensOf(answer);
+        return TextOf(answer, "error") == "invalid_grant" ? null : TokensOf(answer);
     }
 
     /// <summary>The end of a verb after an error of the protocol.</summary>
