@@ -35,6 +35,7 @@ internal static class Govern
                 .Concat(PromotionCommands.Create(surroundings))
                 .Concat(AccessCommands.Create(surroundings))
                 .Concat(PersonCommands.Create(surroundings))
+                .Concat(ServiceCommands.Create(surroundings))
         )
         {
             root.Add(verb);

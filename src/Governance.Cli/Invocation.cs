@@ -31,15 +31,18 @@ internal sealed class Invocation(ParseResult parsed, Surroundings surroundings, 
 /// <summary>Options that several verbs share.</summary>
 internal static class Shared
 {
-    public static Option<string> Format(params string[] formats)
+    public static Option<string> Format(params string[] formats) => OneOf("--format", "How to answer.", formats);
+
+    /// <summary>One of these values; the first is the default.</summary>
+    public static Option<string> OneOf(string name, string description, params string[] values)
     {
-        var option = new Option<string>("--format")
+        var option = new Option<string>(name)
         {
-            Description = "How to answer.",
-            DefaultValueFactory = _ => formats[0],
-            HelpName = string.Join('|', formats),
+            Description = description,
+            DefaultValueFactory = _ => values[0],
+            HelpName = string.Join('|', values),
         };
-        option.AcceptOnlyFromAmong(formats);
+        option.AcceptOnlyFromAmong(values);
         return option;
     }
 

@@ -138,8 +138,9 @@ internal static class PersonCommands
     }
 
     private static Task<int> ListPersonsAsync(Invocation run) =>
-        ListAsync(
+        Pages.SayAsync(
             run,
+            Format,
             "/api/v1/subjects",
             subject =>
             {
@@ -149,37 +150,13 @@ internal static class PersonCommands
         );
 
     private static Task<int> ListAsync(Invocation run) =>
-        ListAsync(
+        Pages.SayAsync(
             run,
+            Format,
             "/api/v1/confirmations",
             one =>
                 $"{one["id"]} {one["change"]} of {one["subject"] ?? $"group {one["group"]}"}, asked by {one["requestedBy"]}, until {one["expiresAt"]}: {one["details"]?.ToJsonString()}"
         );
-
-    private static async Task<int> ListAsync(Invocation run, string path, Func<JsonNode, string> line)
-    {
-        using var gateway = ServerOptions.Connect(run);
-        string? after = null;
-        do
-        {
-            var query = after is null ? "?first=200" : $"?first=200&after={Uri.EscapeDataString(after)}";
-            var page = CanonicalJson.TryParse(await gateway.GetAsync(path + query, run.Cancelled)) as JsonObject;
-            foreach (var item in (page?["items"] as JsonArray ?? []).OfType<JsonNode>())
-            {
-                if (run.IsJson(Format))
-                {
-                    run.Say(item);
-                }
-                else
-                {
-                    run.Say(line(item));
-                }
-            }
-
-            after = page?["nextToken"]?.ToString();
-        } while (after is not null);
-        return Exit.Fine;
-    }
 
     private static async Task<int> DecideAsync(Invocation run, string verb)
     {
@@ -190,7 +167,7 @@ internal static class PersonCommands
         }
 
         using var gateway = ServerOptions.Connect(run);
-        await gateway.DoAsync($"/api/v1/confirmations/{confirmation}/{verb}", run.Cancelled);
+        await gateway.DoAsync($"/api/v1/confirmations/{confirmation}/{verb}", null, run.Cancelled);
         run.Say("Done.");
         return Exit.Fine;
     }

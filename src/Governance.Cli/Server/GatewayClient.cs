@@ -43,15 +43,19 @@ internal sealed class GatewayClient : IDisposable
     }
 
     public Task<JsonObject> PostAsync(string path, JsonObject body, CancellationToken cancellationToken) =>
-        PostAsync(path, new StringContent(body.ToJsonString(), Encoding.UTF8, "application/json"), cancellationToken);
+        PostAsync(path, Json(body), cancellationToken);
 
     public async Task<JsonObject> PostAsync(string path, HttpContent content, CancellationToken cancellationToken) =>
         CanonicalJson.TryParse(await SendAsync(HttpMethod.Post, path, content, cancellationToken) ?? []) as JsonObject
         ?? throw NotUnderstood();
 
-    /// <summary>Posts nothing but the address, and wants no answer.</summary>
-    public Task DoAsync(string path, CancellationToken cancellationToken) =>
-        SendAsync(HttpMethod.Post, path, null, cancellationToken);
+    public async Task<JsonObject> PutAsync(string path, JsonObject body, CancellationToken cancellationToken) =>
+        CanonicalJson.TryParse(await SendAsync(HttpMethod.Put, path, Json(body), cancellationToken) ?? []) as JsonObject
+        ?? throw NotUnderstood();
+
+    /// <summary>Posts an object or nothing but the address, and wants no answer.</summary>
+    public Task DoAsync(string path, JsonObject? body, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Post, path, body is null ? null : Json(body), cancellationToken);
 
     public async Task<byte[]> GetAsync(string path, CancellationToken cancellationToken) =>
         await FindAsync(path, cancellationToken)
@@ -69,6 +73,8 @@ internal sealed class GatewayClient : IDisposable
         SendAsync(HttpMethod.Get, path, null, cancellationToken);
 
     public void Dispose() => _http.Dispose();
+
+    private static StringContent Json(JsonObject body) => new(body.ToJsonString(), Encoding.UTF8, "application/json");
 
     private async Task<byte[]?> SendAsync(
         HttpMethod method,
