@@ -26,7 +26,7 @@ internal sealed class Credentials(
 )
 {
     private const int RecoveryCodes = 10;
-    private const int CodeGroups = 4;
+    private const int CodeGroups = 5; // 125 bits: too many to guess from a hash that is not slow
     private readonly IDataProtector _protector = protection.CreateProtector("governance.new-app");
 
     /// <summary>A fresh key for an app, as people type it, and encrypted for the form that brings it back.</summary>

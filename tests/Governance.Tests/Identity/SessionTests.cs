@@ -72,6 +72,23 @@ public sealed class SessionTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_session_ends_after_its_hours_however_much_it_is_used()
+    {
+        await _host.EnrolPersonAsync("maria", "reviewer");
+        using var browser = _host.Client();
+        await _host.HomeAsync(browser, "maria");
+        _host.Clock.Advance(TimeSpan.FromHours(7.9));
+        using var before = await browser.GetAsync("/account");
+
+        // A thief keeps the cookie beyond the time that the browser was told.
+        using var thief = _host.Client(cookies: _host.CookiesOf(browser));
+        _host.Clock.Advance(TimeSpan.FromHours(0.2));
+        using var after = await thief.GetAsync("/account");
+
+        Assert.Equal((HttpStatusCode.OK, HttpStatusCode.Found), (before.StatusCode, after.StatusCode));
+    }
+
+    [Fact]
     public async Task A_person_sees_the_own_sessions_and_ends_one()
     {
         await _host.EnrolPersonAsync("maria", "reviewer");

@@ -150,21 +150,81 @@ public sealed class TokenTests : IAsyncLifetime
     {
         await _host.EnrolPersonAsync("maria");
         var tokens = await _host.PersonTokensAsync("maria");
-        var form = new Dictionary<string, string>
-        {
-            ["grant_type"] = "refresh_token",
-            ["client_id"] = "governance-cli",
-            ["refresh_token"] = tokens["refresh_token"]!.GetValue<string>(),
-        };
 
-        var (first, renewed) = await _host.TokenAsync(form);
+        var (first, renewed) = await RefreshAsync(tokens);
         var who = await _host.WhoAmIAsync(renewed["access_token"]!.GetValue<string>());
-        var (second, _) = await _host.TokenAsync(form);
+        var (second, _) = await RefreshAsync(tokens);
 
         Assert.Equal(HttpStatusCode.OK, first);
         Assert.Equal("person", who!["kind"]!.GetValue<string>());
-        Assert.NotEqual(form["refresh_token"], renewed["refresh_token"]!.GetValue<string>());
+        Assert.NotEqual(tokens["refresh_token"]!.GetValue<string>(), renewed["refresh_token"]!.GetValue<string>());
         Assert.Equal(HttpStatusCode.BadRequest, second);
+    }
+
+    [Fact]
+    public async Task A_code_counts_for_a_minute()
+    {
+        await _host.EnrolPersonAsync("maria");
+        using var browser = _host.Client();
+        var (verifier, challenge) = IdentityHost.Proof();
+        var code = await _host.CodeAsync(browser, "maria", challenge);
+
+        _host.Clock.Advance(TimeSpan.FromSeconds(61));
+        var (status, body) = await _host.TokenAsync(IdentityHost.CodeExchange(code, verifier));
+
+        Assert.Equal(HttpStatusCode.BadRequest, status);
+        Assert.Equal("invalid_grant", body["error"]!.GetValue<string>());
+    }
+
+    [Fact]
+    public async Task Access_ends_after_its_minutes_and_renewal_twelve_hours_after_the_sign_in()
+    {
+        await _host.EnrolPersonAsync("maria");
+        var tokens = await _host.PersonTokensAsync("maria");
+        _host.Clock.Advance(TimeSpan.FromMinutes(11));
+        Assert.Null(await _host.WhoAmIAsync(tokens["access_token"]!.GetValue<string>()));
+
+        _host.Clock.Advance(TimeSpan.FromHours(11));
+        var (within, renewed) = await RefreshAsync(tokens);
+        _host.Clock.Advance(TimeSpan.FromHours(1));
+        var (after, _) = await RefreshAsync(renewed);
+
+        Assert.Equal((HttpStatusCode.OK, HttpStatusCode.BadRequest), (within, after));
+    }
+
+    [Theory]
+    [InlineData("governance-cli", "/connect/token", "grant_type=client_credentials", null)]
+    [InlineData("governance-console", "/connect/token", "grant_type=client_credentials", null)]
+    [InlineData(
+        "governance-cli",
+        "/connect/token",
+        "grant_type=password&username=x&password=x",
+        "unsupported_grant_type"
+    )]
+    [InlineData("ci-bot", "/connect/token", "grant_type=password&username=x&password=x", "unsupported_grant_type")]
+    [InlineData("ci-bot", "/connect/token", "grant_type=client_credentials&scope=admin", "invalid_scope")]
+    [InlineData("ci-bot", "/connect/device", "scope=openid", "unauthorized_client")]
+    [InlineData("governance-console", "/connect/device", "scope=openid", "unauthorized_client")]
+    public async Task A_client_has_its_own_grants_only_and_no_scopes_of_its_wish(
+        string client,
+        string path,
+        string asked,
+        string? error
+    )
+    {
+        var (_, secret) = await _host.EnrolServiceAsync("ci-bot");
+        var form = asked.Split('&').Select(field => field.Split('=')).ToDictionary(pair => pair[0], pair => pair[1]);
+        form["client_id"] = client;
+        if (client == "ci-bot")
+        {
+            form["client_secret"] = secret;
+        }
+
+        var (status, body) = await _host.PostFormAsync(path, form);
+
+        Assert.Equal(HttpStatusCode.BadRequest, status);
+        Assert.Null(body["access_token"] ?? body["device_code"]);
+        Assert.Equal(error ?? body["error"]!.GetValue<string>(), body["error"]!.GetValue<string>());
     }
 
     [Fact]
@@ -297,6 +357,16 @@ public sealed class TokenTests : IAsyncLifetime
         // A new port is a new issuer, so the old token is refused although its signature is right.
         Assert.Null(await _host.WhoAmIAsync(token));
     }
+
+    private Task<(HttpStatusCode Status, JsonNode Body)> RefreshAsync(JsonNode tokens) =>
+        _host.TokenAsync(
+            new()
+            {
+                ["grant_type"] = "refresh_token",
+                ["client_id"] = "governance-cli",
+                ["refresh_token"] = tokens["refresh_token"]!.GetValue<string>(),
+            }
+        );
 
     private static JsonNode Part(string token, int index)
     {
