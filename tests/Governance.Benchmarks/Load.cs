@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Text.Json;
 
 namespace Governance.Benchmarks;
 
@@ -68,6 +69,8 @@ internal sealed class Load(Target target, int connections, int rate)
                             var text = await answer.Content.ReadAsStringAsync();
                             await System.Console.Error.WriteLineAsync($"{name}: {(int)answer.StatusCode} {text}");
                         }
+
+                        await CheckGraphQlAsync(name, answer);
                     }
 
                     return latencies;
@@ -86,6 +89,21 @@ internal sealed class Load(Target target, int connections, int rate)
             (target.Cpu() - cpu) / latencies.Count,
             MachineLoad()
         );
+    }
+
+    // GraphQL says with status 200 what went wrong. A refusal is cheap: its figures would be taken for those of the operation.
+    private static async Task CheckGraphQlAsync(string name, HttpResponseMessage answer)
+    {
+        if (answer.RequestMessage?.RequestUri?.AbsolutePath != "/graphql" || !answer.IsSuccessStatusCode)
+        {
+            return;
+        }
+
+        using var body = await JsonDocument.ParseAsync(await answer.Content.ReadAsStreamAsync());
+        if (body.RootElement.TryGetProperty("errors", out var errors))
+        {
+            throw new InvalidOperationException($"{name}: GraphQL answered with errors: {errors}");
+        }
     }
 
     // Timers are good to about a millisecond; a request that they send late is a slow one.
