@@ -132,7 +132,11 @@ internal static class ImportRuns
             await units.WriteAsync<Unit>(
                 async (call, session) =>
                 {
-                    await ForgetMetricsAsync(session.Db, run.Id, call.Token);
+                    if (await IsOursAsync(units, session.Db, run.Id, points, call.Token))
+                    {
+                        await ForgetMetricsAsync(session.Db, run.Id, call.Token);
+                    }
+
                     return default(Unit);
                 },
                 cancellationToken
@@ -224,12 +228,12 @@ internal static class ImportRuns
         var staged = await units.WriteAsync<Unit>(
             async (call, session) =>
             {
-                await units.MarkAsync(call, session, ImportKinds.Run, run, ImportedState.Partial);
-                if (!points.Staged)
+                if (await ClaimAsync(units, session.Db, run, points, call.Token) is { } taken)
                 {
-                    await ForgetMetricsAsync(session.Db, run, call.Token);
+                    return taken;
                 }
 
+                await units.MarkAsync(call, session, ImportKinds.Run, run, ImportedState.Partial);
                 session.Db.AddRange(points.Left.Take(PointsPerUnit).Select(point => Row(run, point)));
                 return default(Unit);
             },
@@ -262,11 +266,9 @@ internal static class ImportRuns
             return tags.Failure ?? parameters.Failure!;
         }
 
-        var mark = await db.Set<ImportedRow>().FindAsync([units.Import.Source, ImportKinds.Run, run.Id], call.Token);
-        var row = await db.Set<RunRow>().FindAsync([run.Id], call.Token);
-        if (row is not null && mark?.LocalId != run.Id)
+        if (await ClaimAsync(units, db, run.Id, points, call.Token) is { } taken)
         {
-            return ImportFailures.Taken;
+            return taken;
         }
 
         if (await ImportFiles.AttachAsync(call, session, container, files.Waiting) is { } lost)
@@ -274,6 +276,7 @@ internal static class ImportRuns
             return lost;
         }
 
+        var row = await db.Set<RunRow>().FindAsync([run.Id], call.Token);
         if (row is null)
         {
             row = new RunRow
@@ -299,11 +302,6 @@ internal static class ImportRuns
             call.Token
         );
         await Labels.SetAsync(db, LabelScope.RunParam, run.Id, parameters.Value, call.Token);
-        if (mark is not null && !points.Staged)
-        {
-            await ForgetMetricsAsync(db, run.Id, call.Token);
-        }
-
         db.AddRange(points.Left.Select(point => Row(run.Id, point)));
         db.AddRange(points.Latest.Values.Select(point => Latest(run.Id, point)));
         var inputs = await AddInputsAsync(call, db, run);
@@ -313,7 +311,7 @@ internal static class ImportRuns
         }
 
         await AddModelsAsync(call, db, run);
-        mark = await units.MarkAsync(
+        var mark = await units.MarkAsync(
             call,
             session,
             ImportKinds.Run,
@@ -330,6 +328,53 @@ internal static class ImportRuns
         }
 
         return default(Unit);
+    }
+
+    // Servers that began as copies of one database have the same ids of runs, and their imports may be under way at once. A run
+    // that is here is that import's whose mark says so. Before it is here, values belong to whoever staged last: it takes the
+    // others' values away and their marks too, by which they see it.
+    private static async Task<Failure?> ClaimAsync(
+        ImportUnits units,
+        GovernanceDb db,
+        string runId,
+        Points points,
+        CancellationToken cancellationToken
+    )
+    {
+        if (!await IsOursAsync(units, db, runId, points, cancellationToken))
+        {
+            return ImportFailures.Taken;
+        }
+
+        if (!points.Staged && await db.Set<MetricRow>().AnyAsync(metric => metric.RunId == runId, cancellationToken))
+        {
+            await db.Set<ImportedRow>()
+                .Where(mark =>
+                    mark.Kind == ImportKinds.Run
+                    && mark.LocalId == ""
+                    && mark.RemoteId == runId
+                    && mark.Source != units.Import.Source
+                )
+                .ExecuteDeleteAsync(cancellationToken);
+            await ForgetMetricsAsync(db, runId, cancellationToken);
+        }
+
+        return null;
+    }
+
+    private static async Task<bool> IsOursAsync(
+        ImportUnits units,
+        GovernanceDb db,
+        string runId,
+        Points points,
+        CancellationToken cancellationToken
+    )
+    {
+        var mark = await db.Set<ImportedRow>()
+            .FindAsync([units.Import.Source, ImportKinds.Run, runId], cancellationToken);
+        return await db.Set<RunRow>().AnyAsync(row => row.RunId == runId, cancellationToken)
+            ? mark?.LocalId == runId
+            : mark is not null || !points.Staged;
     }
 
     private static async Task ForgetMetricsAsync(GovernanceDb db, string runId, CancellationToken cancellationToken)

@@ -89,13 +89,7 @@ public sealed class ImportTests
         CrashingWriter writer = null!;
         await using var host = await StartAsync(
             source.Client.BaseAddress!.ToString(),
-            services =>
-            {
-                var real = services.Last(service => service.ServiceType == typeof(IWriter));
-                services.AddSingleton<IWriter>(provider =>
-                    writer = new CrashingWriter((IWriter)real.ImplementationFactory!(provider))
-                );
-            }
+            services => AddCrashing(services, made => writer = made)
         );
         var started = await StartImportAsync(host, new JsonObject { ["source"] = "old" });
         var id = (string)started["id"]!;
@@ -391,16 +385,7 @@ public sealed class ImportTests
         var run = new string('c', 32);
         await using var source = await ForeignServer.StartAsync(context => LargeAsync(context, run));
         CrashingWriter writer = null!;
-        await using var host = await StartAsync(
-            source.Url,
-            services =>
-            {
-                var real = services.Last(service => service.ServiceType == typeof(IWriter));
-                services.AddSingleton<IWriter>(provider =>
-                    writer = new CrashingWriter((IWriter)real.ImplementationFactory!(provider))
-                );
-            }
-        );
+        await using var host = await StartAsync(source.Url, services => AddCrashing(services, made => writer = made));
         var id = (string)(await StartImportAsync(host, new JsonObject { ["source"] = "old" }))["id"]!;
 
         // Experiment, place, two parts of files and two of values are in; the unit that shows the run is not.
@@ -414,10 +399,87 @@ public sealed class ImportTests
         Assert.Equal("[]", await FailuresAsync(host, import));
         Assert.Equal((250, 500), ((int)import["files"]!, (int)import["bytes"]!));
         Assert.Equal(300, source.Asked.Count(asked => asked.Contains("/artifacts/f", StringComparison.Ordinal)));
+        Assert.Equal((25_000, 24_999), await ValuesAsync(host, run));
         await using var db = host.Database.Read();
-        Assert.Equal(25_000, await db.Set<MetricRow>().CountAsync(row => row.RunId == run, Token));
-        Assert.Equal(24_999, (await db.Set<LatestMetricRow>().SingleAsync(row => row.RunId == run, Token)).Step);
         Assert.Equal(250, await db.Set<ArtifactRow>().CountAsync(Token));
+    }
+
+    [Theory]
+    [InlineData(25_000)]
+    [InlineData(1)]
+    public async Task An_interrupted_import_leaves_alone_what_another_source_with_the_same_ids_has_brought_meanwhile(
+        int values
+    )
+    {
+        var run = new string('c', 32);
+        await using var copy = await ForeignServer.StartAsync(context => LargeAsync(context, run));
+        await using var original = await ForeignServer.StartAsync(context =>
+            values == 1 && context.Request.Path.Value!.EndsWith("get-history", StringComparison.Ordinal)
+                ? ForeignServer.JsonAsync(context, $$"""{"metrics":[{{Points(24_999, 1)}}]}""")
+                : LargeAsync(context, run, "other")
+        );
+        CrashingWriter writer = null!;
+        await using var host = await StartAsync(
+            copy.Url,
+            services =>
+            {
+                AddSource(services, "second", original.Url);
+                AddCrashing(services, made => writer = made);
+            }
+        );
+        var first = (string)(await StartImportAsync(host, new JsonObject { ["source"] = "old" }))["id"]!;
+        writer.DieAfter(7, committed: false);
+        await Assert.ThrowsAsync<KilledException>(() => Job(host).RunAsync(first, Token));
+        writer.Live();
+
+        var second = await ImportAsync(host, new JsonObject { ["source"] = "second" });
+        var brought = await ValuesAsync(host, run);
+        var resumed = await RunToEndAsync(host, first);
+
+        Assert.Equal(("done", "[]"), ((string)second["state"]!, await FailuresAsync(host, second)));
+        Assert.Equal((values, 24_999), brought);
+        Assert.Contains("registry.import_conflict", await FailuresAsync(host, resumed), StringComparison.Ordinal);
+        Assert.Equal(brought, await ValuesAsync(host, run));
+    }
+
+    [Fact]
+    public async Task Of_two_imports_that_bring_a_run_of_the_same_id_at_once_the_later_one_brings_it_whole()
+    {
+        var run = new string('c', 32);
+        RegistryHost host = null!;
+        Task<JsonNode>? second = null;
+        var (between, over) = (new TaskCompletionSource(), new TaskCompletionSource());
+        // Each has staged its first values when the other goes on.
+        await using var copy = await ForeignServer.StartAsync(async context =>
+        {
+            if (context.Request.Query.ContainsKey("page_token") && second is null)
+            {
+                second = ImportAsync(host, new JsonObject { ["source"] = "second" });
+                await between.Task.WaitAsync(Token);
+            }
+
+            await LargeAsync(context, run);
+        });
+        await using var original = await ForeignServer.StartAsync(async context =>
+        {
+            if (context.Request.Query.ContainsKey("page_token"))
+            {
+                between.TrySetResult();
+                await over.Task.WaitAsync(Token);
+            }
+
+            await LargeAsync(context, run, "other");
+        });
+        await using var started = await StartAsync(copy.Url, services => AddSource(services, "second", original.Url));
+        host = started;
+
+        var first = await ImportAsync(host);
+        over.SetResult();
+        var brought = await second!;
+
+        Assert.Contains("registry.import_conflict", await FailuresAsync(host, first), StringComparison.Ordinal);
+        Assert.Equal("[]", await FailuresAsync(host, brought));
+        Assert.Equal((25_000, 24_999), await ValuesAsync(host, run));
     }
 
     [Fact]
@@ -475,7 +537,17 @@ public sealed class ImportTests
         Assert.Equal(("stopped", "done"), ((string)stopped["state"]!, (string)import["state"]!));
     }
 
-    private static Task LargeAsync(HttpContext context, string run)
+    /// <summary>How many values of <c>loss</c> a run has here, and the step of the one that counts as its last.</summary>
+    private static async Task<(int Values, long Step)> ValuesAsync(RegistryHost host, string run)
+    {
+        await using var db = host.Database.Read();
+        return (
+            await db.Set<MetricRow>().CountAsync(row => row.RunId == run, Token),
+            (await db.Set<LatestMetricRow>().SingleAsync(row => row.RunId == run, Token)).Step
+        );
+    }
+
+    private static Task LargeAsync(HttpContext context, string run, string experiment = "e")
     {
         var (path, query) = (context.Request.Path.Value!, context.Request.Query);
         if (path.Contains("/artifacts/1/", StringComparison.Ordinal))
@@ -486,7 +558,7 @@ public sealed class ImportTests
         var body = path switch
         {
             _ when path.EndsWith("experiments/search", StringComparison.Ordinal) =>
-                """{"experiments":[{"experiment_id":"1","name":"e"}]}""",
+                $$"""{"experiments":[{"experiment_id":"1","name":"{{experiment}}"}]}""",
             _ when path.EndsWith("runs/search", StringComparison.Ordinal) => """
                 {"runs":[{"info":{"run_id":"RUN","experiment_id":"1","status":"FINISHED","artifact_uri":"mlflow-artifacts:/1/RUN/artifacts"},
                 "data":{"metrics":[{"key":"loss","value":1,"timestamp":1,"step":1}]} }]}
@@ -711,11 +783,25 @@ public sealed class ImportTests
     private static Task<RegistryHost> StartAsync(string url, Action<IServiceCollection>? add = null) =>
         RegistryHost.StartAsync(services =>
         {
-            services.Configure<RegistryOptions>(options =>
-                options.ImportSources["old"] = new RemoteServer { Url = url, AllowHttp = true }
-            );
+            AddSource(services, "old", url);
             add?.Invoke(services);
         });
+
+    private static void AddSource(IServiceCollection services, string name, string url) =>
+        services.Configure<RegistryOptions>(options =>
+            options.ImportSources[name] = new RemoteServer { Url = url, AllowHttp = true }
+        );
+
+    private static void AddCrashing(IServiceCollection services, Action<CrashingWriter> made)
+    {
+        var real = services.Last(service => service.ServiceType == typeof(IWriter));
+        services.AddSingleton<IWriter>(provider =>
+        {
+            var writer = new CrashingWriter((IWriter)real.ImplementationFactory!(provider));
+            made(writer);
+            return writer;
+        });
+    }
 
     private static IJobHandler Job(RegistryHost host) =>
         host.Database.Services.GetServices<IJobHandler>().Single(handler => handler.Kind == ImportJob.JobKind);
