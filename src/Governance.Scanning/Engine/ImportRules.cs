@@ -47,7 +47,7 @@ internal static class ImportRules
     private static readonly FrozenSet<string> Code = Names("code").ToFrozenSet();
 
     /// <summary>Changes whenever a rule changes.</summary>
-    public static string Version { get; } = "2026.11.2+" + ContentHash();
+    public static string Version { get; } = "2026.11.3+" + ContentHash();
 
     /// <summary>Attribute names that lead from data to running code.</summary>
     public static bool IsReachingDunder(string name) => DunderReach.Contains(name);

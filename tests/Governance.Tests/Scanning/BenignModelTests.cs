@@ -25,6 +25,7 @@ public sealed class BenignModelTests
     [Theory]
     [InlineData("pyfunc-class")]
     [InlineData("pyfunc-function")]
+    [InlineData("cloudpickle-annotations")]
     public async Task A_Python_model_as_MLflow_saves_it_contains_code_and_nothing_worse(string folder)
     {
         var report = await ScanningModule

@@ -22,6 +22,10 @@ internal sealed class PickleStack(int maxDepth)
         }
 
         _values[_count++] = value;
+        if (value is ImportValue import)
+        {
+            import.Pushed++;
+        }
     }
 
     public PickleValue Pop()

@@ -11,6 +11,9 @@ internal abstract class PickleValue
     /// <summary>None.</summary>
     public static readonly PickleValue None = new OpaqueValue();
 
+    /// <summary>A type that was made of types: NoneType, <c>list[str]</c>, <c>str | None</c>. See <see cref="TypeRules"/>.</summary>
+    public static readonly PickleValue Type = new OpaqueValue();
+
     private sealed class OpaqueValue : PickleValue;
 }
 
@@ -78,6 +81,12 @@ internal sealed class ImportValue(string module, string name, ScanClass severity
 
     /// <summary>How the rules judge it.</summary>
     public ScanClass Class => severity;
+
+    /// <summary>How often it was put on the stack.</summary>
+    public long Pushed { get; set; }
+
+    /// <summary>How often it was taken from there to make a type and nothing else.</summary>
+    public long MadeTypes { get; set; }
 }
 
 /// <summary>The result of a call or of building an object.</summary>

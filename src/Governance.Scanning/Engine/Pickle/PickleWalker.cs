@@ -20,6 +20,7 @@ internal sealed class PickleWalker
     private readonly PickleStack _stack;
     private readonly PickleMemo _memo;
     private readonly Dictionary<(string, string), ImportValue> _imports = [];
+    private readonly List<(ImportValue Import, long Offset)> _makers = [];
     private long _frameEnd = -1;
 
     public PickleWalker(Content content, long start, string path, Findings findings, ScanBudget budget, int nesting)
@@ -42,6 +43,18 @@ internal sealed class PickleWalker
 
     /// <summary>Walks to STOP and returns the value that loading would give.</summary>
     public PickleValue Walk()
+    {
+        try
+        {
+            return Run();
+        }
+        finally
+        {
+            JudgeMakers();
+        }
+    }
+
+    private PickleValue Run()
     {
         for (long executed = 1; ; executed++)
         {
@@ -271,8 +284,11 @@ internal sealed class PickleWalker
                 PushPersistent(_stack.Pop(), offset);
                 break;
 
-            case (byte)'R'
-            or 0x81: // REDUCE, NEWOBJ
+            case (byte)'R': // REDUCE
+                var given = _stack.Pop();
+                _stack.Push(Reduce(_stack.Pop(), given, offset));
+                break;
+            case 0x81: // NEWOBJ
                 var arguments = _stack.Pop();
                 _stack.Push(Call(_stack.Pop(), arguments, offset));
                 break;
@@ -283,6 +299,7 @@ internal sealed class PickleWalker
                 break;
             case (byte)'i': // INST
                 var made = ImportLines(offset);
+                made.Pushed++;
                 _stack.Push(Call(made, Tuple(_stack.PopToMark()), offset));
                 break;
             case (byte)'o': // OBJ
@@ -460,6 +477,10 @@ internal sealed class PickleWalker
         {
             Report(ScanClass.Suspicious, "pickle.changes-import", import.FullName, offset);
         }
+        else if (target == PickleValue.Type)
+        {
+            Report(ScanClass.Suspicious, "pickle.changes-import", "a type", offset);
+        }
     }
 
     private static long MemoIndex(ReadOnlySpan<byte> line) =>
@@ -511,8 +532,26 @@ internal sealed class PickleWalker
         var severity = ImportRules.Classify(module, name);
         var import = new ImportValue(ImportRules.Modernise(module), name, severity);
         _imports[(module, name)] = import;
-        Report(severity, RuleOf(severity), import.FullName, offset);
+        if (TypeRules.IsMaker(import))
+        {
+            _makers.Add((import, offset));
+        }
+        else
+        {
+            Report(severity, RuleOf(severity), import.FullName, offset);
+        }
+
         return import;
+    }
+
+    // Harmless only where each time that it lay on the stack it was called at once and made a type: it may be kept in the memo
+    // or inside of something else for another use.
+    private void JudgeMakers()
+    {
+        foreach (var (import, offset) in _makers.Where(maker => maker.Import.Pushed != maker.Import.MadeTypes))
+        {
+            Report(import.Class, RuleOf(import.Class), import.FullName, offset);
+        }
     }
 
     private static string RuleOf(ScanClass severity) =>
@@ -538,6 +577,25 @@ internal sealed class PickleWalker
         }
 
         _stack.Push(PickleValue.Opaque);
+    }
+
+    private PickleValue Reduce(PickleValue callable, PickleValue arguments, long offset)
+    {
+        if (!TypeRules.MakesType(callable, arguments))
+        {
+            return Call(callable, arguments, offset);
+        }
+
+        if (callable is ImportValue import && TypeRules.IsMaker(import))
+        {
+            import.MadeTypes++;
+        }
+        else
+        {
+            Call(callable, arguments, offset);
+        }
+
+        return PickleValue.Type;
     }
 
     private InstanceValue Call(PickleValue callable, PickleValue arguments, long offset)
@@ -566,11 +624,7 @@ internal sealed class PickleWalker
 
     private void Build(PickleValue target, PickleValue state, long offset)
     {
-        if (target is ImportValue import)
-        {
-            Report(ScanClass.Suspicious, "pickle.changes-import", import.FullName, offset);
-        }
-
+        Change(target, offset);
         var reaching = state switch
         {
             MappingValue mapping => mapping.ReachingKey,
