@@ -25,7 +25,8 @@ internal sealed class ModelAdoption(
     IServiceProvider services,
     IDbContextFactory<GovernanceDb> databases,
     IWriter writer,
-    UpstreamClient client
+    UpstreamClient client,
+    TrackingAdoption tracking
 )
 {
     private static readonly IReadOnlyDictionary<string, RoleDefinition> NoRoles =
@@ -70,7 +71,13 @@ internal sealed class ModelAdoption(
                 return UpstreamFailures.Pending;
             }
 
-            if (await AdoptAsync(version.Value, session => along(session, number), cancellationToken) is { } failure)
+            if (
+                (
+                    await AdoptRunsAsync(version.Value, cancellationToken)
+                    ?? await AdoptAsync(version.Value, session => along(session, number), cancellationToken)
+                ) is
+                { } failure
+            )
             {
                 return failure;
             }
@@ -119,6 +126,31 @@ internal sealed class ModelAdoption(
             .Select(row => row.Body)
             .ToListAsync(cancellationToken);
         return intents.Exists(body => (string?)JsonNode.Parse(body)!["name"] == name);
+    }
+
+    // Its files are a run's, which the last look may have passed over.
+    private async Task<Failure?> AdoptRunsAsync(RemoteVersion version, CancellationToken cancellationToken)
+    {
+        foreach (
+            var run in version.Source.Split('/').Append(version.RunId ?? "").Where(ArtifactAddress.IsRunId).Distinct()
+        )
+        {
+            bool here;
+            await using (var db = await databases.CreateDbContextAsync(cancellationToken))
+            {
+                here = await db.Set<RunRow>().AnyAsync(row => row.RunId == run, cancellationToken);
+            }
+
+            if (
+                !here
+                && await tracking.AdoptRunAsync(run, cancellationToken) is { Kind: FailureKind.Unavailable } failure
+            )
+            {
+                return failure;
+            }
+        }
+
+        return null;
     }
 
     private async Task AddModelAsync(

@@ -22,16 +22,22 @@ internal sealed partial class TrackingAdoption(
     IDbContextFactory<GovernanceDb> databases,
     IWriter writer,
     UpstreamClient client,
+    TimeProvider clock,
     ILogger<TrackingAdoption> logger
 )
 {
+    /// <summary>How long a run that upstream failed to read is left alone; whoever asks for it by its id need not wait.</summary>
+    public static readonly TimeSpan SkippedFor = TimeSpan.FromMinutes(10);
+
+    private const string SkippedRun = "run:";
+    private const int RetriedAtOnce = 10;
     private const int RunsPerPage = 200;
     private const int HistoryPage = 25_000;
     private const int MaxPagesAtOnce = 10_000;
 
     /// <summary>
-    /// One sweep; null when upstream said everything that it can say. The first one reads all, later ones stop at what is known; a
-    /// run that upstream itself fails to read hides nothing else, and is looked for again by the next.
+    /// One sweep; null when upstream said everything that it can say. The first one reads all, later ones stop at what is known. A
+    /// run that upstream itself fails to read hides nothing else; it is remembered, and asked for again by its id now and then.
     /// </summary>
     public async Task<Failure?> SweepAsync(CancellationToken cancellationToken)
     {
@@ -65,7 +71,7 @@ internal sealed partial class TrackingAdoption(
             }
         }
 
-        return null;
+        return await SkippedAsync(cancellationToken);
     }
 
     /// <summary>Takes over one run, and its experiment first.</summary>
@@ -206,7 +212,6 @@ internal sealed partial class TrackingAdoption(
     private async Task<Failure?> RunsAsync(string experiment, CancellationToken cancellationToken)
     {
         string? token = null;
-        var whole = true;
         for (var page = 0; page < MaxPagesAtOnce; page++)
         {
             var body = new JsonObject
@@ -231,7 +236,9 @@ internal sealed partial class TrackingAdoption(
             }
 
             var added = 0;
-            foreach (var run in runs.Value.Items.Where(item => item.Value.Ok).Select(item => item.Value.Value))
+            var theirs = runs.Value.Items.Where(item => item.Value.Ok).Select(item => item.Value.Value).ToList();
+            var skipped = await SkippedOfAsync(theirs, cancellationToken);
+            foreach (var run in theirs.Where(run => !skipped.Contains(SkippedRun + run.Id)))
             {
                 var adopted = await RunAsync(run, cancellationToken);
                 if (adopted.Ok)
@@ -244,8 +251,7 @@ internal sealed partial class TrackingAdoption(
                 }
                 else
                 {
-                    whole = false;
-                    Skipped(logger, run.Id, adopted.Failure.Code);
+                    await SkipAsync(run.Id, adopted.Failure, cancellationToken);
                 }
             }
 
@@ -256,13 +262,86 @@ internal sealed partial class TrackingAdoption(
             }
         }
 
-        if (whole)
+        await CompleteAsync(experiment, cancellationToken);
+        return null;
+    }
+
+    private async Task<HashSet<string>> SkippedOfAsync(List<RemoteRun> runs, CancellationToken cancellationToken)
+    {
+        var names = runs.ConvertAll(run => SkippedRun + run.Id);
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        return await db.Set<UpstreamProgressRow>()
+            .Where(row => names.Contains(row.Name))
+            .Select(row => row.Name)
+            .ToHashSetAsync(StringComparer.Ordinal, cancellationToken);
+    }
+
+    // Those that have waited longest, a few at a time.
+    private async Task<Failure?> SkippedAsync(CancellationToken cancellationToken)
+    {
+        var due = (clock.GetUtcNow() - SkippedFor).ToUnixTimeMilliseconds();
+        List<string> names;
+        await using (var db = await databases.CreateDbContextAsync(cancellationToken))
         {
-            await CompleteAsync(experiment, cancellationToken);
+            names = await db.Set<UpstreamProgressRow>()
+                .Where(row => row.Name.StartsWith(SkippedRun) && row.UpdatedMs <= due)
+                .OrderBy(row => row.UpdatedMs)
+                .Select(row => row.Name)
+                .Take(RetriedAtOnce)
+                .ToListAsync(cancellationToken);
+        }
+
+        foreach (var name in names)
+        {
+            var id = name[SkippedRun.Length..];
+            var failure = await AdoptRunAsync(id, cancellationToken);
+            if (failure is null || failure == RemoteFailures.NotFound)
+            {
+                await ForgetAsync(name, cancellationToken);
+            }
+            else
+            {
+                await SkipAsync(id, failure, cancellationToken);
+            }
+
+            if (failure is { Kind: FailureKind.Unavailable })
+            {
+                return failure;
+            }
         }
 
         return null;
     }
+
+    private async Task SkipAsync(string run, Failure failure, CancellationToken cancellationToken)
+    {
+        Skipped(logger, run, failure.Code);
+        await writer.WriteAsync<Unit>(
+            async (session, token) =>
+            {
+                var row = await session.Db.Set<UpstreamProgressRow>().FindAsync([SkippedRun + run], token);
+                if (row is null)
+                {
+                    row = new UpstreamProgressRow { Name = SkippedRun + run };
+                    session.Db.Add(row);
+                }
+
+                (row.Value, row.UpdatedMs) = (failure.Code, session.Now.ToUnixTimeMilliseconds());
+                return default(Unit);
+            },
+            cancellationToken
+        );
+    }
+
+    private Task ForgetAsync(string name, CancellationToken cancellationToken) =>
+        writer.WriteAsync<Unit>(
+            async (session, token) =>
+            {
+                await session.Db.Set<UpstreamProgressRow>().Where(row => row.Name == name).ExecuteDeleteAsync(token);
+                return default(Unit);
+            },
+            cancellationToken
+        );
 
     [LoggerMessage(4023, LogLevel.Warning, "Upstream cannot read its run {Run}: {Code}")]
     private static partial void Skipped(ILogger logger, string run, string code);

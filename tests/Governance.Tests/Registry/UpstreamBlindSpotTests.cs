@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using Governance.Kernel;
 using Governance.Platform.Blobs;
 using Governance.Platform.Database;
+using Governance.Registry.Engine;
 using Governance.Registry.Storage;
 using Governance.Registry.Upstream;
 using Microsoft.EntityFrameworkCore;
@@ -109,6 +110,171 @@ public sealed class UpstreamBlindSpotTests
         Assert.Equal("READY", await StatusAsync(pair, "a"));
         await pair.Gateway.OkAsync("GET", $"runs/get?run_id={run}");
         Assert.DoesNotContain(pair.Gateway.Database.Log.Entries, entry => entry.Kind == "registry.version_quarantined");
+    }
+
+    [Fact]
+    public async Task What_puts_a_version_in_doubt_is_found_before_any_number_of_tags_of_its_model()
+    {
+        await using var pair = await UpstreamPair.StartAsync();
+        await pair.Gateway.VersionAsync("m");
+        Assert.Empty(await pair.SweepAsync(first: true));
+        for (var i = 0; i < 201; i++)
+        {
+            await pair.Upstream.OkAsync(
+                "POST",
+                "registered-models/set-tag",
+                new
+                {
+                    name = "m",
+                    key = $"k{i}",
+                    value = "behind",
+                }
+            );
+        }
+
+        await pair.Upstream.OkAsync("POST", "model-versions/set-tag", Tag("m", "k", "behind"));
+
+        var open = await pair.SweepAsync();
+        Assert.Equal(200, open.Count);
+        Assert.Contains("m/1 version_tag k", open);
+        Assert.Equal(202, (await pair.SweepAsync()).Count);
+    }
+
+    [Fact]
+    public async Task A_model_that_could_not_be_read_at_first_is_like_any_other_once_it_is_here()
+    {
+        await using var pair = await UpstreamPair.StartAsync(before: async upstream =>
+            await upstream.VersionAsync("a")
+        );
+        pair.Decide = arrived =>
+            arrived.Target.Contains("registered-models/get?name=a", StringComparison.Ordinal)
+                ? Fate.Broken
+                : Fate.Served;
+        var unread = new List<string>();
+        var detector = pair.Gateway.Database.Get<DriftDetector>();
+        Assert.Null(await pair.Gateway.Database.Get<TrackingAdoption>().SweepAsync(Token));
+        Assert.NotNull(await detector.SweepAsync(first: true, Token, unread));
+        await detector.FirstIsDoneAsync(unread, Token);
+        pair.Decide = _ => Fate.Served;
+        // Not a look brings it, but somebody who names it.
+        await pair.Gateway.OkAsync("GET", "registered-models/get?name=a");
+
+        await StageAsync(pair.Upstream, "a", "Production");
+        Assert.Null(await detector.SweepAsync(first: false, Token));
+
+        var stage = Assert.Single(
+            pair.Gateway.Database.Log.Entries,
+            entry => entry.Kind == "upstream.drift" && (string?)entry.Details["kind"] == "stage"
+        );
+        Assert.False((bool)stage.Details["before_the_gateway"]!);
+    }
+
+    [Fact]
+    public async Task What_the_gateway_made_and_takes_away_while_it_is_read_is_not_taken_over_and_what_stays_is()
+    {
+        await using var pair = await UpstreamPair.StartAsync();
+        await pair.SweepAsync(first: true);
+        var tags = new[] { new { key = Differences.IntentTag, value = $"{Guid.NewGuid():N}" } };
+        var made = (string)
+            (await pair.Upstream.OkAsync("POST", "experiments/create", new { name = "made", tags }))["experiment_id"]!;
+        var other = (string)
+            (await pair.Upstream.OkAsync("POST", "experiments/create", new { name = "other" }))["experiment_id"]!;
+        var run = (string)
+            (await pair.Upstream.OkAsync("POST", "runs/create", new { experiment_id = other, tags }))["run"]!["info"]![
+                "run_id"
+            ]!;
+        var away = new HashSet<string>();
+        pair.Served = async arrived =>
+        {
+            if (arrived.Target.EndsWith("experiments/search", StringComparison.Ordinal) && away.Add(made))
+            {
+                await pair.Upstream.OkAsync("POST", "experiments/delete", new { experiment_id = made });
+            }
+
+            if (
+                arrived.Target.EndsWith("runs/search", StringComparison.Ordinal)
+                && arrived.Body.Contains($"\"{other}\"", StringComparison.Ordinal)
+                && away.Add(run)
+            )
+            {
+                await pair.Upstream.OkAsync("POST", "runs/delete", new { run_id = run });
+            }
+        };
+
+        await pair.SweepAsync();
+
+        Assert.Equal(2, away.Count);
+        Assert.Equal((false, false), (await HasExperimentAsync(pair, "made"), await HasRunAsync(pair, run)));
+        await pair.Upstream.OkAsync("POST", "experiments/restore", new { experiment_id = made });
+        await pair.Upstream.OkAsync("POST", "runs/restore", new { run_id = run });
+        await pair.SweepAsync();
+        Assert.Equal((true, true), (await HasExperimentAsync(pair, "made"), await HasRunAsync(pair, run)));
+    }
+
+    [Fact]
+    public async Task A_run_that_the_server_fails_to_read_makes_no_later_look_longer_and_comes_when_it_can_be_read()
+    {
+        var (experiment, broken) = ("", "");
+        await using var pair = await UpstreamPair.StartAsync(before: async upstream =>
+        {
+            experiment = (string)
+                (await upstream.OkAsync("POST", "experiments/create", new { name = "e" }))["experiment_id"]!;
+            broken = (string)
+                (await upstream.OkAsync("POST", "runs/create", new { experiment_id = experiment, start_time = 1 }))[
+                    "run"
+                ]!["info"]!["run_id"]!;
+            await upstream.OkAsync(
+                "POST",
+                "runs/log-metric",
+                new
+                {
+                    run_id = broken,
+                    key = "loss",
+                    value = 1,
+                    timestamp = 1,
+                }
+            );
+            // The newest come first: the one that cannot be read lies on the second page.
+            for (var i = 0; i < 200; i++)
+            {
+                await upstream.OkAsync(
+                    "POST",
+                    "runs/create",
+                    new { experiment_id = experiment, start_time = 1_000 + i }
+                );
+            }
+        });
+        pair.Decide = arrived =>
+            arrived.Target.Contains("get-history", StringComparison.Ordinal) ? Fate.Broken : Fate.Served;
+        var tracking = pair.Gateway.Database.Get<TrackingAdoption>();
+        Assert.Null(await tracking.SweepAsync(Token));
+        pair.Arrived.Clear();
+
+        Assert.Null(await tracking.SweepAsync(Token));
+        Assert.Single(
+            pair.Arrived,
+            arrived =>
+                arrived.Target.EndsWith("runs/search", StringComparison.Ordinal)
+                && arrived.Body.Contains($"\"{experiment}\"", StringComparison.Ordinal)
+        );
+        Assert.DoesNotContain(
+            pair.Arrived,
+            arrived => arrived.Target.Contains("get-history", StringComparison.Ordinal)
+        );
+
+        // Its time comes, twice: it still cannot be read, then it can.
+        await WaitedAsync(pair);
+        pair.Arrived.Clear();
+        Assert.Null(await tracking.SweepAsync(Token));
+        Assert.Contains(pair.Arrived, arrived => arrived.Target.Contains("get-history", StringComparison.Ordinal));
+        pair.Decide = _ => Fate.Served;
+        Assert.Null(await tracking.SweepAsync(Token));
+        Assert.False(await HasRunAsync(pair, broken));
+        await WaitedAsync(pair);
+        Assert.Null(await tracking.SweepAsync(Token));
+        Assert.True(await HasRunAsync(pair, broken));
+        await using var db = pair.Gateway.Database.Read();
+        Assert.False(await db.Set<UpstreamProgressRow>().AnyAsync(row => row.Name == $"run:{broken}", Token));
     }
 
     [Fact]
@@ -323,6 +489,30 @@ public sealed class UpstreamBlindSpotTests
         var headers = Assert.Single(pair.Arrived).Headers;
         Assert.DoesNotContain(headers, header => header.Value.Contains("canary", StringComparison.OrdinalIgnoreCase));
         Assert.DoesNotContain(headers.Keys, name => name is "Upgrade" or "X-Canary" or "X-Actor");
+    }
+
+    private static Task WaitedAsync(UpstreamPair pair) =>
+        pair.Gateway.Database.Writer.WriteAsync<Unit>(
+            async (session, token) =>
+            {
+                (
+                    await session.Db.Set<UpstreamProgressRow>().SingleAsync(row => row.Name.StartsWith("run:"), token)
+                ).UpdatedMs -= (long)TrackingAdoption.SkippedFor.TotalMilliseconds;
+                return default(Unit);
+            },
+            Token
+        );
+
+    private static async Task<bool> HasExperimentAsync(UpstreamPair pair, string name)
+    {
+        await using var db = pair.Gateway.Database.Read();
+        return await db.Set<ExperimentRow>().AnyAsync(row => row.Name == name, Token);
+    }
+
+    private static async Task<bool> HasRunAsync(UpstreamPair pair, string run)
+    {
+        await using var db = pair.Gateway.Database.Read();
+        return await db.Set<RunRow>().AnyAsync(row => row.RunId == run, Token);
     }
 
     private static object Tag(string name, string key, string value) =>
