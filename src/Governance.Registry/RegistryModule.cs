@@ -83,6 +83,7 @@ public static class RegistryModule
         services.TryAddSingleton<DriftDetector>();
         services.TryAddSingleton<FileCheck>();
         services.TryAddSingleton<Latecomers>();
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, FoldNames>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, MirrorPump>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, UpstreamSweeps>());
         services.TryAddSingleton<RegistryPorts>();

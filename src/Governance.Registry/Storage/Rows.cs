@@ -141,13 +141,19 @@ internal sealed class ModelNameRow
     public string Name
     {
         get => _name;
-        set => (_name, FoldedName) = (value, RegistryNames.Key(value));
+        set
+        {
+            _name = value;
+            Fold();
+        }
     }
 
-    /// <summary>What two names that differ in letter case alone have in common.</summary>
+    /// <summary>What two names that differ in letter case alone have in common; empty until <see cref="FoldNames"/> saw an old one.</summary>
     public string FoldedName { get; private set; } = "";
     public Guid ModelId { get; set; }
     public int NextVersion { get; set; } = 1;
+
+    public void Fold() => FoldedName = RegistryNames.Key(_name);
 }
 
 internal sealed class VersionRow
@@ -266,7 +272,7 @@ internal sealed class WebhookRow
     /// <summary>Attempts since the last one that the receiver took; they decide how long the next one waits.</summary>
     public int Failures { get; set; }
 
-    /// <summary>No attempt before then.</summary>
+    /// <summary>No attempt before then, of whatever message.</summary>
     public long RetryMs { get; set; }
 }
 
@@ -277,6 +283,9 @@ internal sealed class WebhookDeliveryRow
     public string WebhookId { get; set; } = "";
     public string EventKey { get; set; } = "";
     public string Body { get; set; } = "";
+
+    /// <summary>Bytes of the body.</summary>
+    public int Size { get; set; }
     public long CreatedMs { get; set; }
 }
 

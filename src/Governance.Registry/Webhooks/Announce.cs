@@ -1,7 +1,7 @@
 using System.Globalization;
+using System.Text;
 using System.Text.Json.Nodes;
 using Governance.Platform.Database;
-using Governance.Platform.Jobs;
 using Governance.Registry.Engine;
 using Governance.Registry.Storage;
 using Governance.Registry.Versions;
@@ -14,6 +14,9 @@ internal static class Announce
 {
     /// <summary>Most messages that wait for one receiver; what comes after is logged as undelivered.</summary>
     public const int MaxWaiting = 10_000;
+
+    /// <summary>Most bytes of them.</summary>
+    public const long MaxWaitingBytes = 32 << 20;
 
     private sealed record Listener(string Id, string Events);
 
@@ -54,7 +57,9 @@ internal static class Announce
             var webhook in webhooks.Where(webhook => webhook.Events.Contains($"|{told.Key}|", StringComparison.Ordinal))
         )
         {
-            if (await IsFullAsync(session, webhook.Id, cancellationToken))
+            var body = Body(told, session.Now, data);
+            var size = Encoding.UTF8.GetByteCount(body);
+            if (await IsFullAsync(session, webhook.Id, size, cancellationToken))
             {
                 await DeliverWebhook.LogEndAsync(session, webhook.Id, told.Key, "", "full", null, cancellationToken);
                 continue;
@@ -65,14 +70,12 @@ internal static class Announce
                 Id = Guid.CreateVersion7(session.Now).ToString("D"),
                 WebhookId = webhook.Id,
                 EventKey = told.Key,
-                Body = Body(told, session.Now, data),
+                Body = body,
+                Size = size,
                 CreatedMs = session.Now.ToUnixTimeMilliseconds(),
             };
             session.Db.Add(delivery);
-            await session.EnqueueAsync(
-                new JobRequest(DeliverWebhook.JobKind, delivery.Id, delivery.Id) { Outbound = true },
-                cancellationToken
-            );
+            await session.EnqueueAsync(DeliverWebhook.Request(webhook.Id), cancellationToken);
         }
 
         await session.Db.SaveChangesAsync(cancellationToken);
@@ -81,11 +84,18 @@ internal static class Announce
     private static async Task<bool> IsFullAsync(
         WriteSession session,
         string webhookId,
+        int size,
         CancellationToken cancellationToken
-    ) =>
-        await session
+    )
+    {
+        var waiting = await session
             .Db.Set<WebhookDeliveryRow>()
-            .CountAsync(delivery => delivery.WebhookId == webhookId, cancellationToken) >= MaxWaiting;
+            .Where(delivery => delivery.WebhookId == webhookId)
+            .GroupBy(_ => 1)
+            .Select(all => new { Count = all.Count(), Bytes = all.Sum(delivery => (long)delivery.Size) })
+            .SingleOrDefaultAsync(cancellationToken);
+        return waiting is not null && (waiting.Count >= MaxWaiting || waiting.Bytes + size > MaxWaitingBytes);
+    }
 
     /// <summary>A delivery's body as MLflow sends it: lower-case names, an ISO 8601 time and the data of the event.</summary>
     public static string Body(WebhookEvent told, DateTimeOffset at, JsonObject data) =>

@@ -120,9 +120,9 @@ internal static class WebhookRoutes
                 (row.Name, row.Url, row.Events) = (name ?? row.Name, url ?? row.Url, events ?? row.Events);
                 (row.Description, row.Disabled) = (description ?? row.Description, disabled ?? row.Disabled);
                 row.WrappedSecret = Wrap(call, row.Id, secret) ?? row.WrappedSecret;
-                // Whoever mends a webhook need not wait for its next turn.
                 (row.RetryMs, row.Failures) = (0, 0);
                 row.UpdatedMs = session.Now.ToUnixTimeMilliseconds();
+                await DeliverWebhook.HurryAsync(session, row.Id, call.Token);
                 await LogAsync(call, session, "registry.webhook_updated", row);
                 return row;
             }
@@ -139,6 +139,7 @@ internal static class WebhookRoutes
             }
 
             session.Db.Remove(found.Value);
+            await DeliverWebhook.HurryAsync(session, found.Value.Id, call.Token);
             await LogAsync(call, session, "registry.webhook_deleted", found.Value);
             return new JsonObject();
         });

@@ -76,6 +76,41 @@ public sealed class MigrationTests : IDisposable
     }
 
     [Fact]
+    public async Task Names_that_the_database_cannot_fold_are_left_to_the_start_and_messages_get_their_size_and_one_job()
+    {
+        var token = TestContext.Current.CancellationToken;
+        await using var opened = Open("names");
+        var db = opened.Db;
+        await db.GetService<IMigrator>().MigrateAsync("IndexNamesAndVersions", token);
+        await db.Database.ExecuteSqlRawAsync(
+            """
+            INSERT INTO registry_model_names ("Name", "FoldedName", "ModelId", "NextVersion")
+            VALUES ('plain', 'PLAIN', '11111111-1111-1111-1111-111111111111', 1),
+                   ('modèle', 'MODèLE', '22222222-2222-2222-2222-222222222222', 1);
+            INSERT INTO registry_webhook_deliveries ("Id", "WebhookId", "EventKey", "Body", "CreatedMs") VALUES ('d', 'w', 'e', 'é', 1);
+            INSERT INTO platform_job
+                ("Id", "Kind", "Key", "Outbound", "Payload", "State", "Attempts", "Crashes", "DueAt", "CreatedAt")
+            VALUES ('33333333-3333-3333-3333-333333333333', 'registry.deliver_webhook', 'd', true, 'd', 0, 0, 0, 1, 1),
+                   ('44444444-4444-4444-4444-444444444444', 'test.other', 'd', false, 'd', 0, 0, 0, 1, 1);
+            """,
+            token
+        );
+
+        await Schema.MigrateSqliteAsync(db, token);
+
+        var names = db.Database.SqlQueryRaw<string>(
+            """SELECT "Name" || ' ' || "FoldedName" AS "Value" FROM registry_model_names ORDER BY 1"""
+        );
+        Assert.Equal(["modèle ", "plain PLAIN"], await names.ToListAsync(token));
+        var sizes = db.Database.SqlQueryRaw<int>("""SELECT "Size" AS "Value" FROM registry_webhook_deliveries""");
+        Assert.Equal([2], await sizes.ToListAsync(token));
+        var jobs = db.Database.SqlQueryRaw<string>(
+            """SELECT "Kind" || ' ' || "Key" || ' ' || "Payload" AS "Value" FROM platform_job ORDER BY 1"""
+        );
+        Assert.Equal(["registry.deliver_webhook w w", "test.other d d"], await jobs.ToListAsync(token));
+    }
+
+    [Fact]
     public async Task An_empty_database_gets_every_migration()
     {
         await using var opened = Open("new");

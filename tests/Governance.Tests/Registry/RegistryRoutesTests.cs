@@ -1,7 +1,11 @@
 using Governance.Kernel;
 using Governance.Platform.Logging;
 using Governance.Registry.Contracts;
+using Governance.Registry.Engine;
 using Governance.Registry.Storage;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 
 namespace Governance.Tests.Registry;
 
@@ -480,6 +484,38 @@ public sealed class RegistryRoutesTests
         Assert.Equal([400, 400, 400], [live.Status, former.Status, renamed.Status]);
         Assert.Contains("letter case", (string?)live.Body["message"], StringComparison.Ordinal);
         await host.OkAsync("POST", "registered-models/rename", new { name = "free", new_name = "FREE" });
+    }
+
+    [Fact]
+    public async Task Names_that_a_migration_could_not_fold_are_folded_at_a_start()
+    {
+        await using var host = await RegistryHost.StartAsync();
+        await host.OkAsync("POST", "registered-models/create", new { name = "Modèle" });
+        await host.Database.Writer.WriteAsync<Unit>(
+            async (session, token) =>
+            {
+                session.Db.AddRange(Enumerable.Range(0, 501).Select(i => new ModelNameRow { Name = $"é{i}" }));
+                await session.Db.SaveChangesAsync(token);
+                await session
+                    .Db.Set<ModelNameRow>()
+                    .ExecuteUpdateAsync(names => names.SetProperty(row => row.FoldedName, ""), token);
+                return default(Unit);
+            },
+            TestContext.Current.CancellationToken
+        );
+
+        await host
+            .Database.Services.GetServices<IHostedService>()
+            .OfType<FoldNames>()
+            .Single()
+            .StartAsync(TestContext.Current.CancellationToken);
+
+        Assert.Equal(400, (await host.SendAsync("POST", "registered-models/create", new { name = "MODÈLE" })).Status);
+        await using var db = host.Database.Read();
+        Assert.Equal(
+            502,
+            db.Set<ModelNameRow>().AsEnumerable().Count(row => row.FoldedName == RegistryNames.Key(row.Name))
+        );
     }
 
     [Theory]

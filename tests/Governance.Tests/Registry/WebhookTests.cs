@@ -204,13 +204,19 @@ public sealed class WebhookTests
         await using var host = await StartAsync(receiver, startJobs: true);
         await host.OkAsync("POST", "webhooks", Body(receiver.Url), Admin);
 
-        await host.VersionAsync("m");
-        for (var i = 0; i < 300 && host.Database.Log.Entries.All(e => e.Kind != "registry.webhook_delivered"); i++)
+        var path = await host.VersionAsync("m");
+        await host.RegisterAsync("m", $"mlflow-artifacts:/{path}", null);
+        await host.RegisterAsync("m", $"mlflow-artifacts:/{path}", null);
+        for (
+            var i = 0;
+            i < 300 && host.Database.Log.Entries.Count(e => e.Kind == "registry.webhook_delivered") < 3;
+            i++
+        )
         {
             await Task.Delay(100, TestContext.Current.CancellationToken);
         }
 
-        Assert.Single(receiver.Got);
+        Assert.Equal(3, receiver.Got.Count);
     }
 
     [Fact]
@@ -305,8 +311,8 @@ public sealed class WebhookTests
         }
 
         var shown = (await host.OkAsync("GET", $"webhooks/{made["webhook"]!["webhook_id"]}", actor: Admin))["webhook"]!;
-        await ChangeAsync(host, (_, delivery) => delivery!.CreatedMs -= 24 * 3_600_000);
-        await DeliverAsync(host);
+        await ChangeAsync(host, (_, deliveries) => deliveries.Single().CreatedMs -= 24 * 3_600_000);
+        await Assert.ThrowsAsync<JobPostponedException>(() => DeliverAsync(host));
 
         Assert.Equal(
             ("answer", 503, 20, 1),
@@ -323,6 +329,110 @@ public sealed class WebhookTests
         Assert.Equal(("answer", 503), ((string?)end.Details["reason"], (int?)end.Details["status"]));
         await using var after = host.Database.Read();
         Assert.Empty(after.Set<WebhookDeliveryRow>());
+    }
+
+    [Fact]
+    public async Task A_receiver_that_answered_nothing_for_a_day_is_asked_once_and_not_for_each_message_that_waited()
+    {
+        await using var receiver = await Receiver.StartAsync();
+        await using var host = await StartAsync(receiver);
+        await host.OkAsync("POST", "webhooks", Body(receiver.Url), Admin);
+        await host.VersionAsync("m");
+        await host.VersionAsync("n");
+        receiver.Status = 503;
+        await Assert.ThrowsAsync<JobPostponedException>(() => DeliverAsync(host));
+        await ChangeAsync(
+            host,
+            (webhook, deliveries) =>
+            {
+                (webhook.RetryMs, webhook.Failures) = (0, 20);
+                deliveries.ForEach(delivery => delivery.CreatedMs -= 24 * 3_600_000);
+            }
+        );
+
+        await Assert.ThrowsAsync<JobPostponedException>(() => DeliverAsync(host));
+        await host.VersionAsync("new");
+        var waits = await Assert.ThrowsAsync<JobPostponedException>(() => DeliverAsync(host));
+
+        Assert.Equal(2, receiver.Got.Count);
+        Assert.InRange(waits.Wait, TimeSpan.FromMinutes(59), TimeSpan.FromMinutes(60));
+        Assert.Equal(
+            [("answer", 503), ("answer", 503)],
+            host.Database.Log.Entries.Where(e => e.Kind == "registry.webhook_undelivered")
+                .Select(e => ((string?)e.Details["reason"], (int?)e.Details["status"]))
+        );
+
+        receiver.Status = 200;
+        await ChangeAsync(host, (webhook, _) => webhook.RetryMs = 0);
+        await DeliverAsync(host);
+        await using var db = host.Database.Read();
+        var after = db.Set<WebhookRow>().Single();
+        Assert.Equal((3, 0, 0L), (receiver.Got.Count, after.Failures, after.RetryMs));
+    }
+
+    [Fact]
+    public async Task All_that_waits_for_a_webhook_is_one_job()
+    {
+        await using var receiver = await Receiver.StartAsync();
+        await using var host = await StartAsync(receiver);
+        await host.OkAsync("POST", "webhooks", Body(receiver.Url), Admin);
+
+        await host.VersionAsync("m");
+        await host.VersionAsync("n");
+
+        await using var db = host.Database.Read();
+        Assert.Equal(2, db.Set<WebhookDeliveryRow>().Count());
+        Assert.Single(db.Set<JobRow>(), job => job.Kind == DeliverWebhook.JobKind);
+    }
+
+    [Fact]
+    public async Task A_message_that_its_receiver_chokes_on_does_not_keep_the_others_back()
+    {
+        await using var receiver = await Receiver.StartAsync();
+        await using var host = await StartAsync(receiver);
+        await host.OkAsync("POST", "webhooks", Body(receiver.Url), Admin);
+        receiver.Chokes = body => body.Contains("\"m\"", StringComparison.Ordinal);
+        await host.VersionAsync("m");
+        await Task.Delay(2, TestContext.Current.CancellationToken);
+        await host.VersionAsync("n");
+
+        await Assert.ThrowsAsync<JobPostponedException>(() => DeliverAsync(host));
+        await ChangeAsync(host, (webhook, _) => webhook.RetryMs = 0);
+        await Assert.ThrowsAsync<JobPostponedException>(() => DeliverAsync(host));
+
+        var delivered = Assert.Single(host.Database.Log.Entries, e => e.Kind == "registry.webhook_delivered");
+        await using var db = host.Database.Read();
+        Assert.NotEqual((string?)delivered.Details["delivery"], db.Set<WebhookDeliveryRow>().Single().Id);
+    }
+
+    [Theory]
+    [InlineData(true, "withdrawn")]
+    [InlineData(false, "failed")]
+    public async Task A_job_of_a_webhook_that_is_gone_or_that_was_given_up_says_so_of_the_message(
+        bool gone,
+        string reason
+    )
+    {
+        await using var receiver = await Receiver.StartAsync();
+        await using var host = await StartAsync(receiver);
+        var made = await host.OkAsync("POST", "webhooks", Body(receiver.Url), Admin);
+        var id = (string)made["webhook"]!["webhook_id"]!;
+        await host.VersionAsync("m");
+        await host.VersionAsync("n");
+        if (gone)
+        {
+            await host.OkAsync("DELETE", $"webhooks/{id}", actor: Admin);
+            await Handler(host).RunAsync(id, TestContext.Current.CancellationToken);
+        }
+        else
+        {
+            await Handler(host).GiveUpAsync(id, "it failed 5 times", TestContext.Current.CancellationToken);
+        }
+
+        var ends = host.Database.Log.Entries.Where(e => e.Kind == "registry.webhook_undelivered").ToList();
+        Assert.Equal(gone ? 2 : 1, ends.Count);
+        Assert.All(ends, end => Assert.Equal(reason, (string?)end.Details["reason"]));
+        Assert.Empty(receiver.Got);
     }
 
     [Fact]
@@ -345,8 +455,15 @@ public sealed class WebhookTests
         Assert.Contains(host.Database.Log.Entries, e => e.Kind == "registry.webhook_delivered");
     }
 
-    [Fact]
-    public async Task Messages_beyond_what_may_wait_for_a_receiver_are_logged_as_undelivered()
+    [Theory]
+    [InlineData(Announce.MaxWaiting, 0, true)]
+    [InlineData(1, (int)Announce.MaxWaitingBytes, true)]
+    [InlineData(Announce.MaxWaiting - 1, 1, false)]
+    public async Task Messages_beyond_what_may_wait_for_a_receiver_are_logged_as_undelivered(
+        int messages,
+        int size,
+        bool full
+    )
     {
         await using var receiver = await Receiver.StartAsync();
         await using var host = await StartAsync(receiver);
@@ -356,10 +473,16 @@ public sealed class WebhookTests
             (session, _) =>
             {
                 var webhook = session.Db.Set<WebhookRow>().Single();
+                session.Db.RemoveRange(session.Db.Set<WebhookDeliveryRow>());
                 session.Db.AddRange(
                     Enumerable
-                        .Range(1, Announce.MaxWaiting)
-                        .Select(i => new WebhookDeliveryRow { Id = $"{i}", WebhookId = webhook.Id })
+                        .Range(1, messages)
+                        .Select(i => new WebhookDeliveryRow
+                        {
+                            Id = $"{i}",
+                            WebhookId = webhook.Id,
+                            Size = size,
+                        })
                 );
                 return Task.FromResult<Result<Unit>>(default(Unit));
             },
@@ -368,8 +491,17 @@ public sealed class WebhookTests
 
         await host.RegisterAsync("m", $"mlflow-artifacts:/{path}", null);
 
-        var end = Assert.Single(host.Database.Log.Entries, e => e.Kind == "registry.webhook_undelivered");
-        Assert.Equal("full", (string?)end.Details["reason"]);
+        Assert.Equal(
+            full ? ["full"] : [],
+            host.Database.Log.Entries.Where(e => e.Kind == "registry.webhook_undelivered")
+                .Select(end => (string?)end.Details["reason"])
+        );
+        await using var db = host.Database.Read();
+        Assert.Equal(full ? messages : messages + 1, db.Set<WebhookDeliveryRow>().Count());
+        Assert.Equal(
+            full ? [] : [true],
+            db.Set<WebhookDeliveryRow>().Where(row => row.Body != "").Select(row => row.Size > 100)
+        );
     }
 
     [Fact]
@@ -383,7 +515,22 @@ public sealed class WebhookTests
         await Assert.ThrowsAsync<JobPostponedException>(() => DeliverAsync(host));
         receiver.Status = 200;
 
+        var later = DateTimeOffset.UtcNow.AddHours(1);
+        await host.Database.Writer.WriteAsync<Unit>(
+            (session, _) =>
+            {
+                session.Db.Set<JobRow>().Single(job => job.Kind == DeliverWebhook.JobKind).DueAt = later;
+                return Task.FromResult<Result<Unit>>(default(Unit));
+            },
+            TestContext.Current.CancellationToken
+        );
+
         await host.OkAsync("PATCH", $"webhooks/{made["webhook"]!["webhook_id"]}", """{"name":"mended"}""", Admin);
+        await using (var db = host.Database.Read())
+        {
+            Assert.True(db.Set<JobRow>().Single(job => job.Kind == DeliverWebhook.JobKind).DueAt < later);
+        }
+
         await DeliverAsync(host);
 
         Assert.Equal(2, receiver.Got.Count);
@@ -525,25 +672,32 @@ public sealed class WebhookTests
 
     private static async Task DeliverAsync(RegistryHost host)
     {
-        List<string> waiting;
-        await using (var db = host.Database.Read())
+        while (true)
         {
-            waiting = [.. db.Set<WebhookDeliveryRow>().OrderBy(row => row.Id).Select(row => row.Id)];
-            var jobs = db.Set<JobRow>().Where(job => job.Kind == DeliverWebhook.JobKind).Select(job => job.Payload);
-            Assert.Empty(waiting.Except(jobs));
-        }
+            string? webhook;
+            await using (var db = host.Database.Read())
+            {
+                webhook = db.Set<WebhookDeliveryRow>().OrderBy(row => row.Id).FirstOrDefault()?.WebhookId;
+                if (webhook is null)
+                {
+                    return;
+                }
 
-        foreach (var id in waiting)
-        {
-            await Handler(host).RunAsync(id, TestContext.Current.CancellationToken);
+                Assert.Contains(
+                    webhook,
+                    db.Set<JobRow>().Where(job => job.Kind == DeliverWebhook.JobKind).Select(job => job.Payload)
+                );
+            }
+
+            await Handler(host).RunAsync(webhook, TestContext.Current.CancellationToken);
         }
     }
 
-    private static Task ChangeAsync(RegistryHost host, Action<WebhookRow, WebhookDeliveryRow?> change) =>
+    private static Task ChangeAsync(RegistryHost host, Action<WebhookRow, List<WebhookDeliveryRow>> change) =>
         host.Database.Writer.WriteAsync<Unit>(
             (session, _) =>
             {
-                change(session.Db.Set<WebhookRow>().Single(), session.Db.Set<WebhookDeliveryRow>().SingleOrDefault());
+                change(session.Db.Set<WebhookRow>().Single(), [.. session.Db.Set<WebhookDeliveryRow>()]);
                 return Task.FromResult<Result<Unit>>(default(Unit));
             },
             TestContext.Current.CancellationToken
@@ -586,6 +740,9 @@ internal sealed class Receiver : IAsyncDisposable
     public int Status { get; set; } = 200;
 
     public string? Location { get; set; }
+
+    /// <summary>Bodies that are answered 500.</summary>
+    public Predicate<string> Chokes { get; set; } = _ => false;
 
     /// <summary>TCP connections, whether or not TLS came about.</summary>
     public int Connections => Volatile.Read(ref _connections);
@@ -644,7 +801,7 @@ internal sealed class Receiver : IAsyncDisposable
                     body
                 )
             );
-            context.Response.StatusCode = Status;
+            context.Response.StatusCode = Chokes(body) ? 500 : Status;
             if (Location is not null)
             {
                 context.Response.Headers.Location = Location;

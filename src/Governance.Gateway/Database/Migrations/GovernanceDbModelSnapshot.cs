@@ -2280,13 +2280,16 @@ namespace Governance.Gateway.Database.Migrations
                         .IsRequired()
                         .HasColumnType("TEXT");
 
+                    b.Property<int>("Size")
+                        .HasColumnType("INTEGER");
+
                     b.Property<string>("WebhookId")
                         .IsRequired()
                         .HasColumnType("TEXT");
 
                     b.HasKey("Id");
 
-                    b.HasIndex("WebhookId");
+                    b.HasIndex("WebhookId", "Id", "Size");
 
                     b.ToTable("registry_webhook_deliveries", (string)null);
                 });

@@ -2546,6 +2546,9 @@ namespace Governance.Gateway.Database.PostgreSql.Migrations
                         .HasColumnType("text")
                         .UseCollation("C");
 
+                    b.Property<int>("Size")
+                        .HasColumnType("integer");
+
                     b.Property<string>("WebhookId")
                         .IsRequired()
                         .HasColumnType("text")
@@ -2553,7 +2556,7 @@ namespace Governance.Gateway.Database.PostgreSql.Migrations
 
                     b.HasKey("Id");
 
-                    b.HasIndex("WebhookId");
+                    b.HasIndex("WebhookId", "Id", "Size");
 
                     b.ToTable("registry_webhook_deliveries", (string)null);
                 });
