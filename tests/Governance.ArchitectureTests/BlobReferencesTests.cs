@@ -9,7 +9,7 @@ public class BlobReferencesTests
     public void Every_module_that_attaches_blobs_says_which_ones_it_refers_to()
     {
         var attaching = Directory
-            .EnumerateDirectories(Path.Combine(Root(), "src"))
+            .EnumerateDirectories(Path.Combine(RankTests.Root(), "src"))
             .Where(project => Path.GetFileName(project) != "Governance.Platform")
             .Where(project =>
                 Directory
@@ -28,16 +28,5 @@ public class BlobReferencesTests
                     type => type.GetInterface("IBlobReferences") is not null
                 )
         );
-    }
-
-    private static string Root()
-    {
-        var directory = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(directory!.FullName, "Governance.sln")))
-        {
-            directory = directory.Parent;
-        }
-
-        return directory.FullName;
     }
 }
