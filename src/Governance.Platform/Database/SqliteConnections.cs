@@ -1,5 +1,6 @@
 using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 
 namespace Governance.Platform.Database;
@@ -49,6 +50,8 @@ internal sealed class SqliteConnections(PlatformOptions options, IServiceProvide
         new DbContextOptionsBuilder<GovernanceDb>()
             .UseSqlite(connection, owned, Migrations)
             .AddInterceptors(PreparedCommands.Instance)
+            // The host runs all migrations in one transaction of its own, with foreign keys off around it.
+            .ConfigureWarnings(warnings => warnings.Ignore(RelationalEventId.NonTransactionalMigrationOperationWarning))
             .Composed(services)
             .Options;
 

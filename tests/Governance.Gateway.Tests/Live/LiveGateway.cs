@@ -52,6 +52,9 @@ public sealed class LiveGateway : IAsyncLifetime
     /// <summary>Further settings, or others than those of the tests.</summary>
     public IReadOnlyDictionary<string, string?> Settings { get; init; } = new Dictionary<string, string?>();
 
+    /// <summary>Adds what a test watches with.</summary>
+    public Action<IServiceCollection> Add { get; init; } = _ => { };
+
     /// <summary>The port to listen on; a free one unless somebody else has to know it before.</summary>
     public int Port { get; init; } = FreePort();
 
@@ -133,7 +136,16 @@ public sealed class LiveGateway : IAsyncLifetime
         settings["Governance:Database:Provider"] = database.Provider;
         settings["Governance:Database:ConnectionString"] = database.ConnectionString;
         database.Rehearse = Rehearse;
-        _app = await GatewayHost.BuildAsync([], demo: false, settings, services => services.AddSingleton(database));
+        _app = await GatewayHost.BuildAsync(
+            [],
+            demo: false,
+            settings,
+            services =>
+            {
+                services.AddSingleton(database);
+                Add(services);
+            }
+        );
         await _app.StartAsync();
         if (_first is null && Accounts)
         {
