@@ -68,6 +68,12 @@ public static class Dialect
         return last;
     }
 
+    /// <summary>By key: of those that wait there may be very many, and the plus keeps SQLite from looking through them.</summary>
+    internal const string WaitingOnSqlite = """
+        SELECT "Kind", "Key" FROM platform_job
+        WHERE "Key" IN (SELECT value FROM json_each(@0)) AND +"State" = 0
+        """;
+
     /// <summary>Kinds and keys of the waiting jobs with one of these keys, kept from being claimed before this unit has ended.</summary>
     internal static Task<List<(string Kind, string Key)>> WaitingAsync(
         this GovernanceDb db,
@@ -81,12 +87,8 @@ public static class Dialect
                 row => (row.GetString(0), row.GetString(1)),
                 cancellationToken
             )
-            : // By key: of those that wait there may be very many, and the plus keeps SQLite from looking through them.
-            db.ReadAsync(
-                """
-                SELECT "Kind", "Key" FROM platform_job
-                WHERE "Key" IN (SELECT value FROM json_each(@0)) AND +"State" = 0
-                """,
+            : db.ReadAsync(
+                WaitingOnSqlite,
                 [JsonSerializer.Serialize(keys)],
                 row => (row.GetString(0), row.GetString(1)),
                 cancellationToken

@@ -43,6 +43,66 @@ public class WriterTests
     }
 
     [Fact]
+    public async Task A_job_of_another_kind_or_one_that_runs_or_is_dead_absorbs_nothing()
+    {
+        await using var database = await TestDatabase.StartAsync();
+        await database.Writer.WriteAsync<Unit>(
+            async (session, token) =>
+            {
+                await session.EnqueueAsync(new JobRequest("test.other", "same", ""), token);
+                await session.EnqueueAsync(new JobRequest("test.runs", "same", ""), token);
+                await session.EnqueueAsync(new JobRequest("test.dead", "same", ""), token);
+                var jobs = session.Db.Set<JobRow>();
+                (await jobs.SingleAsync(job => job.Kind == "test.runs", token)).State = JobState.Running;
+                (await jobs.SingleAsync(job => job.Kind == "test.dead", token)).State = JobState.Dead;
+                return default(Unit);
+            },
+            Now
+        );
+
+        await database.Writer.WriteAsync<Unit>(
+            async (session, token) =>
+            {
+                await session.EnqueueAsync(
+                    [
+                        new JobRequest("test.other", "same", ""),
+                        new JobRequest("test.runs", "same", ""),
+                        new JobRequest("test.dead", "same", ""),
+                        new JobRequest("test.new", "same", ""),
+                    ],
+                    token
+                );
+                return default(Unit);
+            },
+            Now
+        );
+
+        await using var db = database.Read();
+        Assert.Equal(
+            ["test.dead", "test.dead", "test.new", "test.other", "test.runs", "test.runs"],
+            await db.Set<JobRow>().Select(job => job.Kind).OrderBy(kind => kind).ToListAsync(Now)
+        );
+    }
+
+    [Fact]
+    public async Task Waiting_jobs_are_looked_up_by_their_key_however_many_wait()
+    {
+        Assert.SkipWhen(TestServer.IsPostgreSql, "SQLite's plan");
+        await using var database = await TestDatabase.StartAsync();
+        await using var db = database.Read();
+        await db.Database.ExecuteSqlRawAsync("ANALYZE", Now);
+
+        var plan = await db.ReadAsync(
+            $"EXPLAIN QUERY PLAN {Dialect.WaitingOnSqlite}",
+            ["[\"a\"]"],
+            row => row.GetString(3),
+            Now
+        );
+
+        Assert.Contains(plan, step => step.Contains("IX_platform_job_Key", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task Many_concurrent_writers_all_commit()
     {
         await using var database = await TestDatabase.StartAsync();

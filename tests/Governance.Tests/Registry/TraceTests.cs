@@ -165,6 +165,39 @@ public sealed class TraceTests
     }
 
     [Fact]
+    public async Task An_assessment_that_several_override_counts_again_when_none_of_them_is_left()
+    {
+        await using var host = await RegistryHost.StartAsync();
+        var (experiment, _) = await host.RunAsync("e");
+        await PutAsync(host, experiment);
+        var first = await AssessAsync(
+            host,
+            """{"assessment_name":"x","source":{"source_type":"HUMAN"},"feedback":{"value":1}}"""
+        );
+        var (one, other) = (await OverrideAsync(), await OverrideAsync());
+
+        await host.OkAsync("DELETE", Path(one), "{}");
+        var between = await host.OkAsync("GET", Path(first));
+        await host.OkAsync("DELETE", Path(other), "{}");
+        var after = await host.OkAsync("GET", Path(first));
+
+        Assert.Equal((false, true), ((bool)between["assessment"]!["valid"]!, (bool)after["assessment"]!["valid"]!));
+
+        Task<JsonNode> OverrideAsync() =>
+            AssessAsync(
+                host,
+                $$"""
+                {"assessment_name":"x","source":{"source_type":"HUMAN"},"feedback":{"value":2},"overrides":"{{first[
+                    "assessment_id"
+                ]}}"}
+                """
+            );
+
+        static string Path(JsonNode assessment) =>
+            $"../../3.0/mlflow/traces/{Id}/assessments/{assessment["assessment_id"]}";
+    }
+
+    [Fact]
     public async Task Changes_do_not_make_an_assessment_grow_without_end()
     {
         await using var host = await RegistryHost.StartAsync();
