@@ -8,6 +8,7 @@ using GraphQL.Types;
 using GraphQL.Validation;
 using GraphQLParser.AST;
 using GraphQLParser.Exceptions;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 
 namespace Governance.Gateway.GraphQl;
@@ -41,11 +42,12 @@ internal sealed partial class GraphQlExecution(
     public async Task<ExecutionResult> RunAsync(
         GraphQlRequest request,
         Actor actor,
-        IServiceProvider services,
+        HttpContext http,
         CancellationToken cancellationToken
     )
     {
         var began = EvenAnswer.Now;
+        var services = http.RequestServices;
         await Caller.Of(services).IdentifyAsync(actor, cancellationToken);
         var cached = cache.Find(request.Query);
         GraphQLDocument document;
@@ -97,7 +99,7 @@ internal sealed partial class GraphQlExecution(
 
         if (result.Errors?.Count > 0 || IsMissingSomething(result))
         {
-            await EvenAnswer.HoldAsync(began);
+            await EvenAnswer.HoldAsync(http, began);
         }
 
         return Capped(result);

@@ -20,6 +20,9 @@ internal sealed class RequestBudget(LimitOptions limits, IWriter writer, Address
         "gateway.rate_limited",
         "You asked for more than a caller may in a minute; wait as long as Retry-After says."
     );
+
+    // Holding an answer until a whole step has passed watches the clock for up to 2 ms.
+    private const int AbsentCost = 20;
     private readonly PartitionedRateLimiter<string> _callers = Buckets(limits.PointsPerMinute);
     private readonly PartitionedRateLimiter<string> _addresses = Buckets(limits.AnonymousPointsPerMinute);
 
@@ -46,6 +49,11 @@ internal sealed class RequestBudget(LimitOptions limits, IWriter writer, Address
         }
 
         await next(context);
+        if (!anonymous && (context.Response.StatusCode == StatusCodes.Status404NotFound || EvenAnswer.WasHeld(context)))
+        {
+            // Paid afterwards, for only then it is known; who has not so much left is refused soon all the same.
+            using var _ = _callers.AttemptAcquire(actor.Id, AbsentCost);
+        }
     }
 
     public void Dispose()

@@ -25,14 +25,26 @@ public static class EvenAnswer
     {
         ArgumentNullException.ThrowIfNull(context);
         context.Response.OnStarting(() =>
-            context.Response.StatusCode == StatusCodes.Status404NotFound ? HoldAsync(began) : Task.CompletedTask
+            context.Response.StatusCode == StatusCodes.Status404NotFound
+                ? HoldAsync(context, began)
+                : Task.CompletedTask
         );
     }
 
-    /// <summary>Waits for the next whole step.</summary>
-    /// <param name="began">When the request came, by <see cref="Now"/>.</param>
-    public static async Task HoldAsync(long began)
+    /// <summary>Whether the answer to this request was held. That costs more than most answers and is worth counting.</summary>
+    public static bool WasHeld(HttpContext context)
     {
+        ArgumentNullException.ThrowIfNull(context);
+        return context.Items.ContainsKey(typeof(EvenAnswer));
+    }
+
+    /// <summary>Waits for the next whole step.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="began">When it came, by <see cref="Now"/>.</param>
+    public static async Task HoldAsync(HttpContext context, long began)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        context.Items[typeof(EvenAnswer)] = true;
         var until = Step;
         while (true)
         {

@@ -359,6 +359,30 @@ public sealed class WireTests(TightGateway tight) : IClassFixture<TightGateway>
         Assert.NotEmpty(entries.Items);
     }
 
+    [Theory]
+    [InlineData("remy", false)]
+    [InlineData("paul", true)]
+    public async Task Asking_for_what_is_not_there_costs_as_much_as_holding_the_answer(string account, bool graphQl)
+    {
+        var client = _gateway.As(account);
+        var absent = 0;
+        for (; absent < 100; absent++)
+        {
+            var status = graphQl
+                ? (await client.ApiPostAsync("/graphql", new() { ["query"] = "{model(name:\"absent\"){name}}" })).Status
+                : (await client.GetAsync("registered-models/get?name=absent")).Status;
+            if (status == HttpStatusCode.TooManyRequests)
+            {
+                break;
+            }
+
+            Assert.Equal(graphQl ? HttpStatusCode.OK : HttpStatusCode.NotFound, status);
+        }
+
+        // 400 points and some that come back meanwhile, at 21 or 22 each; the last few are not paid in full.
+        Assert.InRange(absent, 15, 60);
+    }
+
     [Fact]
     public async Task Tokens_of_strangers_from_a_flooding_address_are_no_longer_read_and_known_ones_are()
     {

@@ -34,7 +34,7 @@ internal sealed class GraphQlEndpoint(
             }
 
             var request = await reader.ReadAsync(context);
-            var result = await execution.RunAsync(request, actor, context.RequestServices, context.RequestAborted);
+            var result = await execution.RunAsync(request, actor, context, context.RequestAborted);
             context.Response.StatusCode = StatusOf(result, type);
             if (context.Response.StatusCode == StatusCodes.Status405MethodNotAllowed)
             {
