@@ -25,7 +25,8 @@ internal sealed class MoveGate(
     IDecisionCodec codec,
     IMover mover,
     ReceiptWriter receipts,
-    IWriter writer
+    IWriter writer,
+    IStepUp stepUp
 ) : IMoveGate
 {
     public async Task<Result<MoveOutcome>> MoveAsync(Actor actor, Move move, CancellationToken cancellationToken)
@@ -103,6 +104,14 @@ internal sealed class MoveGate(
         CancellationToken cancellationToken
     )
     {
+        // Policy asks for a role; what it lets move is a promotion all the same, whichever route it came by.
+        var governed = decision.Rule != "unprotected";
+        if (governed && stepUp.CheckBinding(context.Actor, Permissions.PromotionCarryOut) is { } unbound)
+        {
+            await LogRefusalAsync(context.Actor, context.Move, unbound, cancellationToken);
+            return unbound;
+        }
+
         var result = await writer.WriteAsync<MoveOutcome>(
             async (session, token) =>
             {
@@ -120,10 +129,7 @@ internal sealed class MoveGate(
 
                 var row = Decide(session, context, facts, decision);
                 // Only what policy governs gets a statement: unprotected moves are plain registry changes.
-                var receipt =
-                    decision.Rule == "unprotected"
-                        ? null
-                        : await receipts.WriteAsync(session, context, row, spent.Value, token);
+                var receipt = governed ? await receipts.WriteAsync(session, context, row, spent.Value, token) : null;
                 row.EntryId = receipt?.EntryId ?? await LogAllowAsync(session, context, row, token);
                 await session.Db.SaveChangesAsync(token);
                 await OpenRequests.CloseAsync(session, request, row.Id, receipt?.Id, token);

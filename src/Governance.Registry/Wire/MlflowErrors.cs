@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Governance.Kernel;
+using Governance.Platform.Web;
 using Microsoft.AspNetCore.Http;
 
 namespace Governance.Registry.Wire;
@@ -41,6 +42,7 @@ internal static class MlflowErrors
         }
 
         context.Response.StatusCode = status;
+        FailureResults.Challenge(context.Response, failure);
         await JsonBodies.WriteAsync(context, body);
     }
 
