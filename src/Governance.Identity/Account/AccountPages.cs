@@ -460,13 +460,30 @@ internal static class AccountPages
         IAntiforgery forgery,
         StepUp stepUp,
         Credentials credentials,
+        SessionStore sessions,
+        TimeProvider clock,
         CancellationToken cancellationToken
     ) =>
         ChangeAsync(
             context,
             forgery,
             stepUp,
-            async (me, _) => ShowCodes(await credentials.NewRecoveryCodesAsync(me.Id, cancellationToken))
+            async (me, _) =>
+            {
+                var made = await credentials.NewRecoveryCodesAsync(me.Id, me.SessionId, cancellationToken);
+                return made.Ok
+                    ? ShowCodes(made.Value)
+                    : await ShowAsync(
+                        context,
+                        forgery,
+                        credentials,
+                        sessions,
+                        clock,
+                        me,
+                        made.Failure.Message,
+                        cancellationToken
+                    );
+            }
         );
 
     private static Task<IResult> EndSessionAsync(

@@ -27,6 +27,10 @@ internal sealed class Credentials(
 {
     private const int RecoveryCodes = 10;
     private const int CodeGroups = 5; // 125 bits: too many to guess from a hash that is not slow
+    private static readonly Failure Ended = Failure.Invalid(
+        "identity.form_expired",
+        "You were signed out meanwhile. Sign in again."
+    );
     private readonly IDataProtector _protector = protection.CreateProtector("governance.new-app");
 
     /// <summary>A fresh key for an app, as people type it, and encrypted for the form that brings it back.</summary>
@@ -142,6 +146,12 @@ internal sealed class Credentials(
             ticket,
             answer,
             async (session, token) =>
+            {
+                if (!await IsLiveAsync(session, sessionId, token))
+                {
+                    return Ended;
+                }
+
                 shown = await FinishAsync(
                     session,
                     subjectId,
@@ -150,7 +160,9 @@ internal sealed class Credentials(
                     "passkey",
                     fresh,
                     token
-                ),
+                );
+                return null;
+            },
             cancellationToken
         );
         return added.Map<IReadOnlyList<string>>(_ => shown ? fresh : []);
@@ -180,22 +192,28 @@ internal sealed class Credentials(
         );
 
     /// <summary>New recovery codes; older ones count no more.</summary>
-    public async Task<IReadOnlyList<string>> NewRecoveryCodesAsync(
+    public async Task<Result<IReadOnlyList<string>>> NewRecoveryCodesAsync(
         string subjectId,
+        string sessionId,
         CancellationToken cancellationToken
     )
     {
         var fresh = Fresh();
-        await writer.WriteAsync<Unit>(
+        var made = await writer.WriteAsync<Unit>(
             async (session, token) =>
             {
+                if (!await IsLiveAsync(session, sessionId, token))
+                {
+                    return Ended;
+                }
+
                 await ReplaceAsync(session, subjectId, fresh, token);
                 await LogAsync(session, subjectId, "identity.recovery_codes_made", "recovery", token);
                 return default(Unit);
             },
             cancellationToken
         );
-        return fresh;
+        return made.Map<IReadOnlyList<string>>(_ => fresh);
     }
 
     public async Task<(SubjectRow Person, IReadOnlyList<PasskeyRow> Passkeys, int RecoveryCodes)> ReadAsync(
@@ -240,6 +258,11 @@ internal sealed class Credentials(
         var changed = await writer.WriteAsync<bool>(
             async (session, token) =>
             {
+                if (!await IsLiveAsync(session, sessionId, token))
+                {
+                    return Ended;
+                }
+
                 var row = await session.Db.Set<SubjectRow>().FirstAsync(known => known.Id == subjectId, token);
                 if (change(row, session.Now) is { } failure)
                 {
@@ -253,6 +276,10 @@ internal sealed class Credentials(
         );
         return changed.Map<IReadOnlyList<string>>(shown => shown ? fresh : []);
     }
+
+    // It may have ended since the page asked: what a reset took away must not be set again by it.
+    private static Task<bool> IsLiveAsync(WriteSession session, string sessionId, CancellationToken token) =>
+        session.Db.Set<SessionRow>().AnyAsync(row => row.Id == sessionId && row.RevokedAt == null, token);
 
     // Who took over a session must not keep it after the owner changed a credential. True when the codes are to be shown.
     private static async Task<bool> FinishAsync(

@@ -75,13 +75,14 @@ internal sealed class ExternalSubjects(
             : [SignInMethods.External];
         var principal = await sessions.StartAsync(
             new Actor(ActorKind.Person, who.Id) { AuthenticatedAt = at },
+            Standings.OfLogin(who.Id, login.Issuer, login.ExternalId),
             methods,
             device,
             replaced,
             new JsonObject { ["issuer"] = login.Issuer, ["methods"] = string.Join(' ', methods) },
             cancellationToken
         );
-        principal.SetClaim(SignInMethods.Provider, issuer.Name);
+        principal?.SetClaim(SignInMethods.Provider, issuer.Name);
         return principal;
     }
 

@@ -11,26 +11,32 @@ namespace Governance.Identity.Sessions;
 /// <summary>Begins and ends the session of the browser at hand.</summary>
 internal sealed class BrowserSignIn(SessionStore sessions, DeviceCookie devices)
 {
-    /// <summary>A new session under a new id, whatever this browser had before.</summary>
-    public async Task StartAsync(
+    /// <summary>A new session under a new id, whatever this browser had before; false when the proof stands no more.</summary>
+    public async Task<bool> StartAsync(
         HttpContext context,
-        string subjectId,
-        string userName,
+        PasswordShown person,
         IReadOnlyList<string> methods,
         CancellationToken cancellationToken
     )
     {
         var before = await context.AuthenticateAsync(IdentitySchemes.SignIn);
         var principal = await sessions.StartAsync(
-            new Actor(ActorKind.Person, subjectId),
+            new Actor(ActorKind.Person, person.Id),
+            person.Stands,
             methods,
             DeviceName.Of(context.Request.Headers.UserAgent),
             before.Principal?.GetClaim(SignInMethods.SessionId),
             new JsonObject { ["methods"] = string.Join(' ', methods) },
             cancellationToken
         );
-        devices.Give(context, userName);
+        if (principal is null)
+        {
+            return false;
+        }
+
+        devices.Give(context, person.Name);
         await context.SignInAsync(IdentitySchemes.SignIn, principal);
+        return true;
     }
 
     public async Task EndAsync(HttpContext context, CancellationToken cancellationToken)

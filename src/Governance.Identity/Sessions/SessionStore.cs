@@ -24,12 +24,19 @@ internal sealed class SessionStore(
     IOptions<IdentityOptions> options
 )
 {
+    private static readonly Failure Taken = Failure.Denied(
+        "identity.denied",
+        "What you signed in with was taken away meanwhile."
+    );
+
     /// <summary>
     /// Begins a session and ends the one that it replaces in the same browser; gives back what the cookie says. Who proved
-    /// themselves elsewhere did so when <see cref="Actor.AuthenticatedAt"/> says; else it is now.
+    /// themselves elsewhere did so when <see cref="Actor.AuthenticatedAt"/> says; else it is now. Null when what they proved
+    /// themselves with stands no more.
     /// </summary>
-    public async Task<ClaimsPrincipal> StartAsync(
+    public async Task<ClaimsPrincipal?> StartAsync(
         Actor who,
+        Standing stands,
         IReadOnlyList<string> methods,
         string device,
         string? replaced,
@@ -41,6 +48,11 @@ internal sealed class SessionStore(
         var started = await writer.WriteAsync<DateTimeOffset>(
             async (session, token) =>
             {
+                if (!await stands(session.Db, token))
+                {
+                    return Taken;
+                }
+
                 var at = who.AuthenticatedAt ?? session.Now;
                 session.Db.Add(
                     new SessionRow
@@ -63,6 +75,11 @@ internal sealed class SessionStore(
             },
             cancellationToken
         );
+        if (!started.Ok)
+        {
+            return null;
+        }
+
         var seconds = started.Value.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
         var identity = new ClaimsIdentity(
             [

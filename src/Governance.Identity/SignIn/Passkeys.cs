@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Security.Cryptography;
+using Governance.Identity.Sessions;
 using Governance.Identity.Storage;
 using Governance.Kernel;
 using Governance.Platform;
@@ -108,7 +109,7 @@ internal sealed class Passkeys : IDisposable
         string name,
         string ticket,
         string answer,
-        Func<WriteSession, CancellationToken, Task> also,
+        Func<WriteSession, CancellationToken, Task<Failure?>> also,
         CancellationToken cancellationToken
     )
     {
@@ -160,8 +161,7 @@ internal sealed class Passkeys : IDisposable
                     }
                 );
                 await session.Db.SaveChangesAsync(token);
-                await also(session, token);
-                return default(Unit);
+                return await also(session, token) is { } failure ? failure : default(Unit);
             },
             cancellationToken
         );
@@ -240,7 +240,7 @@ internal sealed class Passkeys : IDisposable
                 row.BackedUp = passkey.IsBackedUp;
                 row.UsedAt = session.Now;
                 await session.Db.SaveChangesAsync(token);
-                return new PasswordShown(user.Id, user.Name, true);
+                return new PasswordShown(user.Id, user.Name, true) { Stands = Standings.OfPasskey(user.Id, key) };
             },
             cancellationToken
         );

@@ -1,3 +1,4 @@
+using Governance.Identity.Sessions;
 using Governance.Identity.Storage;
 using Governance.Identity.Subjects;
 using Governance.Kernel;
@@ -12,7 +13,11 @@ namespace Governance.Identity.SignIn;
 /// <param name="Id">Pseudonym.</param>
 /// <param name="Name">User name.</param>
 /// <param name="HasSecondFactor">Whether a second step follows.</param>
-internal sealed record PasswordShown(string Id, string Name, bool HasSecondFactor);
+internal sealed record PasswordShown(string Id, string Name, bool HasSecondFactor)
+{
+    /// <summary>Whether it still is their password, or what they showed beside or instead of it.</summary>
+    public Standing Stands { get; init; } = Standings.Nothing;
+}
 
 /// <summary>
 /// Checks a user name and password. The attempt is counted before the password is looked at, so parallel guesses can't
@@ -40,7 +45,10 @@ internal sealed class PasswordSignIn(IWriter writer, PasswordHashing passwords, 
                 },
                 cancellationToken
             );
-            return new PasswordShown(attempt.Id, direction.Name, attempt.HasSecondFactor);
+            return new PasswordShown(attempt.Id, direction.Name, attempt.HasSecondFactor)
+            {
+                Stands = Standings.OfPassword(attempt.Id, attempt.Hash),
+            };
         }
 
         await writer.LogAsync(

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using Governance.Identity.Engine;
+using Governance.Identity.Sessions;
 using Governance.Identity.Storage;
 using Governance.Identity.Subjects;
 using Governance.Kernel;
@@ -54,8 +55,8 @@ internal sealed class SecondStep(
         }
     }
 
-    /// <summary>Whether the code is right; counted and refused like a password.</summary>
-    public async Task<bool> CheckAsync(
+    /// <summary>The person, when the code is right; counted and refused like a password.</summary>
+    public async Task<PasswordShown?> CheckAsync(
         PasswordShown person,
         AttemptDirection direction,
         string typed,
@@ -63,6 +64,7 @@ internal sealed class SecondStep(
     )
     {
         var code = typed.Replace(" ", "", StringComparison.Ordinal);
+        var stands = Standings.Nothing;
         var used = await writer.WriteAsync<bool>(
             async (session, token) =>
             {
@@ -86,6 +88,7 @@ internal sealed class SecondStep(
                 }
 
                 await direction.ForgetAsync(session, Factor, token);
+                stands = Standings.OfPassword(row.Id, row.PasswordHash);
                 return true;
             },
             cancellationToken
@@ -101,7 +104,7 @@ internal sealed class SecondStep(
             );
         }
 
-        return used.Value;
+        return used.Value ? person with { Stands = stands } : null;
     }
 
     private bool UseTotp(SubjectRow row, string code, DateTimeOffset now)

@@ -143,7 +143,8 @@ internal static class SetupPages
         }
 
         var person = accepted.Value;
-        await browser.StartAsync(context, person.Id, person.Name, [SignInMethods.Password], cancellationToken);
-        return Results.LocalRedirect("/account");
+        return await browser.StartAsync(context, person, [SignInMethods.Password], cancellationToken)
+            ? Results.LocalRedirect("/account")
+            : Enrol(context, forgery, problem: SignInPages.Expired);
     }
 }

@@ -136,8 +136,9 @@ internal static class SignInPages
             return await ShowSecondAsync(context, forgery, passkeys, second.Ticket(person), null);
         }
 
-        await browser.StartAsync(context, person.Id, person.Name, [SignInMethods.Password], cancellationToken);
-        return Results.LocalRedirect(ReturnUrl(context));
+        return await browser.StartAsync(context, person, [SignInMethods.Password], cancellationToken)
+            ? Results.LocalRedirect(ReturnUrl(context))
+            : await ShowSignInAsync(context, forgery, passkeys, typed, Expired);
     }
 
     private static async Task<HtmlPage> ShowSecondAsync(
@@ -198,15 +199,16 @@ internal static class SignInPages
         }
 
         var direction = AttemptDirection.Of(context, devices, person.Name);
-        if (!await second.CheckAsync(person, direction, Field(form, "code", 32), cancellationToken))
+        if (await second.CheckAsync(person, direction, Field(form, "code", 32), cancellationToken) is not { } shown)
         {
             const string wrong = "That code is wrong, was used, or came after too many wrong ones.";
             return await ShowSecondAsync(context, forgery, passkeys, Field(form, "step", 1024), wrong);
         }
 
         string[] methods = [SignInMethods.Password, SignInMethods.OneTime, SignInMethods.Multiple];
-        await browser.StartAsync(context, person.Id, person.Name, methods, cancellationToken);
-        return Results.LocalRedirect(ReturnUrl(context));
+        return await browser.StartAsync(context, shown, methods, cancellationToken)
+            ? Results.LocalRedirect(ReturnUrl(context))
+            : await ShowSignInAsync(context, forgery, passkeys, "", Expired);
     }
 
     private static async Task<IResult> PasskeyAsync(
@@ -234,8 +236,9 @@ internal static class SignInPages
         }
 
         string[] methods = [SignInMethods.Passkey, SignInMethods.Multiple];
-        await browser.StartAsync(context, person.Value.Id, person.Value.Name, methods, cancellationToken);
-        return Results.LocalRedirect(ReturnUrl(context));
+        return await browser.StartAsync(context, person.Value, methods, cancellationToken)
+            ? Results.LocalRedirect(ReturnUrl(context))
+            : await ShowSignInAsync(context, forgery, passkeys, "", Expired);
     }
 
     private static HtmlPage ShowSignOut(HttpContext context, IAntiforgery forgery)

@@ -162,7 +162,10 @@ internal sealed class Enrolments(
                     ),
                     token
                 );
-                return new PasswordShown(person.Id, person.Name, HasSecondFactor: false);
+                return new PasswordShown(person.Id, person.Name, HasSecondFactor: false)
+                {
+                    Stands = Standings.OfPassword(person.Id, hash),
+                };
             },
             cancellationToken
         );

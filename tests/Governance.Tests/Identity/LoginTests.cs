@@ -1,7 +1,12 @@
 using System.Net;
 using System.Net.Http.Json;
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json.Nodes;
+using Governance.Identity.Sessions;
 using Governance.Identity.Subjects;
+using Governance.Platform.Database;
+using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Governance.Tests.Identity;
@@ -69,6 +74,30 @@ public sealed class LoginTests : IAsyncLifetime
         Assert.Equal(HttpStatusCode.NoContent, removed.StatusCode);
         Assert.Empty(left!["items"]!.AsArray());
         Assert.Null(await FindAsync("2"));
+    }
+
+    [Fact]
+    public async Task A_login_that_was_unlinked_since_it_was_shown_begins_no_session()
+    {
+        using var linked = await LinkAsync(_ada, Issuer, "42");
+        var link = (await linked.Content.ReadFromJsonAsync<JsonNode>())!;
+        var stands = Standings.OfLogin(_rita, Issuer, "42");
+        var waiting = await StandsAsync(stands);
+        using var confirmed = await DecideAsync(_bea, link, "confirm");
+        var linkedNow = await StandsAsync(stands);
+
+        using var removed = await _ada.DeleteAsync($"/api/v1/persons/{_rita}/logins/{link["id"]}");
+        var after = await StandsAsync(stands);
+
+        Assert.Equal([false, true, false], [waiting, linkedNow, after]);
+    }
+
+    private async Task<bool> StandsAsync(Standing stands)
+    {
+        await using var db = await _host
+            .Services.GetRequiredService<IDbContextFactory<GovernanceDb>>()
+            .CreateDbContextAsync(TestContext.Current.CancellationToken);
+        return await stands(db, TestContext.Current.CancellationToken);
     }
 
     [Fact]

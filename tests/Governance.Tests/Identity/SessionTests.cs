@@ -2,10 +2,15 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Governance.Identity.Access;
+using Governance.Identity.Account;
 using Governance.Identity.Sessions;
 using Governance.Identity.Startup;
 using Governance.Identity.Storage;
+using Governance.Identity.Subjects;
+using Governance.Kernel;
 using Governance.Platform.Database;
+using Microsoft.AspNetCore.Http;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -214,6 +219,101 @@ public sealed class SessionTests : IAsyncLifetime
         Assert.Contains("max_age=60", challenge, StringComparison.Ordinal);
         var problem = await refused.Content.ReadFromJsonAsync<JsonNode>();
         Assert.Equal("identity.reauthentication_needed", problem!["code"]!.GetValue<string>());
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Nobody_gets_a_session_by_a_password_that_was_taken_away_since_they_showed_it(bool reset)
+    {
+        using var ada = await _host.AdminAsync("ada");
+        using var invited = await ada.PostAsJsonAsync(
+            "/api/v1/persons",
+            new
+            {
+                userName = "rita",
+                displayName = "Rita",
+                grants = Array.Empty<object>(),
+            }
+        );
+        var invitation = (await invited.Content.ReadFromJsonAsync<JsonNode>())!;
+        var id = invitation["id"]!.ToString();
+        var shown = await _host
+            .Services.GetRequiredService<Enrolments>()
+            .AcceptAsync(
+                invitation["code"]!.ToString(),
+                new Secret(IdentityHost.Password),
+                TestContext.Current.CancellationToken
+            );
+        if (reset)
+        {
+            using var done = await ada.PostAsync($"/api/v1/persons/{id}/reset", null);
+            Assert.Equal(HttpStatusCode.OK, done.StatusCode);
+        }
+
+        await using var scope = _host.Services.CreateAsyncScope();
+        var started = await _host
+            .Services.GetRequiredService<BrowserSignIn>()
+            .StartAsync(
+                new DefaultHttpContext { RequestServices = scope.ServiceProvider },
+                shown.Value,
+                [SignInMethods.Password],
+                TestContext.Current.CancellationToken
+            );
+
+        await using var db = await Database();
+        Assert.Equal(!reset, started);
+        Assert.Equal(
+            reset ? 0 : 1,
+            await db.Set<SessionRow>().CountAsync(row => row.SubjectId == id, TestContext.Current.CancellationToken)
+        );
+    }
+
+    [Fact]
+    public async Task A_passkey_that_was_taken_away_or_whose_owner_is_shut_begins_no_session()
+    {
+        var id = await _host.EnrolPersonAsync("maria");
+        var stands = Standings.OfPasskey(id, "key");
+        await using var db = await Database();
+        async Task<bool> AskAsync() => await stands(db, TestContext.Current.CancellationToken);
+
+        var before = await AskAsync();
+        db.Add(new PasskeyRow { Id = "key", SubjectId = id });
+        await db.SaveChangesAsync(TestContext.Current.CancellationToken);
+        var there = await AskAsync();
+        await db.Set<SubjectRow>()
+            .Where(row => row.Id == id)
+            .ExecuteUpdateAsync(
+                set => set.SetProperty(row => row.Enabled, false),
+                TestContext.Current.CancellationToken
+            );
+        var shut = await AskAsync();
+
+        Assert.Equal([false, true, false], [before, there, shut]);
+    }
+
+    [Fact]
+    public async Task A_session_that_ended_meanwhile_sets_no_credential()
+    {
+        var id = await _host.EnrolPersonAsync("maria");
+        using var browser = _host.Client();
+        await _host.HomeAsync(browser, "maria");
+        await using var db = await Database();
+        var session = await db.Set<SessionRow>().SingleAsync(TestContext.Current.CancellationToken);
+        using var ended = await PostAsync(browser, "/account", "/account/sessions/end-all");
+
+        var credentials = _host.Services.GetRequiredService<Credentials>();
+        var password = await credentials.ChangePasswordAsync(
+            id,
+            session.Id,
+            new Secret("another seven dry otters juggle"),
+            TestContext.Current.CancellationToken
+        );
+        var codes = await credentials.NewRecoveryCodesAsync(id, session.Id, TestContext.Current.CancellationToken);
+        using var again = await IdentityHost.SignInAsync(browser, "maria", IdentityHost.Password);
+
+        Assert.Equal(["identity.form_expired", "identity.form_expired"], [password.Failure!.Code, codes.Failure!.Code]);
+        Assert.Equal(HttpStatusCode.Found, again.StatusCode);
     }
 
     [Fact]
