@@ -72,6 +72,7 @@ public static class IdentityModule
         services.TryAddSingleton<IConfirmations>(provider => provider.GetRequiredService<Confirmations>());
         services.TryAddSingleton<Enrolments>();
         services.TryAddSingleton<Logins>();
+        services.TryAddSingleton<ILoginOwners>(provider => provider.GetRequiredService<Logins>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IConfirmable, AccountConfirmation>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IConfirmable, GrantConfirmation>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IConfirmable, LoginConfirmation>());

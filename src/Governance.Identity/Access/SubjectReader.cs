@@ -11,7 +11,11 @@ using Microsoft.Extensions.Options;
 namespace Governance.Identity.Access;
 
 /// <summary>What the database says about a subject at one moment; grants that end later are in it and judged when asked.</summary>
-internal sealed record SubjectSnapshot(ActorKind Kind, GrantIndex Grants, bool Held);
+/// <param name="Kind">Person or service.</param>
+/// <param name="Grants">What is granted.</param>
+/// <param name="Unattended">What of it a token gives that does not prove that the person was there; the same for a service.</param>
+/// <param name="Held">Whether a privileged change of the account waits for a second administrator.</param>
+internal sealed record SubjectSnapshot(ActorKind Kind, GrantIndex Grants, GrantIndex Unattended, bool Held);
 
 /// <summary>Reads enabled subjects with their grants; absent and disabled look the same.</summary>
 internal sealed class SubjectReader(
@@ -110,11 +114,57 @@ internal sealed class SubjectReader(
             .Where(grant => grant.SubjectId == id || groups.Contains(grant.GroupId!))
             .OrderBy(grant => grant.Id)
             .ToListAsync(cancellationToken);
+        var own = await OwnDoingAsync(db, id, grants, cancellationToken);
+        grants.RemoveAll(grant => own.Contains(grant.Id));
         var held = await db.Set<ConfirmationRow>().HoldsAsync(id, cancellationToken);
 
         // Whoever made or opened the account alone must gain nothing by it: no promotion, no raw data, no approval.
-        var counting = grants.Select(grant => grant.ToGrant()).Where(grant => !held || !GrantRules.IsPrivileged(grant));
-        return new SubjectSnapshot(kind.Value, new GrantIndex(counting, policy.Roles), held);
+        var counting = grants
+            .Select(grant => grant.ToGrant())
+            .Where(grant => !held || !GrantRules.IsPrivileged(grant))
+            .ToList();
+        var index = new GrantIndex(counting, policy.Roles);
+        var unattended =
+            kind == ActorKind.Person && counting.Exists(GrantRules.IsOfPrivilegedRole)
+                ? new GrantIndex(counting.Where(grant => !GrantRules.IsOfPrivilegedRole(grant)), policy.Roles)
+                : index;
+        return new SubjectSnapshot(kind.Value, index, unattended, held);
+    }
+
+    // Who is in an external group shows only when a token of theirs says so, perhaps after they asked for what it is granted or
+    // confirmed it: that gives them nothing.
+    private static async Task<IReadOnlyCollection<Guid>> OwnDoingAsync(
+        GovernanceDb db,
+        string id,
+        IReadOnlyList<GrantRow> grants,
+        CancellationToken cancellationToken
+    )
+    {
+        var groups = grants.Select(grant => grant.GroupId).OfType<string>().Distinct().ToList();
+        if (groups.Count == 0)
+        {
+            return [];
+        }
+
+        var external = await db.Set<GroupRow>()
+            .Where(group => groups.Contains(group.Id) && group.Issuer != null)
+            .Select(group => group.Id)
+            .ToListAsync(cancellationToken);
+        var spoken = await db.Set<ConfirmationRow>()
+            .Where(change =>
+                external.Contains(change.GroupId!)
+                && change.State == ConfirmationState.Confirmed
+                && (change.RequestedBy == id || change.DecidedBy == id)
+            )
+            .Select(change => change.ObjectId)
+            .ToListAsync(cancellationToken);
+        return
+        [
+            .. grants
+                .Where(grant => external.Contains(grant.GroupId!))
+                .Where(grant => grant.GrantedBy == id || spoken.Contains(grant.Id.ToString()))
+                .Select(grant => grant.Id),
+        ];
     }
 
     private sealed record ParsedRoles(string Digest, RolePolicy Policy);
@@ -122,7 +172,7 @@ internal sealed class SubjectReader(
     private static bool HasRow(Actor actor) => actor.Kind is ActorKind.Person or ActorKind.Service;
 
     private Rights Compose(Actor actor, SubjectSnapshot? snapshot) =>
-        new(actor, snapshot?.Grants ?? GrantIndex.Empty, clock.GetUtcNow())
+        new(actor, (actor.IsPerson ? snapshot?.Grants : snapshot?.Unattended) ?? GrantIndex.Empty, clock.GetUtcNow())
         {
             Held = snapshot is { Held: true },
             Unbound = actor.SenderConstrained ? FrozenSet<string>.Empty : _bound,

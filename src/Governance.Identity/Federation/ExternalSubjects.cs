@@ -15,15 +15,15 @@ using OpenIddict.Abstractions;
 namespace Governance.Identity.Federation;
 
 /// <summary>Who an external login is here.</summary>
-/// <param name="Id">Pseudonym of the person, or the login's own.</param>
-/// <param name="AuthenticatedAt">When the person proved who they are; null for a service.</param>
+/// <param name="Id">Pseudonym of the person, or of a login that is linked to nobody.</param>
+/// <param name="AuthenticatedAt">When the person proved who they are; null when nobody did, and it acts as a service.</param>
 /// <param name="MultiFactor">Whether that took more than one factor.</param>
 internal sealed record Admitted(string Id, DateTimeOffset? AuthenticatedAt, bool MultiFactor);
 
 /// <summary>
-/// Who an external login is here: the person whom it is linked to, when the provider proves that they were there; else a
-/// service under a pseudonym of its own. It has no role but what was granted to it or to an external group that its token
-/// names. A login of somebody who is shut out is nobody.
+/// Who an external login is here: the person whom it is linked to, who acts as a service while the provider does not prove
+/// that they were there; else a service under a pseudonym of its own. It has no role but what was granted to it or to an
+/// external group that its token names. A login of somebody who is shut out is nobody.
 /// </summary>
 internal sealed class ExternalSubjects(
     ExternalTokens tokens,
@@ -36,7 +36,9 @@ internal sealed class ExternalSubjects(
 )
 {
     private const int MaxSubjects = 10_000;
-    private const string Prefix = "external.";
+
+    /// <summary>How the names of logins begin that are linked to nobody.</summary>
+    public const string Prefix = "external.";
 
     /// <summary>Whether a token says that it comes from a configured provider; the embedded issuer never sees such a one.</summary>
     public bool Owns(string token) => tokens.IssuerOf(token) is not null;
@@ -94,10 +96,12 @@ internal sealed class ExternalSubjects(
             return null;
         }
 
-        var who =
-            owner is not null && login.AuthenticatedAt is { } at
-                ? new Admitted(owner.Id, at, login.MultiFactor)
-                : new Admitted(names.Of(login.Issuer, login.ExternalId), null, false);
+        // One person is one subject, however the provider's token came about: else nothing that compares persons would hold.
+        var who = new Admitted(
+            owner?.Id ?? names.Of(login.Issuer, login.ExternalId),
+            owner is null ? null : login.AuthenticatedAt,
+            owner is not null && login.MultiFactor
+        );
         await using (var db = await databases.CreateDbContextAsync(cancellationToken))
         {
             if (

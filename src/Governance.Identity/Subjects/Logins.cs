@@ -1,6 +1,8 @@
 using System.Text.Json.Nodes;
 using Governance.Identity.Access;
 using Governance.Identity.Confirm;
+using Governance.Identity.Contracts;
+using Governance.Identity.Federation;
 using Governance.Identity.Sessions;
 using Governance.Identity.Storage;
 using Governance.Kernel;
@@ -23,8 +25,9 @@ internal sealed class Logins(
     IDbContextFactory<GovernanceDb> databases,
     IWriter writer,
     SubjectReader reader,
-    Confirmations confirmations
-)
+    Confirmations confirmations,
+    LoginNames names
+) : ILoginOwners
 {
     private const int MaxLogins = 20;
 
@@ -41,6 +44,31 @@ internal sealed class Logins(
                 (_, subject) => new LoginOwner(subject.Id, subject.Enabled)
             )
             .FirstOrDefaultAsync(cancellationToken);
+    }
+
+    // Pseudonyms are one-way, so every login is tried; only what a login did before it was linked makes that needed.
+    public async Task<IReadOnlyList<string>> WithOwnersAsync(
+        IReadOnlyCollection<string> subjects,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        var strangers = await db.Set<SubjectRow>()
+            .Where(row => subjects.Contains(row.Id) && row.Name.StartsWith(ExternalSubjects.Prefix))
+            .Select(row => row.Id)
+            .ToListAsync(cancellationToken);
+        var found = subjects.ToList();
+        if (strangers.Count > 0)
+        {
+            var logins = await db.Set<LoginRow>().AsNoTracking().ToListAsync(cancellationToken);
+            found.AddRange(
+                logins
+                    .Where(login => strangers.Contains(names.Of(login.Issuer, login.ExternalId)))
+                    .Select(login => login.SubjectId)
+            );
+        }
+
+        return found;
     }
 
     /// <summary>The logins of a person, confirmed or not.</summary>

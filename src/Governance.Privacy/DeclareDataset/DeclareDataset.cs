@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Governance.Identity.Contracts;
 using Governance.Kernel;
 using Governance.Platform.Database;
 using Governance.Platform.Graph;
@@ -16,6 +17,7 @@ namespace Governance.Privacy.DeclareDataset;
 /// <summary>Records what a privacy officer says about a dataset and evaluates it anew.</summary>
 internal sealed class DeclareHandler(
     DatasetAccess access,
+    ILoginOwners owners,
     IDbContextFactory<GovernanceDb> databases,
     IWriter writer,
     ActivePolicy policies,
@@ -36,7 +38,7 @@ internal sealed class DeclareHandler(
             return found.Failure;
         }
 
-        if (found.Value.OwnerId == actor.Id)
+        if ((await owners.WithOwnersAsync([found.Value.OwnerId], cancellationToken)).Contains(actor.Id))
         {
             // What a table holds is never said by the one whose models need the answer.
             await Refusals.DenyAsync(writer, actor, "declare", Urn.Dataset(sha256), cancellationToken);

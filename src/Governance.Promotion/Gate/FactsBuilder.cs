@@ -8,7 +8,7 @@ using Governance.Registry.Contracts;
 namespace Governance.Promotion.Gate;
 
 /// <summary>Turns a context and the approvals of a request into the facts that the engine decides on.</summary>
-internal sealed class FactsBuilder(IAccess access, ISubjects subjects)
+internal sealed class FactsBuilder(IAccess access, ISubjects subjects, ILoginOwners owners)
 {
     private static readonly string[] Roles =
     [
@@ -31,7 +31,10 @@ internal sealed class FactsBuilder(IAccess access, ISubjects subjects)
         // Whoever carries it out is one pair of eyes; an approval is another's, also when a service made the request.
         IReadOnlyList<string> excluded =
         [
-            .. Excluded(context, requester).Append(context.Actor.Id).Distinct().Order(StringComparer.Ordinal),
+            .. (await ExcludedAsync(context, requester, cancellationToken))
+                .Append(context.Actor.Id)
+                .Distinct()
+                .Order(StringComparer.Ordinal),
         ];
         return new Facts
         {
@@ -65,12 +68,15 @@ internal sealed class FactsBuilder(IAccess access, ISubjects subjects)
     }
 
     /// <summary>Persons whose approval never counts: the requester, the last artifact author, the last policy editor.</summary>
-    public static IReadOnlyList<string> Excluded(MoveContext context, string requester) =>
-        [
-            .. new[] { requester, context.Version?.RegisteredBy ?? context.Model.OwnerId, context.Policy.LastEditor }
-                .Distinct()
-                .Order(StringComparer.Ordinal),
-        ];
+    public Task<IReadOnlyList<string>> ExcludedAsync(
+        MoveContext context,
+        string requester,
+        CancellationToken cancellationToken
+    ) =>
+        owners.WithOwnersAsync(
+            [requester, context.Version?.RegisteredBy ?? context.Model.OwnerId, context.Policy.LastEditor],
+            cancellationToken
+        );
 
     private async Task<IReadOnlyList<ApprovalFact>> ApprovalsAsync(
         AccessTarget target,

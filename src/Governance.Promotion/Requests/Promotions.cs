@@ -20,6 +20,7 @@ namespace Governance.Promotion.Requests;
 /// <summary>Requests, answers to them, decisions and receipts.</summary>
 internal sealed class Promotions(
     MoveContexts contexts,
+    FactsBuilder facts,
     IPolicies policies,
     IEvidence evidence,
     IRegistryReader registry,
@@ -98,7 +99,7 @@ internal sealed class Promotions(
         }
 
         var context = gathered.Value;
-        if ((Objection(actor, row!, context) ?? stepUp.Check(actor)) is { } objection)
+        if ((await ObjectionAsync(actor, row!, context, cancellationToken) ?? stepUp.Check(actor)) is { } objection)
         {
             return await RefusedAsync(actor, MoveGate.Subject(row!.Move), objection, cancellationToken);
         }
@@ -318,7 +319,12 @@ internal sealed class Promotions(
         "The request is no longer open."
     );
 
-    private static Failure? Objection(Actor actor, RequestRow row, MoveContext context)
+    private async Task<Failure?> ObjectionAsync(
+        Actor actor,
+        RequestRow row,
+        MoveContext context,
+        CancellationToken cancellationToken
+    )
     {
         if (!context.Rights.Allows(Permissions.PromotionApprove, context.Target))
         {
@@ -330,7 +336,7 @@ internal sealed class Promotions(
             return Failure.Denied("promotion.persons_only", "Only an enrolled person who signed in can approve.");
         }
 
-        if (FactsBuilder.Excluded(context, row.RequestedBy).Contains(actor.Id))
+        if ((await facts.ExcludedAsync(context, row.RequestedBy, cancellationToken)).Contains(actor.Id))
         {
             return Failure.Denied(
                 "promotion.self_approval",

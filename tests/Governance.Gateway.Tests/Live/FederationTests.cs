@@ -6,6 +6,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using System.Web;
 using Governance.Gateway.Demo;
+using Governance.Gateway.Tests.Live.Access;
 using Governance.Gateway.Tls;
 using Governance.Identity;
 using Governance.Identity.Contracts;
@@ -217,7 +218,8 @@ public sealed class FederationTests(FederatedGateway federated) : IClassFixture<
         };
         foreach (var (name, token) in unproven)
         {
-            Assert.Equal((name, "service", stranger), (name, (await WhoAsync(token)).Kind, (await WhoAsync(token)).Id));
+            Assert.Equal((name, "service", lena), (name, (await WhoAsync(token)).Kind, (await WhoAsync(token)).Id));
+            Assert.DoesNotContain("reviewer", (await As(token).ApiGetAsync("/api/v1/whoami")).Body.ToJsonString());
         }
 
         foreach (var other in new[] { "Lena-at-peer", "lena-at-peer ", "lena\u2010at-peer" })
@@ -249,6 +251,86 @@ public sealed class FederationTests(FederatedGateway federated) : IClassFixture<
             Assert.Equal(HttpStatusCode.Unauthorized, (await As(token).ApiGetAsync("/api/v1/whoami")).Status);
         }
     }
+
+    [Fact]
+    public async Task Who_registers_by_a_token_that_does_not_prove_them_does_not_approve_that_in_the_browser()
+    {
+        await PersonAsync("maren", "maren-at-peer", "reviewer", "data-scientist");
+        var machine = As(Token(claims => claims["sub"] = "maren-at-peer"));
+        var made = await AccessWorld.MakeAsync(machine, "maren-model");
+        await ReadyAsync(machine, made["model"]);
+
+        var request = await RequestAsync(await AskerAsync("maren"), made["model"]);
+        var own = await ApproveAsync(As(Strong("maren-at-peer")), request);
+        var asked = await RequestAsync(machine, made["model"]);
+        var others = await ApproveAsync(_gateway.As("rita"), asked);
+
+        Assert.Equal("promotion.self_approval", own["errors"]![0]!["extensions"]!["code"]!.ToString());
+        Assert.True(others["errors"] is null, others.ToJsonString());
+    }
+
+    [Fact]
+    public async Task What_a_login_did_before_it_was_linked_is_its_owners_for_approvals()
+    {
+        var machine = As(Token(claims => claims["sub"] = "mira-at-peer"));
+        var stranger = (await machine.ApiGetAsync("/api/v1/whoami")).Text("id");
+        var granted = await _gateway
+            .As("admin")
+            .ApiPostAsync("/api/v1/grants", new JsonObject { ["subject"] = stranger, ["role"] = "data-scientist" });
+        Assert.Equal(HttpStatusCode.Created, granted.Status);
+        var made = await AccessWorld.MakeAsync(machine, "mira-model");
+        await ReadyAsync(machine, made["model"]);
+        var asked = await RequestAsync(machine, made["model"]);
+        var mira = await PersonAsync("mira", "mira-at-peer");
+
+        var registered = await ApproveAsync(
+            As(Strong("mira-at-peer")),
+            await RequestAsync(await AskerAsync("mira"), made["model"])
+        );
+        var requested = await ApproveAsync(As(Strong("mira-at-peer")), asked);
+
+        Assert.NotEqual(stranger, mira);
+        foreach (var refused in new[] { registered, requested })
+        {
+            Assert.Equal("promotion.self_approval", refused["errors"]![0]!["extensions"]!["code"]!.ToString());
+        }
+    }
+
+    /// <summary>Somebody who may ask for promotions of what others registered.</summary>
+    private async Task<DemoClient> AskerAsync(string name)
+    {
+        var grant = new RoleGrant("data-scientist", ObjectKind.Model, $"{name}-*");
+        await _gateway.PersonAsync($"asker-of-{name}", grant);
+        return _gateway.As($"asker-of-{name}");
+    }
+
+    private static async Task ReadyAsync(DemoClient client, string model)
+    {
+        for (var i = 0; ; i++)
+        {
+            var version = await client.GetAsync($"model-versions/get?name={model}&version=1");
+            if (version.Text("model_version", "status") == "READY")
+            {
+                return;
+            }
+
+            Assert.True(i < 600, version.Body.ToJsonString());
+            await Task.Delay(200, TestContext.Current.CancellationToken);
+        }
+    }
+
+    private static async Task<string> RequestAsync(DemoClient client, string model)
+    {
+        var answer = await client.GraphQlAsync(
+            "mutation($m:String!){requestPromotion(model:$m,version:1,target:{stage:PRODUCTION}){id}}",
+            new JsonObject { ["m"] = model }
+        );
+        Assert.True(answer["errors"] is null, answer.ToJsonString());
+        return answer["data"]!["requestPromotion"]!["id"]!.ToString();
+    }
+
+    private static Task<JsonNode> ApproveAsync(DemoClient client, string request) =>
+        client.GraphQlAsync("mutation($id:ID!){approveRequest(id:$id){state}}", new JsonObject { ["id"] = request });
 
     [Fact]
     public async Task A_person_through_a_provider_has_their_roles_and_signs_in_as_lately_as_the_provider_says()
@@ -740,7 +822,28 @@ public sealed class FederationTests(FederatedGateway federated) : IClassFixture<
         Assert.Contains(complaint, string.Concat(problems), StringComparison.Ordinal);
     }
 
-    private async Task GroupAsync(string name, string issuer, string value)
+    [Fact]
+    public async Task A_grant_to_a_group_of_the_provider_gives_nothing_to_whoever_confirmed_it()
+    {
+        var cleo = await PersonAsync("cleo", "cleo-at-peer", "admin");
+        var other = await PersonAsync("otto", "otto-at-peer", "admin");
+        await GroupAsync("deciders", _peer.Issuer, "deciders", "reviewer", As(Strong("cleo-at-peer")));
+        var member = (string login) => Strong(login, change: claims => claims["groups"] = new JsonArray("deciders"));
+
+        Assert.Equal(("person", cleo), await WhoAsync(member("cleo-at-peer")));
+        Assert.Equal(("person", other), await WhoAsync(member("otto-at-peer")));
+
+        Assert.Equal(["admin"], await RolesAsync(cleo));
+        Assert.Equal(["admin", "reviewer"], (await RolesAsync(other)).Order());
+    }
+
+    private async Task GroupAsync(
+        string name,
+        string issuer,
+        string value,
+        string role = "viewer",
+        DemoClient? confirming = null
+    )
     {
         var admin = _gateway.As("admin");
         var made = await admin.ApiPostAsync(
@@ -759,26 +862,23 @@ public sealed class FederationTests(FederatedGateway federated) : IClassFixture<
         Assert.True(made.Status is HttpStatusCode.Created or HttpStatusCode.OK, made.Body.ToJsonString());
         var granted = await admin.ApiPostAsync(
             "/api/v1/grants",
-            new JsonObject { ["group"] = made.Text("id"), ["role"] = "viewer" }
+            new JsonObject { ["group"] = made.Text("id"), ["role"] = role }
         );
-        await ConfirmAsync(granted);
+        await ConfirmAsync(granted, confirming);
     }
 
-    private async Task ConfirmAsync(Answer asked)
+    private async Task ConfirmAsync(Answer asked, DemoClient? confirming = null)
     {
         Assert.True(asked.Status is HttpStatusCode.Created, asked.Body.ToJsonString());
-        using var confirmed = await _gateway
-            .Http("bea")
-            .PostAsync(
-                new Uri($"/api/v1/confirmations/{asked.Text("confirmation")}/confirm", UriKind.Relative),
-                null,
-                TestContext.Current.CancellationToken
-            );
-        Assert.Equal(HttpStatusCode.NoContent, confirmed.StatusCode);
+        var confirmed = await (confirming ?? _gateway.As("bea")).ApiPostAsync(
+            $"/api/v1/confirmations/{asked.Text("confirmation")}/confirm",
+            new JsonObject()
+        );
+        Assert.Equal(HttpStatusCode.NoContent, confirmed.Status);
     }
 
     /// <summary>A person with a role, to whom a login at the provider is linked by two administrators.</summary>
-    private async Task<string> PersonAsync(string name, string login, string role = "reviewer")
+    private async Task<string> PersonAsync(string name, string login, params string[] roles)
     {
         var enrolled = await _gateway
             .Services.GetRequiredService<ISubjects>()
@@ -786,7 +886,7 @@ public sealed class FederationTests(FederatedGateway federated) : IClassFixture<
                 name,
                 $"{name} of the tests",
                 new Secret(DemoAccounts.Password),
-                [new RoleGrant(role, ObjectKind.None, "")],
+                [.. roles.DefaultIfEmpty("reviewer").Select(role => new RoleGrant(role, ObjectKind.None, ""))],
                 TestContext.Current.CancellationToken
             );
         await ConfirmAsync(await LinkAsync(enrolled.Value.Id, login));

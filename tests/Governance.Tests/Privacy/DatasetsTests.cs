@@ -41,7 +41,7 @@ internal sealed class FakeAccess : IAccess
                 actor,
                 actor.Id switch
                 {
-                    "ds" or "ds2" => [new RoleGrant("data-scientist", ObjectKind.None, "")],
+                    "ds" or "ds2" or "login" => [new RoleGrant("data-scientist", ObjectKind.None, "")],
                     "both" =>
                     [
                         new RoleGrant("data-scientist", ObjectKind.None, ""),
@@ -57,6 +57,19 @@ internal sealed class FakeAccess : IAccess
 
     public async Task<Rights> RightsNowAsync(Actor actor, CancellationToken cancellationToken) =>
         await RightsOfAsync(actor, cancellationToken);
+}
+
+/// <summary>The login "login" is the person "both"; everybody else is nobody's login.</summary>
+internal sealed class FakeOwners : ILoginOwners
+{
+    public Task<IReadOnlyList<string>> WithOwnersAsync(
+        IReadOnlyCollection<string> subjects,
+        CancellationToken cancellationToken
+    ) =>
+        Task.FromResult<IReadOnlyList<string>>([
+            .. subjects,
+            .. subjects.Where(id => id == "login").Select(_ => "both"),
+        ]);
 }
 
 /// <summary>Remembers which verdicts changed.</summary>
@@ -497,12 +510,15 @@ public sealed class DatasetsTests : IAsyncLifetime
         Assert.Equal("privacy.circular", second.Failure?.Code);
     }
 
-    [Fact]
-    public async Task Nobody_declares_a_dataset_of_their_own()
+    [Theory]
+    [InlineData("both")]
+    [InlineData("login")]
+    public async Task Nobody_declares_a_dataset_of_their_own(string uploader)
     {
         var both = new Actor(ActorKind.Person, "both");
         var csv = new MemoryStream(Encoding.UTF8.GetBytes(Tables.Column("ref", 40, i => $"{i % 4}.5")));
-        var view = (await Datasets.UploadAsync(both, "mine", "csv", csv, Token)).Value;
+        var owner = new Actor(ActorKind.Service, uploader);
+        var view = (await Datasets.UploadAsync(owner, "mine", "csv", csv, Token)).Value;
         await ScanAsync(view.Sha256);
 
         var declared = await Datasets.DeclareAsync(both, view.Sha256, new DatasetDeclaration { LeastK = 5 }, Token);
@@ -751,6 +767,7 @@ public sealed class DatasetsTests : IAsyncLifetime
                 .AddSingleton(watch)
                 .AddSingleton<IPrivacyPolicySource>(source)
                 .AddSingleton<IAccess, FakeAccess>()
+                .AddSingleton<ILoginOwners, FakeOwners>()
                 .AddPrivacy()
         );
     }

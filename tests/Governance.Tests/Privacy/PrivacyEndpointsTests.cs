@@ -34,7 +34,9 @@ public sealed class PrivacyEndpointsTests : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        _db = await TestDatabase.StartAsync(services => services.AddSingleton<IAccess, FakeAccess>().AddPrivacy());
+        _db = await TestDatabase.StartAsync(services =>
+            services.AddSingleton<IAccess, FakeAccess>().AddSingleton<ILoginOwners, FakeOwners>().AddPrivacy()
+        );
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.WebHost.UseSetting("urls", "http://127.0.0.1:0");
