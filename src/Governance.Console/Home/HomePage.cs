@@ -26,7 +26,7 @@ internal static class HomePage
         var subject = await subjects.FindAsync(rights.Actor.Id, cancellationToken);
         var tokens = forgery.GetAndStoreTokens(context);
         Html held =
-            $"""<p class="note">Your account waits for another administrator's confirmation. Until then you neither approve nor administer, and roles that take a second administrator give you nothing.</p>""";
+            $"""<p class="note">Your account waits for another administrator's confirmation. Until then you read what things are and do nothing else, and what takes a second administrator gives you nothing.</p>""";
         return new HtmlPage(
             "Home",
             $"""

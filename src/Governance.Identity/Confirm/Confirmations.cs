@@ -98,6 +98,12 @@ internal sealed class Confirmations(
                     return Failure.Conflict("identity.confirmation_open", "It can still be confirmed as it is.");
                 }
 
+                // Whoever gains must not ask either: then its first requester could confirm it for them.
+                if (await ObjectionAsync(session, by, row, confirm: false, token) is { } objection)
+                {
+                    return objection;
+                }
+
                 row.RequestedBy = by.Id;
                 row.RequestedAt = session.Now;
                 row.ExpiresAt = session.Now.AddHours(options.Value.ConfirmationHours);
@@ -143,8 +149,13 @@ internal sealed class Confirmations(
                     return objection;
                 }
 
-                Close(session, row, by, confirm ? ConfirmationState.Confirmed : ConfirmationState.Rejected);
                 var part = parts.Single(known => known.Handles(row.Kind));
+                if (confirm && await part.ObjectionAsync(session, by, row, token) is { } more)
+                {
+                    return more;
+                }
+
+                Close(session, row, by, confirm ? ConfirmationState.Confirmed : ConfirmationState.Rejected);
                 await (
                     confirm ? part.ConfirmedAsync(session, by, row, token) : part.RejectedAsync(session, row, token)
                 );

@@ -10,6 +10,14 @@ internal interface IConfirmable
     /// <summary>Whether confirmations of this kind are its own. Exactly one part handles a kind.</summary>
     bool Handles(string kind);
 
+    /// <summary>What else speaks against confirming the change now, beside who asked and who gains by it; null for nothing.</summary>
+    Task<Failure?> ObjectionAsync(
+        WriteSession session,
+        Actor by,
+        ConfirmationRow row,
+        CancellationToken cancellationToken
+    ) => Task.FromResult<Failure?>(null);
+
     /// <summary>The change was confirmed: makes it count, if it does not yet.</summary>
     Task ConfirmedAsync(WriteSession session, Actor by, ConfirmationRow row, CancellationToken cancellationToken);
 

@@ -30,7 +30,7 @@ public sealed record GrantView(
 public interface IGrants
 {
     /// <summary>
-    /// Grants a role to exactly one of a subject and a group. A privileged role, and any role to an external group, counts
+    /// Grants a role to exactly one of a subject and a group. A privileged grant, and any to an external group, counts
     /// only once a second administrator has confirmed it; only persons may ask for one.
     /// </summary>
     Task<Result<GrantView>> GrantAsync(

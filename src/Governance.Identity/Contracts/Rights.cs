@@ -7,6 +7,17 @@ namespace Governance.Identity.Contracts;
 /// <summary>The rights of one actor at one moment. Immutable; nothing is implied that is not granted.</summary>
 public sealed class Rights
 {
+    // Of a held account somebody else may have the credentials: no bytes, no findings or entries, no writes.
+    private static readonly FrozenSet<string> WhileHeld = FrozenSet.Create(
+        StringComparer.Ordinal,
+        Permissions.ExperimentRead.Name,
+        Permissions.ModelRead.Name,
+        Permissions.EvidenceRead.Name,
+        Permissions.LineageRead.Name,
+        Permissions.DatasetRead.Name,
+        Permissions.PromotionRead.Name,
+        Permissions.PolicyRead.Name
+    );
     private readonly GrantIndex _grants;
     private readonly DateTimeOffset _now;
 
@@ -26,8 +37,8 @@ public sealed class Rights
     public Actor Actor { get; }
 
     /// <summary>
-    /// Whether a privileged change of the account waits for a second administrator. Until then it neither approves nor
-    /// administers, whatever is granted, and its privileged roles are not among the grants.
+    /// Whether a privileged change of the account waits for a second administrator. Until then it reads metadata at most,
+    /// whatever is granted, and its privileged grants are not among the grants.
     /// </summary>
     public bool Held { get; init; }
 
@@ -83,15 +94,7 @@ public sealed class Rights
     }
 
     private bool Withholds(Permission permission) =>
-        Unbound.Contains(permission.Name)
-        || (
-            Held
-            && (
-                permission == Permissions.PromotionApprove
-                || permission == Permissions.IdentityManage
-                || permission == Permissions.PolicyManage
-            )
-        );
+        Unbound.Contains(permission.Name) || (Held && !WhileHeld.Contains(permission.Name));
 
     private bool IsFree(Permission permission) =>
         permission == Permissions.Public

@@ -123,6 +123,19 @@ internal sealed class Clients(
     }
 
     /// <summary>
+    /// Leaves a client nothing to prove itself with: its secrets, keys and certificates go and its tokens end, its binding
+    /// stays. It takes another secret or registration from then on.
+    /// </summary>
+    public async Task TakeCredentialsAsync(WriteSession session, string clientId, CancellationToken cancellationToken)
+    {
+        if (await FindAsync(session.Db, clientId, cancellationToken) is { } known)
+        {
+            var nothing = new ClientRegistration(ClientRegistration.Secret, known.Binding);
+            await ChangeAsync(session, clientId, nothing, null, cancellationToken);
+        }
+    }
+
+    /// <summary>
     /// Gives a client another secret. The old one counts until then; when that is now, the tokens that the client holds end as
     /// well. False when there is no such client, or it has no secret.
     /// </summary>

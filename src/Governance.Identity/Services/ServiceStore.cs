@@ -1,7 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
-using Governance.Identity.Access;
 using Governance.Identity.Confirm;
 using Governance.Identity.Contracts;
 using Governance.Identity.Engine;
@@ -21,7 +20,6 @@ internal sealed class ServiceStore(
     IDbContextFactory<GovernanceDb> databases,
     IWriter writer,
     SubjectStore subjects,
-    SubjectReader reader,
     Confirmations confirmations,
     Clients clients,
     IOptions<IdentityOptions> options
@@ -170,7 +168,8 @@ internal sealed class ServiceStore(
         );
     }
 
-    // Whoever knows its secret is the service: one administrator alone must not become a release manager that way.
+    // Whoever knows its secret is the service: one administrator alone must not become a release manager that way. What waits
+    // counts too, and what a disabled service is granted: else whoever confirms it would not know who holds the secret.
     private async Task<IReadOnlyList<Guid>> HoldAsync(
         WriteSession session,
         Actor by,
@@ -178,9 +177,9 @@ internal sealed class ServiceStore(
         CancellationToken cancellationToken
     )
     {
-        var service = new Actor(ActorKind.Service, id);
-        var rights = await reader.RightsNowAsync(session.Db, service, cancellationToken);
-        if (!rights.Held && !rights.Grants.Any(GrantRules.IsPrivileged))
+        var held = await session.Db.Set<ConfirmationRow>().HoldsAsync(id, cancellationToken);
+        var grants = await GrantStore.OfAsync(session.Db, id, cancellationToken);
+        if (!held && !grants.Any(grant => GrantRules.IsPrivileged(grant.ToGrant())))
         {
             return [];
         }

@@ -99,14 +99,7 @@ internal sealed class Enrolments(
                     return NoPerson;
                 }
 
-                row.PasswordHash = null;
-                row.TotpKey = null;
-                await session.Db.Set<PasskeyRow>().Where(key => key.SubjectId == subjectId).ExecuteDeleteAsync(token);
-                await session
-                    .Db.Set<RecoveryCodeRow>()
-                    .Where(known => known.SubjectId == subjectId)
-                    .ExecuteDeleteAsync(token);
-                await session.RevokeSessionsAsync(subjectId, token);
+                await session.TakeCredentialsAsync(row, token);
                 await session.LogAsync(
                     new LogEntry("identity.credentials_reset", by, $"subject:{subjectId}", LogOutcome.Done),
                     token
@@ -202,10 +195,6 @@ internal sealed class Enrolments(
         CancellationToken cancellationToken
     )
     {
-        await session
-            .Db.Set<EnrolmentRow>()
-            .Where(row => row.SubjectId == subjectId)
-            .ExecuteDeleteAsync(cancellationToken);
         var enrolment = new EnrolmentRow
         {
             SubjectId = subjectId,

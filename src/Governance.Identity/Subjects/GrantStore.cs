@@ -138,6 +138,21 @@ internal sealed class GrantStore(
         }
     }
 
+    /// <summary>What is granted to a subject and to the groups that it is in, also what waits for a second administrator.</summary>
+    public static async Task<IReadOnlyList<GrantRow>> OfAsync(
+        GovernanceDb db,
+        string subject,
+        CancellationToken cancellationToken
+    )
+    {
+        var groups = db.Set<MemberRow>().Where(member => member.SubjectId == subject).Select(member => member.GroupId);
+        return await db.Set<GrantRow>()
+            .AsNoTracking()
+            .Where(grant => grant.SubjectId == subject || groups.Contains(grant.GroupId!))
+            .OrderBy(grant => grant.Id)
+            .ToListAsync(cancellationToken);
+    }
+
     public static JsonObject Describe(RoleGrant grant)
     {
         var json = new JsonObject

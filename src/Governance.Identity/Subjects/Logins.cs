@@ -136,7 +136,12 @@ internal sealed class Logins(
                         new ConfirmationRequest(LoginConfirmation.Kind, subjectId)
                         {
                             ObjectId = added.Id.ToString(),
-                            Details = new JsonObject { ["issuer"] = issuer },
+                            Details = new JsonObject
+                            {
+                                ["issuer"] = issuer,
+                                ["login"] = added.Id.ToString(),
+                                ["digest"] = Digest.Of($"{issuer}\n{externalId}").Hex,
+                            },
                             Holds = false, // it is nobody's login until somebody confirms
                         },
                         token

@@ -220,7 +220,17 @@ internal sealed class SubjectStore(
                 await session.Db.SaveChangesAsync(token);
                 if (opens)
                 {
-                    var request = new ConfirmationRequest(AccountConfirmation.Enabled, subjectId) { Holds = true };
+                    var grants = await GrantStore.OfAsync(session.Db, subjectId, token);
+                    var request = new ConfirmationRequest(AccountConfirmation.Enabled, subjectId)
+                    {
+                        Holds = true,
+                        Details = new JsonObject
+                        {
+                            ["grants"] = Describe([
+                                .. grants.Where(grant => !grant.Pending).Select(grant => grant.ToGrant()),
+                            ]),
+                        },
+                    };
                     await confirmations.RequestAsync(session, by, request, token);
                 }
                 else if (!enabled)

@@ -137,11 +137,186 @@ public sealed class ConfirmationTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_was_set_before_a_rejection_opens_nothing_when_the_account_is_let_in_again()
+    {
+        var id = await _host.EnrolPersonAsync("rita", "reviewer");
+        using var ada = await AdministratorAsync("ada");
+        using var bea = await AdministratorAsync("bea");
+        using var carl = await AdministratorAsync("carl");
+        var reset = await ResetAsync(ada, id);
+        await EnrolAsync(reset);
+        var tokens = await _host.PersonTokensAsync("rita");
+        await using (var db = await Database())
+        {
+            db.Add(new PasskeyRow { Id = "key", SubjectId = id });
+            db.Add(new RecoveryCodeRow { Hash = "hash", SubjectId = id });
+            await db.SaveChangesAsync(TestContext.Current.CancellationToken);
+            await db.Set<SubjectRow>()
+                .Where(row => row.Id == id)
+                .ExecuteUpdateAsync(
+                    set => set.SetProperty(row => row.TotpKey, new byte[] { 1 }),
+                    TestContext.Current.CancellationToken
+                );
+        }
+
+        using var rejected = await DecideAsync(bea, reset, "reject");
+        await LetInAsync(bea, carl, id);
+        using var browser = _host.Client();
+        using var signedIn = await IdentityHost.SignInAsync(browser, "rita", IdentityHost.Password);
+        var (refreshed, _) = await _host.TokenAsync(
+            new()
+            {
+                ["grant_type"] = "refresh_token",
+                ["client_id"] = "governance-cli",
+                ["refresh_token"] = tokens["refresh_token"]!.GetValue<string>(),
+            }
+        );
+
+        Assert.Equal(HttpStatusCode.NoContent, rejected.StatusCode);
+        Assert.Equal(HttpStatusCode.BadRequest, signedIn.StatusCode);
+        Assert.Equal(HttpStatusCode.BadRequest, refreshed);
+        Assert.Null(await _host.WhoAmIAsync(tokens["access_token"]!.GetValue<string>()));
+        await using (var db = await Database())
+        {
+            var row = await db.Set<SubjectRow>()
+                .SingleAsync(row => row.Id == id, TestContext.Current.CancellationToken);
+            Assert.Equal((true, null, null), (row.Enabled, row.PasswordHash, row.TotpKey));
+            Assert.False(await db.Set<PasskeyRow>().AnyAsync(TestContext.Current.CancellationToken));
+            Assert.False(await db.Set<RecoveryCodeRow>().AnyAsync(TestContext.Current.CancellationToken));
+        }
+
+        var fresh = await ResetAsync(bea, id);
+        await EnrolAsync(fresh);
+        using var confirmed = await DecideAsync(carl, fresh, "confirm");
+        Assert.Equal(HttpStatusCode.NoContent, confirmed.StatusCode);
+        Assert.Contains(
+            "promotion:approve",
+            Permissions((await _host.WhoAmIAsync(await _host.PersonTokenAsync("rita")))!)
+        );
+    }
+
+    [Fact]
+    public async Task A_code_that_was_open_at_a_rejection_opens_nothing_later()
+    {
+        using var ada = await AdministratorAsync("ada");
+        using var bea = await AdministratorAsync("bea");
+        using var carl = await AdministratorAsync("carl");
+        var person = await InviteAsync(ada, "rita", Reviewer);
+        using var rejected = await DecideAsync(bea, person, "reject");
+        await LetInAsync(bea, carl, person["id"]!.GetValue<string>());
+        using var browser = _host.Client();
+
+        using var late = await SetPasswordAsync(browser, person);
+
+        Assert.Equal(HttpStatusCode.BadRequest, late.StatusCode);
+    }
+
+    [Fact]
+    public async Task Who_had_a_change_of_an_account_rejected_does_not_confirm_that_it_is_let_in()
+    {
+        var id = await _host.EnrolPersonAsync("rita", "reviewer");
+        using var ada = await AdministratorAsync("ada");
+        using var bea = await AdministratorAsync("bea");
+        using var carl = await AdministratorAsync("carl");
+        using var rejected = await DecideAsync(bea, await ResetAsync(ada, id), "reject");
+        var enabled = await EnableAsync(bea, id);
+
+        using var refused = await DecideAsync(ada, enabled, "confirm");
+        using var confirmed = await DecideAsync(carl, enabled, "confirm");
+
+        Assert.Equal(
+            (HttpStatusCode.Forbidden, "identity.own_confirmation"),
+            (refused.StatusCode, await CodeAsync(refused))
+        );
+        Assert.Equal(HttpStatusCode.NoContent, confirmed.StatusCode);
+    }
+
+    [Fact]
+    public async Task Who_confirms_that_somebody_is_let_in_reads_what_they_are_granted()
+    {
+        var id = await _host.EnrolPersonAsync("rita", "reviewer", "viewer");
+        using var ada = await AdministratorAsync("ada");
+        using var shut = await ada.PostAsJsonAsync($"/api/v1/subjects/{id}/enabled", new { enabled = false });
+
+        var enabled = await EnableAsync(ada, id);
+
+        Assert.Equal(
+            ["reviewer", "viewer"],
+            enabled["details"]!["grants"]!.AsArray().Select(grant => grant!["role"]!.ToString()).Order()
+        );
+    }
+
+    [Fact]
+    public async Task A_person_is_confirmed_only_after_somebody_used_the_one_time_code()
+    {
+        using var ada = await AdministratorAsync("ada");
+        using var bea = await AdministratorAsync("bea");
+        var person = await InviteAsync(ada, "rita", Reviewer);
+
+        using var early = await DecideAsync(bea, person, "confirm");
+        await EnrolAsync(person);
+        using var then = await DecideAsync(bea, person, "confirm");
+
+        Assert.Equal((HttpStatusCode.Conflict, "identity.enrolment_open"), (early.StatusCode, await CodeAsync(early)));
+        Assert.Equal(HttpStatusCode.NoContent, then.StatusCode);
+    }
+
+    [Fact]
+    public async Task Whoever_gains_by_an_expired_change_does_not_ask_for_it_again()
+    {
+        using var ada = await AdministratorAsync("ada");
+        using var bea = await AdministratorAsync("bea");
+        var beasId = (await bea.GetFromJsonAsync<JsonNode>("/api/v1/whoami"))!["id"]!.GetValue<string>();
+        using var asked = await ada.PostAsJsonAsync("/api/v1/grants", new { subject = beasId, role = "reviewer" });
+        var grant = (await asked.Content.ReadFromJsonAsync<JsonNode>())!;
+        await using (var db = await Database())
+        {
+            await db.Set<ConfirmationRow>()
+                .ExecuteUpdateAsync(
+                    set => set.SetProperty(row => row.ExpiresAt, DateTimeOffset.UnixEpoch),
+                    TestContext.Current.CancellationToken
+                );
+        }
+
+        using var renewed = await DecideAsync(bea, grant, "renew");
+
+        Assert.Equal(
+            (HttpStatusCode.Forbidden, "identity.own_confirmation"),
+            (renewed.StatusCode, await CodeAsync(renewed))
+        );
+    }
+
+    [Fact]
+    public async Task A_held_person_reads_what_things_are_and_nothing_more()
+    {
+        using var ada = await AdministratorAsync("ada");
+        var person = await InviteAsync(ada, "dora", """[{"role":"data-scientist"},{"role":"auditor"}]""");
+        await EnrolAsync(person);
+
+        var held = Permissions((await _host.WhoAmIAsync(await _host.PersonTokenAsync("dora")))!);
+
+        Assert.Equal(
+            [
+                "self:read",
+                "experiment:read",
+                "model:read",
+                "dataset:read",
+                "evidence:read",
+                "lineage:read",
+                "promotion:read",
+                "policy:read",
+            ],
+            held
+        );
+    }
+
+    [Fact]
     public async Task A_confirmation_expires_and_can_be_asked_for_again()
     {
         using var ada = await AdministratorAsync("ada");
         using var bea = await AdministratorAsync("bea");
         var person = await InviteAsync(ada, "rita", Reviewer);
+        await EnrolAsync(person);
         await using (var db = await Database())
         {
             await db.Set<ConfirmationRow>()
@@ -168,6 +343,7 @@ public sealed class ConfirmationTests : IAsyncLifetime
         var second = await InviteAsync(first, "second", """[{"role":"admin"}]""");
         var third = await InviteAsync(first, "third", """[{"role":"admin"}]""");
         await EnrolAsync(second);
+        await EnrolAsync(third);
         using var colleague = _host.Client(await _host.PersonTokenAsync("second"));
         var fourth = await InviteAsync(colleague, "fourth", """[{"role":"admin"}]""");
 
@@ -313,6 +489,23 @@ public sealed class ConfirmationTests : IAsyncLifetime
                 }
             )
         );
+
+    /// <summary>Lets somebody in again; what waits for that.</summary>
+    private static async Task<JsonNode> EnableAsync(HttpClient admin, string id)
+    {
+        using var opened = await admin.PostAsJsonAsync($"/api/v1/subjects/{id}/enabled", new { enabled = true });
+        Assert.Equal(HttpStatusCode.NoContent, opened.StatusCode);
+        var waiting = (await admin.GetFromJsonAsync<JsonNode>("/api/v1/confirmations"))!["items"]!.AsArray();
+        var change = waiting.Single(item => item!["change"]!.ToString() == "enabled")!;
+        change["confirmation"] = change["id"]!.DeepClone();
+        return change;
+    }
+
+    private static async Task LetInAsync(HttpClient admin, HttpClient other, string id)
+    {
+        using var confirmed = await DecideAsync(other, await EnableAsync(admin, id), "confirm");
+        Assert.Equal(HttpStatusCode.NoContent, confirmed.StatusCode);
+    }
 
     private static async Task<HttpResponseMessage> DecideAsync(HttpClient admin, JsonNode invitation, string verb) =>
         await admin.PostAsync($"/api/v1/confirmations/{invitation["confirmation"]}/{verb}", null);

@@ -60,6 +60,25 @@ public sealed class LoginTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Who_confirms_a_login_can_tell_which_it_is()
+    {
+        using var linked = await LinkAsync(_ada, Issuer, "42");
+        var link = (await linked.Content.ReadFromJsonAsync<JsonNode>())!;
+
+        var waiting = await _bea.GetFromJsonAsync<JsonNode>("/api/v1/confirmations");
+        var logins = await _bea.GetFromJsonAsync<JsonNode>($"/api/v1/persons/{_rita}/logins");
+
+        var details = Assert.Single(waiting!["items"]!.AsArray())!["details"]!;
+        Assert.Equal((Issuer, link["id"]!.ToString()), (details["issuer"]!.ToString(), details["login"]!.ToString()));
+        Assert.Equal(
+            Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{Issuer}\n42"))),
+            details["digest"]!.ToString()
+        );
+        var login = Assert.Single(logins!["items"]!.AsArray())!;
+        Assert.Equal((details["login"]!.ToString(), "42"), (login["id"]!.ToString(), login["subject"]!.ToString()));
+    }
+
+    [Fact]
     public async Task A_rejected_or_removed_login_is_gone()
     {
         using var first = await LinkAsync(_ada, Issuer, "1");

@@ -68,6 +68,38 @@ public sealed class SecondPersonTests : IAsyncLifetime
         );
     }
 
+    [Theory]
+    [InlineData("dataset", "*", "dataset:read-raw")]
+    [InlineData("model", "fraud-*", "artifact:read")]
+    [InlineData("experiment", "fraud", "artifact:read")]
+    public async Task Reading_the_bytes_of_others_takes_two_administrators_and_of_ones_own_one(
+        string kind,
+        string pattern,
+        string permission
+    )
+    {
+        var (id, _) = await _host.EnrolServiceAsync("trainer");
+        var service = new Actor(ActorKind.Service, id);
+        var others = kind switch
+        {
+            "dataset" => AccessTarget.Dataset("fraud", "somebody"),
+            "model" => AccessTarget.Model("fraud-1", "somebody"),
+            _ => AccessTarget.Experiment("fraud", "somebody"),
+        };
+
+        var (_, own) = await GrantAsync(_ada, $$"""{"subject":"{{id}}","role":"data-scientist"}""");
+        var (_, asked) = await GrantAsync(
+            _ada,
+            $$"""{"subject":"{{id}}","role":"data-scientist","kind":"{{kind}}","pattern":"{{pattern}}"}"""
+        );
+        var before = (await RightsAsync(service)).Allows(new Permission(permission), others);
+        await DecideAsync(_bea, asked, "confirm");
+        var after = (await RightsAsync(service)).Allows(new Permission(permission), others);
+
+        Assert.Equal((false, true), (own["pending"]!.GetValue<bool>(), asked["pending"]!.GetValue<bool>()));
+        Assert.Equal((false, true), (before, after));
+    }
+
     [Fact]
     public async Task Whoever_gains_by_a_grant_does_not_confirm_it_either()
     {
@@ -238,6 +270,54 @@ public sealed class SecondPersonTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_secret_that_is_replaced_while_a_service_is_shut_or_waits_holds_it_too()
+    {
+        var (shut, _) = await _host.EnrolServiceAsync("shut", "release-manager");
+        var (waiting, _) = await _host.EnrolServiceAsync("waiting");
+        await PostAsync(_ada, $"/api/v1/subjects/{shut}/enabled", """{"enabled":false}""");
+        var (_, asked) = await GrantAsync(_ada, $$"""{"subject":"{{waiting}}","role":"release-manager"}""");
+
+        var (_, replaced) = await PostAsync(_ada, $"/api/v1/services/{shut}/secret", "{}");
+        var (_, meanwhile) = await PostAsync(_ada, $"/api/v1/services/{waiting}/secret", "{}");
+        await PostAsync(_ada, $"/api/v1/subjects/{shut}/enabled", """{"enabled":true}""");
+        await DecideAsync(_bea, Assert.Single(await WaitingAsync("enabled")), "confirm");
+        await DecideAsync(_bea, asked, "confirm");
+
+        foreach (var (id, answer) in new[] { (shut, replaced), (waiting, meanwhile) })
+        {
+            var change = Assert.Single(answer["confirmations"]!.AsArray())!;
+            Assert.False(await MayAsync(id, "promotion:carry-out"));
+            await DecideAsync(_bea, new JsonObject { ["id"] = change.DeepClone() }, "confirm");
+            Assert.True(await MayAsync(id, "promotion:carry-out"));
+        }
+    }
+
+    [Fact]
+    public async Task A_secret_that_was_rejected_proves_nothing_nor_does_the_one_before()
+    {
+        var (id, first) = await _host.EnrolServiceAsync("mover", "release-manager");
+        var (_, replaced) = await PostAsync(_ada, $"/api/v1/services/{id}/secret", """{"overlapHours":24}""");
+        var second = replaced["clientSecret"]!.ToString();
+        var (early, token) = await _host.TokenAsync(IdentityHost.ClientCredentials("mover", second));
+
+        await DecideAsync(_bea, new JsonObject { ["id"] = replaced["confirmations"]![0]!.DeepClone() }, "reject");
+        await PostAsync(_bea, $"/api/v1/subjects/{id}/enabled", """{"enabled":true}""");
+        await DecideAsync(_carl, Assert.Single(await WaitingAsync("enabled")), "confirm");
+        var (withFirst, _) = await _host.TokenAsync(IdentityHost.ClientCredentials("mover", first));
+        var (withSecond, _) = await _host.TokenAsync(IdentityHost.ClientCredentials("mover", second));
+        var (_, fresh) = await PostAsync(_bea, $"/api/v1/services/{id}/secret", "{}");
+        var (withFresh, _) = await _host.TokenAsync(
+            IdentityHost.ClientCredentials("mover", fresh["clientSecret"]!.ToString())
+        );
+
+        Assert.Equal(HttpStatusCode.OK, early);
+        Assert.Equal([HttpStatusCode.Unauthorized, HttpStatusCode.Unauthorized], [withFirst, withSecond]);
+        Assert.Null(await _host.WhoAmIAsync(token["access_token"]!.ToString()));
+        Assert.Equal(HttpStatusCode.OK, withFresh);
+        Assert.False(await MayAsync(id, "promotion:carry-out"));
+    }
+
+    [Fact]
     public async Task A_held_account_neither_promotes_nor_reads_raw_data()
     {
         var rita = await _host.EnrolPersonAsync("rita", "release-manager", "privacy-officer", "viewer");
@@ -298,11 +378,10 @@ public sealed class SecondPersonTests : IAsyncLifetime
     }
 
     private async Task<bool> MayAsync(string subject, string permission) =>
-        (
-            await _host
-                .Services.GetRequiredService<IAccess>()
-                .RightsNowAsync(new Actor(ActorKind.Person, subject), TestContext.Current.CancellationToken)
-        ).AllowsSomewhere(new Permission(permission));
+        (await RightsAsync(new Actor(ActorKind.Person, subject))).AllowsSomewhere(new Permission(permission));
+
+    private Task<Rights> RightsAsync(Actor actor) =>
+        _host.Services.GetRequiredService<IAccess>().RightsNowAsync(actor, TestContext.Current.CancellationToken);
 
     private static async Task<string> IdAsync(HttpClient who) =>
         (await who.GetFromJsonAsync<JsonNode>("/api/v1/whoami"))!["id"]!.ToString();

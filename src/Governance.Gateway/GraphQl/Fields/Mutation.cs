@@ -89,7 +89,8 @@ internal sealed class Mutation
 
     /// <summary>
     /// Grants a role to a subject or a group, as far as you administer everything that it reaches; never to yourself or to a
-    /// group that you are in. A privileged role, and any role to an external group, waits until a second administrator confirms.
+    /// group that you are in. A privileged role, data-scientist on a pattern, and any role to an external group wait until a second
+    /// administrator confirms.
     /// </summary>
     [Needs("identity:manage")]
     public static async Task<HeldGrantFields> GrantRole(
