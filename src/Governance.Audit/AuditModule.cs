@@ -2,6 +2,7 @@ using Governance.Audit.Contracts;
 using Governance.Audit.Keys;
 using Governance.Audit.ReadLog;
 using Governance.Audit.Sequencing;
+using Governance.Audit.Signatures;
 using Governance.Audit.Storage;
 using Governance.Kernel;
 using Governance.Platform.Database;
@@ -29,6 +30,9 @@ public static class AuditModule
         services.TryAddSingleton<ILogKey>(provider => provider.GetRequiredService<LogKey>());
         services.TryAddSingleton<IAuditLog, AuditLog>();
         services.TryAddSingleton<ILogVerifier, LogVerifier>();
+        services.TryAddSingleton<SignatureLogSigner>();
+        services.TryAddSingleton<ISignatureLog, SignatureLog>();
+        services.TryAddSingleton<CheckSignatureLog>();
         services.TryAddSingleton<ILogReaders, NoLogReaders>();
         services.TryAddSingleton<CheckLog>();
         services.TryAddSingleton<SequenceEntries>();

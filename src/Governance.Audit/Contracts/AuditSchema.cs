@@ -3,6 +3,7 @@ namespace Governance.Audit.Contracts;
 /// <summary>What the schema of the log needs beyond its tables.</summary>
 public static class AuditSchema
 {
+    private const string Signatures = "audit_signature";
     private static readonly string[] Tables = ["audit_entry", "audit_leaf", "audit_node", "audit_checkpoint"];
 
     /// <summary>
@@ -18,6 +19,12 @@ public static class AuditSchema
             $$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$;
 
             """ + string.Join('\n', Tables.Select(RefuseOnPostgres));
+
+    /// <summary>The same for the table of the signature log, which came later; <see cref="TriggerSql"/> must have run.</summary>
+    public static string SignatureTriggerSql { get; } = Refuse(Signatures);
+
+    /// <summary>The same for PostgreSQL; <see cref="PostgresTriggerSql"/> must have run.</summary>
+    public static string PostgresSignatureTriggerSql { get; } = RefuseOnPostgres(Signatures);
 
     private static string RefuseOnPostgres(string table) =>
         $"""

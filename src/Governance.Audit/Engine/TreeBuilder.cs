@@ -20,6 +20,9 @@ internal sealed class TreeBuilder
 
     public long Size { get; private set; }
 
+    /// <summary>Hashes of <see cref="MerkleTree.Cover"/> of all leaves, as of now.</summary>
+    public IReadOnlyList<byte[]> Edge => [.. _edge];
+
     public byte[] Root => MerkleTree.Fold(_edge);
 
     /// <summary>Appends a leaf; returns the nodes above level 0 that it completes.</summary>

@@ -1,3 +1,4 @@
+using Governance.Audit.Signatures;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
@@ -9,6 +10,7 @@ namespace Governance.Audit.Sequencing;
 /// </summary>
 internal sealed partial class Sequencer(
     CheckLog check,
+    CheckSignatureLog checkSignatures,
     SequenceEntries sequence,
     LogState state,
     AuditOptions options,
@@ -18,14 +20,16 @@ internal sealed partial class Sequencer(
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
         var result = await check.RunAsync(cancellationToken);
-        if (!result.Ok)
+        // After it: how many signatures there must be is what the audit log says.
+        var signatures = result.Ok ? await checkSignatures.RunAsync(cancellationToken) : result;
+        if (!signatures.Ok)
         {
-            state.Break(result.Failure.Code);
-            LogBroken(result.Failure.Code, result.Failure.Message);
+            state.Break(signatures.Failure.Code);
+            LogBroken(signatures.Failure.Code, signatures.Failure.Message);
             state.ThrowIfBroken();
         }
 
-        LogChecked(result.Value);
+        LogChecked(result.Value, signatures.Value);
         await base.StartAsync(cancellationToken);
     }
 
@@ -71,8 +75,12 @@ internal sealed partial class Sequencer(
         }
     }
 
-    [LoggerMessage(1000, LogLevel.Information, "Audit log checked: {Leaves} leaves hold")]
-    private partial void LogChecked(long leaves);
+    [LoggerMessage(
+        1000,
+        LogLevel.Information,
+        "Audit log checked: {Leaves} leaves hold, and {Signatures} entries of the signature log"
+    )]
+    private partial void LogChecked(long leaves, long signatures);
 
     [LoggerMessage(1001, LogLevel.Critical, "AUDIT LOG BROKEN ({Code}): {Reason} No change is accepted any more")]
     private partial void LogBroken(string code, string reason);

@@ -1,3 +1,4 @@
+using Governance.Audit.Signatures;
 using Governance.Platform.Database;
 using Microsoft.EntityFrameworkCore;
 
@@ -37,6 +38,12 @@ internal sealed class AuditModel : IModelContribution
             checkpoint.ToTable("audit_checkpoint");
             checkpoint.HasKey(row => row.Size);
             checkpoint.Property(row => row.Size).ValueGeneratedNever();
+        });
+        model.Entity<SignatureRow>(signature =>
+        {
+            signature.ToTable("audit_signature");
+            signature.HasKey(row => row.Index);
+            signature.Property(row => row.Index).ValueGeneratedNever();
         });
     }
 }

@@ -18,6 +18,10 @@ internal static class LogFixture
         if (triggers)
         {
             await SqlAsync(database, TestServer.IsPostgreSql ? AuditSchema.PostgresTriggerSql : AuditSchema.TriggerSql);
+            await SqlAsync(
+                database,
+                TestServer.IsPostgreSql ? AuditSchema.PostgresSignatureTriggerSql : AuditSchema.SignatureTriggerSql
+            );
         }
 
         if (sequencer)
