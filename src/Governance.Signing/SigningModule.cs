@@ -14,9 +14,11 @@ namespace Governance.Signing;
 /// <summary>Signing and verifying models and statements, and the trust root they are verified by.</summary>
 public static class SigningModule
 {
-    /// <summary>Adds signer and verifier; needs the audit module for the log's key.</summary>
+    /// <summary>Adds signer and verifier; needs the audit module for the two logs. The host provides <see cref="SigningOptions"/>.</summary>
     public static IServiceCollection AddSigning(this IServiceCollection services)
     {
+        services.TryAddSingleton<SigningOptions>();
+        services.TryAddSingleton<Authorities>();
         services.TryAddSingleton<GatewaySigner>();
         services.TryAddSingleton<ISigner>(provider => provider.GetRequiredService<GatewaySigner>());
         services.TryAddSingleton<IVerifier, OfflineVerifier>();

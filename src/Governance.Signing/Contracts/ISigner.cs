@@ -3,7 +3,7 @@ using Governance.Kernel;
 
 namespace Governance.Signing.Contracts;
 
-/// <summary>Signs with the gateway's model-signing key (ECDSA P-256).</summary>
+/// <summary>Signs with the gateway's keys (ECDSA P-256).</summary>
 public interface ISigner
 {
     /// <summary>PEM SubjectPublicKeyInfo of the current key, with final newline.</summary>
@@ -12,8 +12,18 @@ public interface ISigner
     /// <summary>Lower-case hex SHA-256 of <see cref="PublicKeyPem"/>: the OMS key hint.</summary>
     string KeyHint { get; }
 
-    /// <summary>OpenSSF Model Signing v1.0 bundle (Sigstore bundle v0.3, key mode) over known digests. UTF-8 JSON.</summary>
-    byte[] SignModel(string name, Manifest manifest);
+    /// <summary>
+    /// OpenSSF Model Signing v1.0 bundle (Sigstore bundle v0.3) over known digests, UTF-8 JSON. In identity mode for the registrant,
+    /// with the entry in the signature log durable when this returns; in key mode with the gateway's key.
+    /// </summary>
+    /// <param name="name">The model.</param>
+    /// <param name="manifest">Its files; at least one.</param>
+    /// <param name="registrant">Actor id of whoever registered the version.</param>
+    /// <param name="cancellationToken">Cancels the wait for the log.</param>
+    Task<byte[]> SignModelAsync(string name, Manifest manifest, string registrant, CancellationToken cancellationToken);
+
+    /// <summary>Whom <see cref="SignModelAsync"/> signs for; anybody in key mode.</summary>
+    SignerPolicy PolicyFor(string registrant);
 
     /// <summary>Sigstore bundle v0.3 with a DSSE envelope over an in-toto statement (RFC 8785 bytes of <paramref name="statement"/>).</summary>
     byte[] SignStatement(JsonObject statement);
@@ -25,17 +35,30 @@ public interface ISigner
 /// <summary>What a verified statement says.</summary>
 /// <param name="Payload">The exact bytes that were signed, parsed.</param>
 /// <param name="KeyHint">Key that signed.</param>
-public sealed record VerifiedStatement(JsonObject Payload, string KeyHint);
+public sealed record VerifiedStatement(JsonObject Payload, string KeyHint)
+{
+    /// <summary>Whom the certificate names that signed; null when a key of the trusted root did.</summary>
+    public SignerIdentity? Signer { get; init; }
+
+    /// <summary>When the timestamp authority saw the signature, UTC; null when a key signed, for that has no trusted time.</summary>
+    public DateTimeOffset? SignedAt { get; init; }
+}
 
 /// <summary>Offline verification; static, pure, needs only the bytes given. Used by gateway and CLI alike.</summary>
 public interface IVerifier
 {
     /// <summary>
-    /// Verifies a model bundle against a manifest: signature by a key of the trusted root, and exactly the files of the manifest.
-    /// Codes <c>signing.*</c>; each says which check failed and for which file.
+    /// Verifies a model bundle against a manifest: signature by a key of the trusted root, or by a certificate of it with log entry
+    /// and timestamp, and exactly the files of the manifest. Codes <c>signing.*</c> and <c>audit.*</c>; each says which check failed
+    /// and for which file.
     /// </summary>
-    Result<VerifiedStatement> VerifyModel(ReadOnlySpan<byte> bundle, Manifest manifest, ReadOnlySpan<byte> trustedRoot);
+    Result<VerifiedStatement> VerifyModel(
+        ReadOnlySpan<byte> bundle,
+        Manifest manifest,
+        ReadOnlySpan<byte> trustedRoot,
+        SignerPolicy policy
+    );
 
-    /// <summary>Verifies a statement bundle by a key of the trusted root. Codes <c>signing.*</c>.</summary>
+    /// <summary>Verifies a statement bundle by a key of the trusted root; a certificate signs models only. Codes <c>signing.*</c>.</summary>
     Result<VerifiedStatement> VerifyStatement(ReadOnlySpan<byte> bundle, ReadOnlySpan<byte> trustedRoot);
 }

@@ -44,9 +44,7 @@ public sealed class ModelSigner : IDisposable
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
         ArgumentNullException.ThrowIfNull(manifest);
-        return manifest.Files.Count > 0
-            ? Sign(ModelStatement.Create(name, manifest))
-            : throw new ArgumentException("A model without files is not signed.", nameof(manifest));
+        return Sign(ModelStatement.Payload(name, manifest));
     }
 
     /// <summary>A bundle over an in-toto statement; throws when it is not one.</summary>
@@ -54,16 +52,15 @@ public sealed class ModelSigner : IDisposable
     {
         ArgumentNullException.ThrowIfNull(statement);
         return InTotoStatement.IsStatement(statement)
-            ? Sign(statement)
+            ? Sign(CanonicalJson.Serialize(statement))
             : throw new ArgumentException("Not an in-toto statement v1.", nameof(statement));
     }
 
     /// <inheritdoc />
     public void Dispose() => _key.Dispose();
 
-    private byte[] Sign(JsonObject statement)
+    private byte[] Sign(byte[] payload)
     {
-        var payload = CanonicalJson.Serialize(statement);
         lock (_lock)
         {
             return new SignedBundle(KeyHint, payload, Dsse.Sign(_key, payload)).Write();

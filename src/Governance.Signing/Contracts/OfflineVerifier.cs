@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Governance.Kernel;
 using Governance.Signing.Engine;
 
@@ -6,7 +5,8 @@ namespace Governance.Signing.Contracts;
 
 /// <summary>
 /// Verifies bundles with nothing but bytes and the time: no service, no network, no file. A key bundle carries no trusted
-/// time, so its key must be valid at the time of verification; receipts bring the time of their log entry instead.
+/// time, so its key must be valid at the time of verification; receipts bring the time of their log entry instead, and a
+/// bundle in identity mode its own.
 /// </summary>
 /// <param name="clock">The time at which keys must be valid.</param>
 public sealed class OfflineVerifier(TimeProvider clock) : IVerifier
@@ -18,27 +18,32 @@ public sealed class OfflineVerifier(TimeProvider clock) : IVerifier
     public Result<VerifiedStatement> VerifyModel(
         ReadOnlySpan<byte> bundle,
         Manifest manifest,
-        ReadOnlySpan<byte> trustedRoot
+        ReadOnlySpan<byte> trustedRoot,
+        SignerPolicy policy
     )
     {
         ArgumentNullException.ThrowIfNull(manifest);
-        var verified = VerifyStatement(bundle, trustedRoot);
-        return verified.Ok && ModelStatement.Check(verified.Value.Payload, manifest) is { } failure
-            ? failure
+        ArgumentNullException.ThrowIfNull(policy);
+        var (parsed, root) = Open(bundle, trustedRoot);
+        if (!parsed.Ok)
+        {
+            return parsed.Failure;
+        }
+
+        var verified = parsed.Value.Identity is { } material
+            ? VerifyIdentity(parsed.Value, material, root!)
+            : Verify(parsed.Value, root!, clock.GetUtcNow());
+        return !verified.Ok ? verified
+            : Check(policy, verified.Value.Signer) is { } stranger ? stranger
+            : ModelStatement.Check(verified.Value.Payload, manifest) is { } failure ? failure
             : verified;
     }
 
     /// <inheritdoc />
     public Result<VerifiedStatement> VerifyStatement(ReadOnlySpan<byte> bundle, ReadOnlySpan<byte> trustedRoot)
     {
-        var root = TrustedRootDocument.Read(trustedRoot);
-        if (!root.Ok)
-        {
-            return root.Failure;
-        }
-
-        var parsed = SignedBundle.Read(bundle);
-        return parsed.Ok ? Verify(parsed.Value, root.Value, clock.GetUtcNow()) : parsed.Failure;
+        var (parsed, root) = Open(bundle, trustedRoot);
+        return parsed.Ok ? Verify(parsed.Value, root!, clock.GetUtcNow()) : parsed.Failure;
     }
 
     /// <summary>
@@ -72,6 +77,14 @@ public sealed class OfflineVerifier(TimeProvider clock) : IVerifier
 
     internal static Result<VerifiedStatement> Verify(SignedBundle bundle, TrustedRootDocument root, DateTimeOffset at)
     {
+        if (bundle.KeyHint is null)
+        {
+            return SigningFailure.Of(
+                "signed_by_certificate",
+                "The bundle is signed by a certificate where a key must have signed."
+            );
+        }
+
         if (root.FindSigningKey(bundle.KeyHint) is not { } key)
         {
             return SigningFailure.Of("unknown_key", "The bundle names a key that the trusted root does not list.");
@@ -82,28 +95,69 @@ public sealed class OfflineVerifier(TimeProvider clock) : IVerifier
             return SigningFailure.Of("key_not_valid", "The signing key was not valid at that time.");
         }
 
-        if (!IsSigned(key, bundle))
+        if (!Dsse.Verify(key.Spki, bundle.Payload, bundle.Signature))
         {
-            return SigningFailure.Of("signature_invalid", "The signature does not belong to this payload and key.");
+            return NotSigned;
         }
 
         // The payload is read only now, from the very bytes that the signature covers.
         return InTotoStatement.Read(bundle.Payload).Map(payload => new VerifiedStatement(payload, bundle.KeyHint));
     }
 
-    private static bool IsSigned(TrustedKey key, SignedBundle bundle)
+    private static Failure NotSigned =>
+        SigningFailure.Of("signature_invalid", "The signature does not belong to this payload and key.");
+
+    private static (Result<SignedBundle> Bundle, TrustedRootDocument? Root) Open(
+        ReadOnlySpan<byte> bundle,
+        ReadOnlySpan<byte> trustedRoot
+    )
     {
-        using var ecdsa = ECDsa.Create();
-        try
+        var root = TrustedRootDocument.Read(trustedRoot);
+        return root.Ok ? (SignedBundle.Read(bundle), root.Value) : (root.Failure, null);
+    }
+
+    private static Result<VerifiedStatement> VerifyIdentity(
+        SignedBundle bundle,
+        IdentityMaterial material,
+        TrustedRootDocument root
+    )
+    {
+        var signer = IdentityChecks.Run(bundle, material, root);
+        if (!signer.Ok)
         {
-            ecdsa.ImportSubjectPublicKeyInfo(key.Spki, out var read);
-            return read == key.Spki.Length
-                && ecdsa.KeySize == 256
-                && Dsse.Verify(ecdsa, bundle.Payload, bundle.Signature);
+            return signer.Failure;
         }
-        catch (CryptographicException)
+
+        return Dsse.Verify(signer.Value.Spki, bundle.Payload, bundle.Signature)
+            ? InTotoStatement
+                .Read(bundle.Payload)
+                .Map(payload => new VerifiedStatement(
+                    payload,
+                    TrustedRootDocument.SigningKey("", signer.Value.Spki, DateTimeOffset.MinValue, null).Hint
+                )
+                {
+                    Signer = signer.Value.Identity,
+                    SignedAt = signer.Value.At,
+                })
+            : NotSigned;
+    }
+
+    private static Failure? Check(SignerPolicy policy, SignerIdentity? signer)
+    {
+        if (signer is null)
         {
-            return false;
+            return policy is { Subject: null, Issuer: null }
+                ? null
+                : SigningFailure.Of("signed_by_key", "The bundle is signed by a key, which names no signer.");
         }
+
+        return policy.Subject is not null && policy.Subject != signer.Subject
+                ? SigningFailure.Of("identity_mismatch", $"The signer is {signer.Subject}, not the one asked for.")
+            : policy.Issuer is not null && policy.Issuer != signer.Issuer
+                ? SigningFailure.Of(
+                    "issuer_mismatch",
+                    $"The signer's identity was vouched for by {signer.Issuer}, not by the issuer asked for."
+                )
+            : null;
     }
 }

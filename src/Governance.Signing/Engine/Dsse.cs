@@ -1,6 +1,7 @@
 using System.Formats.Asn1;
 using System.Security.Cryptography;
 using System.Text;
+using Governance.Kernel;
 
 namespace Governance.Signing.Engine;
 
@@ -13,11 +14,10 @@ internal static class Dsse
     public static byte[] Pae(ReadOnlySpan<byte> payload) =>
         [.. Encoding.UTF8.GetBytes($"DSSEv1 {PayloadType.Length} {PayloadType} {payload.Length} "), .. payload];
 
-    public static byte[] Sign(ECDsa key, ReadOnlySpan<byte> payload) =>
-        key.SignData(Pae(payload), HashAlgorithmName.SHA256, DSASignatureFormat.Rfc3279DerSequence);
+    public static byte[] Sign(ECDsa key, ReadOnlySpan<byte> payload) => EcdsaP256.Sign(key, Pae(payload));
 
-    public static bool Verify(ECDsa key, ReadOnlySpan<byte> payload, ReadOnlySpan<byte> signature) =>
-        key.VerifyData(Pae(payload), signature, HashAlgorithmName.SHA256, DSASignatureFormat.Rfc3279DerSequence);
+    public static bool Verify(ReadOnlySpan<byte> spki, ReadOnlySpan<byte> payload, ReadOnlySpan<byte> signature) =>
+        EcdsaP256.Verify(spki, Pae(payload), signature);
 
     /// <summary>Whether the bytes are a DER sequence of two integers and nothing else; a raw r ‖ s is not.</summary>
     public static bool IsDer(ReadOnlyMemory<byte> signature)

@@ -9,6 +9,12 @@ internal static class ModelStatement
 {
     private const string PredicateType = "https://model_signing/signature/v1.0";
 
+    /// <summary>The bytes to sign. Throws on an empty manifest: that is a bug of the caller.</summary>
+    public static byte[] Payload(string name, Manifest manifest) =>
+        manifest.Files.Count > 0
+            ? CanonicalJson.Serialize(Create(name, manifest))
+            : throw new ArgumentException("A model without files is not signed.", nameof(manifest));
+
     /// <summary>Every file of the manifest, in the UTF-8 byte order of paths that manifests have. Nothing is ignored.</summary>
     public static JsonObject Create(string name, Manifest manifest) =>
         new()

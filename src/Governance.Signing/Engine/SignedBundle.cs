@@ -3,33 +3,41 @@ using Governance.Kernel;
 
 namespace Governance.Signing.Engine;
 
-/// <summary>A Sigstore bundle v0.3 in key mode around one DSSE envelope.</summary>
-/// <param name="KeyHint">SHA-256 of the PEM text of the key.</param>
+/// <summary>A Sigstore bundle v0.3 around one DSSE envelope, in key mode or, with <see cref="Identity"/>, in identity mode.</summary>
+/// <param name="KeyHint">SHA-256 of the PEM text of the key; null in identity mode.</param>
 /// <param name="Payload">The bytes that are signed.</param>
 /// <param name="Signature">DER signature over their pre-authentication encoding.</param>
-internal sealed record SignedBundle(string KeyHint, byte[] Payload, byte[] Signature)
+internal sealed record SignedBundle(string? KeyHint, byte[] Payload, byte[] Signature)
 {
     private const string MediaType = "application/vnd.dev.sigstore.bundle.v0.3+json";
     private const int MaxBytes = 32 * 1024 * 1024;
+
+    /// <summary>Certificate, log entry and timestamp of a bundle in identity mode; null in key mode.</summary>
+    public IdentityMaterial? Identity { get; init; }
 
     public byte[] Write() =>
         CanonicalJson.Serialize(
             new JsonObject
             {
                 ["mediaType"] = MediaType,
-                ["verificationMaterial"] = new JsonObject
-                {
-                    ["publicKey"] = new JsonObject { ["hint"] = KeyHint },
-                    ["tlogEntries"] = new JsonArray(),
-                },
-                ["dsseEnvelope"] = new JsonObject
-                {
-                    ["payload"] = Convert.ToBase64String(Payload),
-                    ["payloadType"] = Dsse.PayloadType,
-                    ["signatures"] = new JsonArray(new JsonObject { ["sig"] = Convert.ToBase64String(Signature) }),
-                },
+                ["verificationMaterial"] = Identity is not null
+                    ? Identity.Write()
+                    : new JsonObject
+                    {
+                        ["publicKey"] = new JsonObject { ["hint"] = KeyHint },
+                        ["tlogEntries"] = new JsonArray(),
+                    },
+                ["dsseEnvelope"] = Envelope(),
             }
         );
+
+    public JsonObject Envelope() =>
+        new()
+        {
+            ["payload"] = Convert.ToBase64String(Payload),
+            ["payloadType"] = Dsse.PayloadType,
+            ["signatures"] = new JsonArray(new JsonObject { ["sig"] = Convert.ToBase64String(Signature) }),
+        };
 
     /// <summary>Reads the one form that this verifier can vouch for; whatever it would have to ignore, it refuses.</summary>
     public static Result<SignedBundle> Read(ReadOnlySpan<byte> utf8)
@@ -54,15 +62,15 @@ internal sealed record SignedBundle(string KeyHint, byte[] Payload, byte[] Signa
             return SigningFailure.Of("bundle_members", "The bundle has a missing or unexpected member.");
         }
 
-        if (ReadHint(root["verificationMaterial"]) is not { } hint)
+        if (ReadHint(root["verificationMaterial"]) is { } hint)
         {
-            return SigningFailure.Of(
-                "verification_material",
-                "The bundle must name exactly one public key by its hint, with no log entry and no certificate."
-            );
+            return ReadEnvelope(root["dsseEnvelope"], hint);
         }
 
-        return ReadEnvelope(root["dsseEnvelope"], hint);
+        var identity = IdentityMaterial.Read(root["verificationMaterial"]);
+        return identity.Ok
+            ? ReadEnvelope(root["dsseEnvelope"], null).Map(bundle => bundle with { Identity = identity.Value })
+            : identity.Failure;
     }
 
     private static string? ReadHint(JsonNode? material) =>
@@ -73,7 +81,7 @@ internal sealed record SignedBundle(string KeyHint, byte[] Payload, byte[] Signa
             ? hint.Hex
             : null;
 
-    private static Result<SignedBundle> ReadEnvelope(JsonNode? node, string hint)
+    private static Result<SignedBundle> ReadEnvelope(JsonNode? node, string? hint)
     {
         if (node.Exactly(["payload", "payloadType", "signatures"]) is not { } envelope)
         {

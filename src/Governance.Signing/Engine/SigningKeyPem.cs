@@ -1,12 +1,11 @@
 using System.Security.Cryptography;
+using Governance.Kernel;
 
 namespace Governance.Signing.Engine;
 
 /// <summary>ECDSA P-256 keys in PEM.</summary>
 internal static class SigningKeyPem
 {
-    private const string P256 = "1.2.840.10045.3.1.7";
-
     /// <summary>The SubjectPublicKeyInfo of a public key, or null when it is anything but P-256.</summary>
     public static byte[]? ReadPublic(string pem)
     {
@@ -19,7 +18,7 @@ internal static class SigningKeyPem
             }
 
             key.ImportSubjectPublicKeyInfo(Convert.FromBase64String(pem[fields.Base64Data]), out _);
-            return IsP256(key) ? key.ExportSubjectPublicKeyInfo() : null;
+            return EcdsaP256.IsP256(key) ? key.ExportSubjectPublicKeyInfo() : null;
         }
         catch (Exception exception) when (exception is CryptographicException or FormatException)
         {
@@ -34,7 +33,7 @@ internal static class SigningKeyPem
         try
         {
             key.ImportFromPem(pem);
-            if (IsP256(key))
+            if (EcdsaP256.IsP256(key))
             {
                 return key;
             }
@@ -47,6 +46,4 @@ internal static class SigningKeyPem
         key.Dispose();
         return null;
     }
-
-    private static bool IsP256(ECDsa key) => key.ExportParameters(false).Curve.Oid.Value == P256;
 }

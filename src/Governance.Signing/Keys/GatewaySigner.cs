@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using Governance.Audit.Contracts;
 using Governance.Kernel;
@@ -9,29 +8,42 @@ using Governance.Signing.Engine;
 
 namespace Governance.Signing.Keys;
 
-/// <summary>The gateway's model-signing key, wrapped in <c>keys/signing.key</c>, made on the first run.</summary>
+/// <summary>
+/// The gateway's model-signing key, wrapped in <c>keys/signing.key</c>, made on the first run, and the embedded authorities by
+/// which it signs for a registrant.
+/// </summary>
 internal sealed class GatewaySigner : ISigner, IDisposable
 {
-    private const string Purpose = "model-signing-key";
     private readonly ModelSigner _signer;
+    private readonly IdentitySigner _identities;
+    private readonly PlatformOptions _platform;
+    private readonly bool _forRegistrants;
 
-    public GatewaySigner(PlatformOptions platform, IKeyWrap wrap, ILogKey log, TimeProvider clock)
+    public GatewaySigner(
+        PlatformOptions platform,
+        SigningOptions options,
+        IKeyWrap wrap,
+        ILogKey log,
+        ISignatureLog signatures,
+        Authorities authorities,
+        TimeProvider clock
+    )
     {
-        var stored = WrappedKeyFile.LoadOrCreate(
-            Path.Combine(platform.DataDirectory, "keys", "signing.key"),
-            Purpose,
-            wrap,
-            clock,
-            Generate
-        );
-        var key = ECDsa.Create();
-        key.ImportPkcs8PrivateKey(stored.Key, out _);
-        CryptographicOperations.ZeroMemory(stored.Key);
+        _platform = platform;
+        _forRegistrants = options.Mode == SigningMode.Identity;
+        _identities = new IdentitySigner(authorities, signatures);
+        var (key, createdAt) = WrappedEcdsaKey.LoadOrCreate("signing", "model-signing-key", platform, wrap, clock);
         _signer = new ModelSigner(key);
         var root = new TrustedRootDocument([
+            TrustedRootDocument.EcdsaLog(signatures.Key.Name, signatures.Key.Spki, signatures.Key.CreatedAt, null),
             TrustedRootDocument.LogKey(log.Origin, log.RawPublicKey, log.CreatedAt),
-            TrustedRootDocument.SigningKey(platform.PublicUrl, _signer.SubjectPublicKeyInfo, stored.CreatedAt, null),
-        ]);
+            TrustedRootDocument.SigningKey(platform.PublicUrl, _signer.SubjectPublicKeyInfo, createdAt, null),
+        ])
+        {
+            CertificateAuthorities = [authorities.Issuer],
+            CertificateLogs = [authorities.CertificateLog],
+            TimestampAuthorities = [authorities.TimestampAuthority],
+        };
         TrustedRoot = CanonicalJson.Serialize(root.Write());
         ClientTrustConfig = CanonicalJson.Serialize(ClientConfig(root.Write()));
     }
@@ -45,17 +57,31 @@ internal sealed class GatewaySigner : ISigner, IDisposable
     /// <summary>The wrapper that Python clients read: our root, and no service to sign with.</summary>
     public byte[] ClientTrustConfig { get; }
 
-    public byte[] SignModel(string name, Manifest manifest) => _signer.SignModel(name, manifest);
+    public Task<byte[]> SignModelAsync(
+        string name,
+        Manifest manifest,
+        string registrant,
+        CancellationToken cancellationToken
+    ) =>
+        _forRegistrants
+            ? _identities.SignAsync(ModelStatement.Payload(name, manifest), IdentityOf(registrant), cancellationToken)
+            : Task.FromResult(_signer.SignModel(name, manifest));
+
+    public SignerPolicy PolicyFor(string registrant) =>
+        _forRegistrants && IdentityOf(registrant) is var identity
+            ? new SignerPolicy(identity.Subject, identity.Issuer)
+            : SignerPolicy.Anybody;
 
     public byte[] SignStatement(JsonObject statement) => _signer.SignStatement(statement);
 
     public void Dispose() => _signer.Dispose();
 
-    private static byte[] Generate()
-    {
-        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        return key.ExportPkcs8PrivateKey();
-    }
+    // The address as certificates spell it: without a port that goes without saying.
+    private SignerIdentity IdentityOf(string registrant) =>
+        new(
+            new Uri($"{_platform.PublicUrl}/signers/{Uri.EscapeDataString(registrant)}").AbsoluteUri,
+            _platform.PublicUrl
+        );
 
     private static JsonObject ClientConfig(JsonObject root) =>
         new()

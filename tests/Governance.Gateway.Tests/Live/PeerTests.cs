@@ -25,7 +25,7 @@ public sealed class PeerTests(LiveGateway gateway) : IDisposable
         );
 
         Assert.True(run.ExitCode == 0, run.Output + run.Errors);
-        Assert.StartsWith("verified", run.Output, StringComparison.Ordinal);
+        Assert.StartsWith("verified in identity mode", run.Output, StringComparison.Ordinal);
         Assert.DoesNotContain("ACCEPTED", run.Output, StringComparison.Ordinal);
     }
 

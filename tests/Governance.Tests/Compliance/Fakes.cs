@@ -363,7 +363,14 @@ internal sealed class FakeSigner : ISigner, IVerifier, IDisposable
 
     public bool ModelVerifies { get; set; } = true;
 
-    public byte[] SignModel(string name, Manifest manifest) => throw new NotSupportedException();
+    public Task<byte[]> SignModelAsync(
+        string name,
+        Manifest manifest,
+        string registrant,
+        CancellationToken cancellationToken
+    ) => throw new NotSupportedException();
+
+    public SignerPolicy PolicyFor(string registrant) => SignerPolicy.Anybody;
 
     public byte[] SignStatement(JsonObject statement)
     {
@@ -381,7 +388,8 @@ internal sealed class FakeSigner : ISigner, IVerifier, IDisposable
     public Result<VerifiedStatement> VerifyModel(
         ReadOnlySpan<byte> bundle,
         Manifest manifest,
-        ReadOnlySpan<byte> trustedRoot
+        ReadOnlySpan<byte> trustedRoot,
+        SignerPolicy policy
     ) => ModelVerifies ? new VerifiedStatement([], KeyHint) : Failure.Invalid("signing.bad", "It doesn't verify.");
 
     public Result<VerifiedStatement> VerifyStatement(ReadOnlySpan<byte> bundle, ReadOnlySpan<byte> trustedRoot)

@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Governance.Audit;
 using Governance.Audit.Contracts;
+using Governance.Audit.Signatures;
 using Governance.Kernel;
 using Governance.Platform;
 using Governance.Platform.Keys;
@@ -23,40 +24,126 @@ public class GatewaySigningTests
         var signer = database.Get<ISigner>();
         var keys = Path.Combine(database.Get<PlatformOptions>().DataDirectory, "keys");
 
-        using var again = new GatewaySigner(
-            database.Get<PlatformOptions>(),
-            database.Get<IKeyWrap>(),
-            database.Get<ILogKey>(),
-            TimeProvider.System
-        );
+        using var authorities = AuthoritiesOf(database);
+        using var again = SignerOf(database, authorities);
 
         Assert.Equal(signer.PublicKeyPem, again.PublicKeyPem);
         Assert.Equal(signer.TrustedRoot, again.TrustedRoot);
-        Assert.Equal(["log.key", "signing.key"], Directory.GetFiles(keys).Select(Path.GetFileName).Order());
+        Assert.Equal(
+            [
+                "ca-root.key",
+                "ca-signers.key",
+                "certificate-log.key",
+                "log.key",
+                "signature-log.key",
+                "signing.key",
+                "timestamp.key",
+            ],
+            Directory.GetFiles(keys).Select(Path.GetFileName).Order(StringComparer.Ordinal)
+        );
         Assert.Throws<System.Security.Cryptography.AuthenticationTagMismatchException>(() =>
             database.Get<IKeyWrap>().Unwrap(File.ReadAllBytes(Path.Combine(keys, "signing.key")), "audit-log-key")
         );
     }
 
-    [Fact]
-    public async Task A_damaged_key_file_is_not_replaced()
+    [Theory]
+    [InlineData("signing")]
+    [InlineData("ca-root")]
+    [InlineData("ca-signers")]
+    [InlineData("timestamp")]
+    [InlineData("certificate-log")]
+    public async Task A_damaged_key_file_is_not_replaced(string name)
     {
         await using var database = await StartAsync();
         _ = database.Get<ISigner>();
-        var path = Path.Combine(database.Get<PlatformOptions>().DataDirectory, "keys", "signing.key");
-        var damaged = await File.ReadAllBytesAsync(path);
+        var path = Path.Combine(database.Get<PlatformOptions>().DataDirectory, "keys", $"{name}.key");
+        var damaged = await File.ReadAllBytesAsync(path, TestContext.Current.CancellationToken);
         damaged[^1] ^= 1;
-        await File.WriteAllBytesAsync(path, damaged);
+        await File.WriteAllBytesAsync(path, damaged, TestContext.Current.CancellationToken);
 
         Assert.ThrowsAny<System.Security.Cryptography.CryptographicException>(() =>
-            new GatewaySigner(
-                database.Get<PlatformOptions>(),
-                database.Get<IKeyWrap>(),
-                database.Get<ILogKey>(),
-                TimeProvider.System
-            )
+        {
+            using var authorities = AuthoritiesOf(database);
+            using var signer = SignerOf(database, authorities);
+        });
+        Assert.Equal(damaged, await File.ReadAllBytesAsync(path, TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
+    public async Task A_version_is_signed_for_its_registrant_and_stands_in_the_signature_log()
+    {
+        await using var database = await StartAsync();
+        var signer = database.Get<ISigner>();
+        var verifier = database.Get<IVerifier>();
+
+        var first = await SignAsync(signer, "p-1");
+        var second = await SignAsync(signer, "p 2/ü");
+
+        var verified = verifier.VerifyModel(first, SigningFixture.Model(), signer.TrustedRoot, signer.PolicyFor("p-1"));
+        Assert.Null(verified.Failure);
+        Assert.Equal("https://localhost:8443/signers/p-1", verified.Value.Signer?.Subject);
+        Assert.Equal("https://localhost:8443", verified.Value.Signer?.Issuer);
+        Assert.Null(
+            verifier.VerifyModel(second, SigningFixture.Model(), signer.TrustedRoot, signer.PolicyFor("p 2/ü")).Failure
         );
-        Assert.Equal(damaged, await File.ReadAllBytesAsync(path));
+        Assert.Equal(
+            "signing.identity_mismatch",
+            verifier
+                .VerifyModel(second, SigningFixture.Model(), signer.TrustedRoot, signer.PolicyFor("p-1"))
+                .Failure?.Code
+        );
+        Assert.Equal(["0", "1"], new[] { first, second }.Select(IndexOf));
+        await database.SequenceAsync();
+        Assert.Equal(2, (await database.Get<CheckSignatureLog>().RunAsync(CancellationToken.None)).Value);
+        var entries = await database
+            .Get<IAuditLog>()
+            .QueryAsync(new AuditQuery { KindPrefix = "signature_log." }, CancellationToken.None);
+        Assert.Equal(2, entries.Items.Count);
+        Assert.DoesNotContain("signers", entries.Items[0].Canonical, StringComparison.Ordinal);
+
+        static string IndexOf(byte[] bundle) =>
+            JsonNode.Parse(bundle)!["verificationMaterial"]!["tlogEntries"]![0]!["logIndex"]!.GetValue<string>();
+    }
+
+    [Fact]
+    public async Task In_key_mode_the_gateway_signs_with_its_key_and_bundles_of_before_still_verify()
+    {
+        await using var database = await StartAsync();
+        var before = await SignAsync(database.Get<ISigner>(), "p-1");
+        using var authorities = AuthoritiesOf(database);
+        using var signer = SignerOf(database, authorities, SigningMode.Key);
+
+        var bundle = await SignAsync(signer, "p-1");
+
+        var verified = database
+            .Get<IVerifier>()
+            .VerifyModel(bundle, SigningFixture.Model(), signer.TrustedRoot, signer.PolicyFor("p-1"));
+        Assert.Null(verified.Failure);
+        Assert.Equal(signer.KeyHint, verified.Value.KeyHint);
+        Assert.Null(verified.Value.Signer);
+        Assert.Null(
+            database
+                .Get<IVerifier>()
+                .VerifyModel(before, SigningFixture.Model(), signer.TrustedRoot, SignerPolicy.Anybody)
+                .Failure
+        );
+    }
+
+    [Fact]
+    public async Task A_bundle_of_a_foreign_gateway_is_refused()
+    {
+        await using var database = await StartAsync();
+        await using var foreign = await StartAsync();
+
+        var bundle = await SignAsync(foreign.Get<ISigner>(), "p-1");
+
+        Assert.Equal(
+            "signing.timestamp_invalid",
+            database
+                .Get<IVerifier>()
+                .VerifyModel(bundle, SigningFixture.Model(), database.Get<ISigner>().TrustedRoot, SignerPolicy.Anybody)
+                .Failure?.Code
+        );
     }
 
     [Fact]
@@ -68,8 +155,15 @@ public class GatewaySigningTests
         var keys = TrustedRootFile.LogVerifierKeys(signer.TrustedRoot).Value;
 
         Assert.Equal(database.Get<ILogKey>().VerifierKey, Assert.Single(keys));
-        var bundle = signer.SignModel("m", SigningFixture.Model());
-        Assert.Null(database.Get<IVerifier>().VerifyModel(bundle, SigningFixture.Model(), signer.TrustedRoot).Failure);
+        using var authorities = AuthoritiesOf(database);
+        using var byKey = SignerOf(database, authorities, SigningMode.Key);
+        var bundle = await SignAsync(byKey, "p-1");
+        Assert.Null(
+            database
+                .Get<IVerifier>()
+                .VerifyModel(bundle, SigningFixture.Model(), signer.TrustedRoot, SignerPolicy.Anybody)
+                .Failure
+        );
     }
 
     [Fact]
@@ -173,6 +267,32 @@ public class GatewaySigningTests
         var result = ReceiptVerifier.Verify(Bytes(receipt), signer.TrustedRoot);
         Assert.Equal("signing.receipt_not_bound", result.Failure?.Code);
     }
+
+    private static Task<byte[]> SignAsync(ISigner signer, string registrant) =>
+        signer.SignModelAsync("fraud", SigningFixture.Model(), registrant, TestContext.Current.CancellationToken);
+
+    private static Authorities AuthoritiesOf(TestDatabase database) =>
+        new(
+            database.Get<PlatformOptions>(),
+            database.Get<ILogKey>(),
+            database.Get<IKeyWrap>(),
+            database.Get<TimeProvider>()
+        );
+
+    private static GatewaySigner SignerOf(
+        TestDatabase database,
+        Authorities authorities,
+        SigningMode mode = SigningMode.Identity
+    ) =>
+        new(
+            database.Get<PlatformOptions>(),
+            new SigningOptions { Mode = mode },
+            database.Get<IKeyWrap>(),
+            database.Get<ILogKey>(),
+            database.Get<ISignatureLog>(),
+            authorities,
+            database.Get<TimeProvider>()
+        );
 
     private static Task<TestDatabase> StartAsync() =>
         TestDatabase.StartAsync(services => services.AddAudit().AddSigning());

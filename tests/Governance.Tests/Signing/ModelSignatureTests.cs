@@ -255,7 +255,8 @@ public sealed class ModelSignatureTests : IDisposable
         Assert.Equal("signing.key_not_valid", Code(_fixture.Root(start: SigningFixture.Now.AddSeconds(1))));
         Assert.Null(Code(_fixture.Root(end: SigningFixture.Now)));
 
-        string? Code(byte[] root) => _fixture.Verifier.VerifyModel(bundle, SigningFixture.Model(), root).Failure?.Code;
+        string? Code(byte[] root) =>
+            _fixture.Verifier.VerifyModel(bundle, SigningFixture.Model(), root, SignerPolicy.Anybody).Failure?.Code;
     }
 
     [Fact]
@@ -267,7 +268,8 @@ public sealed class ModelSignatureTests : IDisposable
         var result = _fixture.Verifier.VerifyModel(
             Encoding.UTF8.GetBytes(_fixture.Bundle().ToJsonString()),
             SigningFixture.Model(),
-            Encoding.UTF8.GetBytes(root.ToJsonString())
+            Encoding.UTF8.GetBytes(root.ToJsonString()),
+            SignerPolicy.Anybody
         );
 
         Assert.Equal("signing.unknown_key", result.Failure?.Code);

@@ -58,7 +58,12 @@ internal sealed class SigningFixture : IDisposable
         JsonNode.Parse(new SignedBundle(Signer.KeyHint, payload, Dsse.Sign(Key, payload)).Write())!.AsObject();
 
     public Result<VerifiedStatement> Verify(JsonObject bundle, Manifest? manifest = null) =>
-        Verifier.VerifyModel(Encoding.UTF8.GetBytes(bundle.ToJsonString()), manifest ?? Model(), Root());
+        Verifier.VerifyModel(
+            Encoding.UTF8.GetBytes(bundle.ToJsonString()),
+            manifest ?? Model(),
+            Root(),
+            SignerPolicy.Anybody
+        );
 
     public JsonObject Bundle() => JsonNode.Parse(Signer.SignModel("fraud", Model()))!.AsObject();
 

@@ -17,16 +17,19 @@ const pem = readFileSync(keyPath, 'utf8');
 const root = TrustedRoot.fromJSON(JSON.parse(readFileSync(rootPath, 'utf8')));
 const hint = createHash('sha256').update(pem).digest('hex');
 
-// A bare key bundle has no log entry and no timestamp, so their thresholds are 0.
+// In identity mode: one log entry, one certificate timestamp, and two times, the log's promise and the timestamp authority's.
+// A bare key bundle has none of them, so their thresholds are 0.
+const identity = 'certificate' in bundle.verificationMaterial;
+
 function verify(json, publicKey) {
   const keys = (wanted) => {
     if (wanted !== hint) throw new Error(`unknown key hint ${wanted}`);
     return { publicKey, validFor: () => true };
   };
   const verifier = new Verifier(toTrustMaterial(root, keys), {
-    tlogThreshold: 0,
-    ctlogThreshold: 0,
-    timestampThreshold: 0,
+    tlogThreshold: identity ? 1 : 0,
+    ctlogThreshold: identity ? 1 : 0,
+    timestampThreshold: identity ? 2 : 0,
   });
   verifier.verify(toSignedEntity(bundleFromJSON(json)));
 }
@@ -41,12 +44,19 @@ const mutations = {
   'payload byte': (json) => (json.dsseEnvelope.payload = flip(json.dsseEnvelope.payload)),
   'signature byte': (json) => (json.dsseEnvelope.signatures[0].sig = flip(json.dsseEnvelope.signatures[0].sig)),
   'payload type': (json) => (json.dsseEnvelope.payloadType = 'text/plain'),
-  'key hint': (json) => (json.verificationMaterial.publicKey.hint = '0'.repeat(64)),
+  ...(identity
+    ? {
+        certificate: ({ verificationMaterial: { certificate } }) => (certificate.rawBytes = flip(certificate.rawBytes)),
+        'log entry': ({ verificationMaterial: { tlogEntries } }) => (tlogEntries[0].canonicalizedBody = flip(tlogEntries[0].canonicalizedBody)),
+        'no log entry': (json) => (json.verificationMaterial.tlogEntries = []),
+        'no timestamp': (json) => (json.verificationMaterial.timestampVerificationData.rfc3161Timestamps = []),
+      }
+    : { 'key hint': (json) => (json.verificationMaterial.publicKey.hint = '0'.repeat(64)) }),
 };
 
 const key = createPublicKey(pem);
 verify(bundle, key);
-console.log('verified');
+console.log(`verified in ${identity ? 'identity' : 'key'} mode`);
 
 let accepted = 0;
 function mustFail(name, action) {
@@ -64,5 +74,5 @@ for (const [name, mutate] of Object.entries(mutations)) {
   mutate(copy);
   mustFail(name, () => verify(copy, key));
 }
-mustFail('another key', () => verify(bundle, generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey));
+if (!identity) mustFail('another key', () => verify(bundle, generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey));
 process.exit(accepted === 0 ? 0 : 1);
