@@ -219,22 +219,9 @@ public sealed class UpstreamBlindSpotTests
         {
             experiment = (string)
                 (await upstream.OkAsync("POST", "experiments/create", new { name = "e" }))["experiment_id"]!;
-            broken = (string)
-                (await upstream.OkAsync("POST", "runs/create", new { experiment_id = experiment, start_time = 1 }))[
-                    "run"
-                ]!["info"]!["run_id"]!;
-            await upstream.OkAsync(
-                "POST",
-                "runs/log-metric",
-                new
-                {
-                    run_id = broken,
-                    key = "loss",
-                    value = 1,
-                    timestamp = 1,
-                }
-            );
-            // The newest come first: the one that cannot be read lies on the second page.
+            broken = await MadeAsync(1);
+            // The newest come first: one that cannot be read lies on the second page, another on the first.
+            await MadeAsync(5_000);
             for (var i = 0; i < 200; i++)
             {
                 await upstream.OkAsync(
@@ -242,6 +229,28 @@ public sealed class UpstreamBlindSpotTests
                     "runs/create",
                     new { experiment_id = experiment, start_time = 1_000 + i }
                 );
+            }
+
+            async Task<string> MadeAsync(long start)
+            {
+                var made = await upstream.OkAsync(
+                    "POST",
+                    "runs/create",
+                    new { experiment_id = experiment, start_time = start }
+                );
+                var id = (string)made["run"]!["info"]!["run_id"]!;
+                await upstream.OkAsync(
+                    "POST",
+                    "runs/log-metric",
+                    new
+                    {
+                        run_id = id,
+                        key = "loss",
+                        value = 1,
+                        timestamp = 1,
+                    }
+                );
+                return id;
             }
         });
         pair.Decide = arrived =>
@@ -495,9 +504,14 @@ public sealed class UpstreamBlindSpotTests
         pair.Gateway.Database.Writer.WriteAsync<Unit>(
             async (session, token) =>
             {
-                (
-                    await session.Db.Set<UpstreamProgressRow>().SingleAsync(row => row.Name.StartsWith("run:"), token)
-                ).UpdatedMs -= (long)TrackingAdoption.SkippedFor.TotalMilliseconds;
+                var earlier = (long)TrackingAdoption.SkippedFor.TotalMilliseconds;
+                await session
+                    .Db.Set<UpstreamProgressRow>()
+                    .Where(row => row.Name.StartsWith("run:"))
+                    .ExecuteUpdateAsync(
+                        rows => rows.SetProperty(row => row.UpdatedMs, row => row.UpdatedMs - earlier),
+                        token
+                    );
                 return default(Unit);
             },
             Token

@@ -251,6 +251,12 @@ public sealed class AnnotationPickleTests
                 GetItem
             },
             {
+                "a good getitem first, then INST",
+                Typing("List", p => p.Type("str")).Op('0').Op('(').Type("int").Ascii("i_operator\ngetitem\n").Stop(),
+                ScanClass.Suspicious,
+                GetItem
+            },
+            {
                 "getitem of a class that is no generic",
                 Got().Type("dict").Type("str").Raw(0x86).Op('R').Stop(),
                 ScanClass.Suspicious,
