@@ -17,6 +17,10 @@ internal sealed partial class Sequencer(
     ILogger<Sequencer> logger
 ) : BackgroundService
 {
+    // Entries of one checkpoint from which on more arrive at a time than a lone change writes.
+    private const int Many = 8;
+    private const int LongerUnderLoad = 5;
+
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
         var result = await check.RunAsync(cancellationToken);
@@ -42,8 +46,8 @@ internal sealed partial class Sequencer(
             while (state.Broken is null)
             {
                 await state.WaitAsync(poll, stoppingToken);
-                await SequenceAllAsync(stoppingToken);
-                await Task.Delay(pause, stoppingToken);
+                var entries = await SequenceAllAsync(stoppingToken);
+                await Task.Delay(entries < Many ? pause : LongerUnderLoad * pause, stoppingToken);
             }
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
@@ -52,16 +56,20 @@ internal sealed partial class Sequencer(
         }
     }
 
-    private async Task SequenceAllAsync(CancellationToken stoppingToken)
+    /// <summary>Sequences what waits; returns how many entries that were.</summary>
+    private async Task<int> SequenceAllAsync(CancellationToken stoppingToken)
     {
+        var entries = 0;
         try
         {
             var result = await sequence.RunAsync(stoppingToken);
-            while (result.Ok && result.Value == SequenceEntries.BatchSize)
+            while (result is { Ok: true, Value: SequenceEntries.BatchSize })
             {
+                entries += result.Value;
                 result = await sequence.RunAsync(stoppingToken);
             }
 
+            entries += result.Ok ? result.Value : 0;
             if (!result.Ok)
             {
                 state.Break(result.Failure.Code);
@@ -73,6 +81,8 @@ internal sealed partial class Sequencer(
             // A busy or absent database: nothing was signed, the entries wait, the next look tries again.
             LogRetry(exception.GetType().Name);
         }
+
+        return entries;
     }
 
     [LoggerMessage(
