@@ -32,6 +32,7 @@ internal sealed class AttemptLimiter(IOptions<IdentityOptions> options) : IDispo
                 || path.StartsWithSegments("/setup", StringComparison.OrdinalIgnoreCase)
                 || path.StartsWithSegments("/connect/verify", StringComparison.OrdinalIgnoreCase)
                 || path.StartsWithSegments("/enrol", StringComparison.OrdinalIgnoreCase)
+                || path.StartsWithSegments("/account/password", StringComparison.OrdinalIgnoreCase)
             )
                 ? _signIns
             : null;

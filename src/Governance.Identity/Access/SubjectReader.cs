@@ -174,6 +174,7 @@ internal sealed class SubjectReader(
     private Rights Compose(Actor actor, SubjectSnapshot? snapshot) =>
         new(actor, (actor.IsPerson ? snapshot?.Grants : snapshot?.Unattended) ?? GrantIndex.Empty, clock.GetUtcNow())
         {
+            SubjectKind = snapshot?.Kind ?? actor.Kind,
             Held = snapshot is { Held: true },
             Unbound = actor.SenderConstrained ? FrozenSet<string>.Empty : _bound,
         };

@@ -29,12 +29,16 @@ public sealed class Rights
     internal Rights(Actor actor, GrantIndex grants, DateTimeOffset now)
     {
         Actor = actor;
+        SubjectKind = actor.Kind;
         _grants = grants;
         _now = now;
     }
 
     /// <summary>Whose rights.</summary>
     public Actor Actor { get; }
+
+    /// <summary>What the subject was enrolled as, whatever it acts as now.</summary>
+    public ActorKind SubjectKind { get; init; }
 
     /// <summary>
     /// Whether a privileged change of the account waits for a second administrator. Until then it reads metadata at most,

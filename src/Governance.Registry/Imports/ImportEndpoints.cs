@@ -93,7 +93,8 @@ internal static class ImportEndpoints
 
         var owner = asked.Owner ?? actor.Id;
         var rights = await ports.Access.RightsNowAsync(new Actor(ActorKind.Person, owner), context.RequestAborted);
-        if (!rights.Grants.Any())
+        // A service of the starter's own making would open to them what an import brings and does not show.
+        if (!rights.Grants.Any() || (owner != actor.Id && rights.SubjectKind != ActorKind.Person))
         {
             return await context.RefuseAsync(ports.Writer, Refused, "", ImportFailures.Owner);
         }

@@ -24,7 +24,7 @@ internal static class ImportFailures
 
     public static readonly Failure Owner = Failure.Invalid(
         "registry.import_owner",
-        "The owner is the id of a person or service with at least one role."
+        "The owner is the id of a person with at least one role, or of who starts the import."
     );
 
     public static readonly Failure Bad = Failure.Invalid(

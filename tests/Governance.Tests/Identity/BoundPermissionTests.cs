@@ -100,6 +100,7 @@ public sealed class BoundPermissionTests : IAsyncLifetime
         Assert.True(unbound.Explain(Permissions.ModelRead, target).Withheld);
         Assert.True(bound.Allows(Permissions.ModelRead, target));
         Assert.True(unbound.Allows(Permissions.EvidenceRead, target));
+        Assert.Equal(ActorKind.Service, unbound.SubjectKind);
     }
 
     [Fact]

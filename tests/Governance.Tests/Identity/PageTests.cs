@@ -284,6 +284,25 @@ public sealed class PageTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task New_passwords_are_limited_like_sign_ins_since_each_costs_as_much()
+    {
+        await using var host = await IdentityHost.StartAsync(options => options.SignInPerMinute = 3);
+        await host.EnrolPersonAsync("maria");
+        using var browser = host.Client();
+        await host.HomeAsync(browser, "maria");
+        using var form = new FormUrlEncodedContent([]);
+        var answers = new List<HttpStatusCode>();
+        for (var i = 0; i < 3; i++)
+        {
+            using var answer = await browser.PostAsync("/account/password", form);
+            answers.Add(answer.StatusCode);
+        }
+
+        Assert.DoesNotContain(HttpStatusCode.TooManyRequests, answers.Take(2));
+        Assert.Equal(HttpStatusCode.TooManyRequests, answers[2]);
+    }
+
+    [Fact]
     public async Task Set_up_makes_the_first_administrator_once()
     {
         var code = _host.Services.GetRequiredService<SetupCode>().Open();

@@ -265,6 +265,7 @@ public sealed class ImportTests
     [Theory]
     [InlineData("""{"source":"unknown"}""", 404, "registry.import_source_unknown")]
     [InlineData("""{"source":"old","owner":"nobody-at-all"}""", 400, "registry.import_owner")]
+    [InlineData("""{"source":"old","owner":"ds-bot"}""", 400, "registry.import_owner")]
     [InlineData("""{"source":"old","url":"https://elsewhere.example"}""", 400, "registry.import_bad_request")]
     [InlineData("""{"source":"old","credential":"bearer x"}""", 400, "registry.import_bad_request")]
     [InlineData("""{"source":""}""", 400, "registry.import_bad_request")]

@@ -263,7 +263,8 @@ public sealed class FakeAccess : IAccess
     public Task<Rights> RightsNowAsync(Actor actor, CancellationToken cancellationToken) =>
         Task.FromResult(RightsOf(actor));
 
-    // ds, ds2: data scientists; viewer-x, reviewer-x, curator-x, private-x: that role; anybody else: nothing.
+    // ds, ds2: data scientists; ds-bot: one of them, a service; viewer-x, reviewer-x, curator-x, private-x: that role; anybody
+    // else: nothing.
     private static Rights RightsOf(Actor actor) =>
         new(
             actor,
@@ -275,7 +276,10 @@ public sealed class FakeAccess : IAccess
                 ),
             ],
             Roles
-        );
+        )
+        {
+            SubjectKind = actor.Id.EndsWith("-bot", StringComparison.Ordinal) ? ActorKind.Service : actor.Kind,
+        };
 }
 
 /// <summary>Allows every move, or refuses with a failure.</summary>
