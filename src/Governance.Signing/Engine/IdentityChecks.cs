@@ -25,12 +25,28 @@ internal static class IdentityChecks
 
     public static Result<VerifiedSigner> Run(SignedBundle bundle, IdentityMaterial material, TrustedRootDocument root)
     {
-        using var certificate = Load(material.Certificate);
-        if (certificate is null)
+        try
         {
-            return SigningFailure.Of("certificate_malformed", "The bundle has no readable certificate.");
+            using var certificate = Load(material.Certificate);
+            return certificate is null ? Malformed : Run(bundle, material, certificate, root);
         }
+        catch (Exception exception) when (exception is CryptographicException or AsnContentException)
+        {
+            // The parts of a certificate are read when they are asked for: its key, usages and constraints may be anything.
+            return Malformed;
+        }
+    }
 
+    private static Failure Malformed =>
+        SigningFailure.Of("certificate_malformed", "The bundle has no readable certificate.");
+
+    private static Result<VerifiedSigner> Run(
+        SignedBundle bundle,
+        IdentityMaterial material,
+        X509Certificate2 certificate,
+        TrustedRootDocument root
+    )
+    {
         var stamped = CheckTimestamp(bundle, material, root);
         if (!stamped.Ok)
         {

@@ -508,6 +508,43 @@ internal sealed class BundleMutations(IdentityFixture fixture, SigningFixture ke
             "certificate_chain",
             stock: false
         );
+        foreach (var oid in new[] { "2.5.29.15", "2.5.29.19", "2.5.29.37" })
+        {
+            Forge(
+                "certificate_form",
+                $"no value of {oid}",
+                new() { Certificate = Without(oid, new X509Extension(oid, [1, 2, 3], critical: true)) },
+                "certificate_malformed",
+                stock: false
+            );
+        }
+
+        Forge(
+            "certificate_form",
+            "no value of the name",
+            new()
+            {
+                Certificate = Without(
+                    SignerCertificates.AlternativeName,
+                    new X509Extension(SignerCertificates.AlternativeName, [1, 2, 3], critical: true)
+                ),
+            },
+            "certificate_identity",
+            stock: false
+        );
+        Forge(
+            "certificate_form",
+            "no value of the issuer",
+            new()
+            {
+                Certificate = Without(
+                    SignerCertificates.IssuerOid,
+                    new X509Extension(SignerCertificates.IssuerOid, [1, 2, 3], critical: false)
+                ),
+            },
+            "certificate_issuer",
+            stock: false
+        );
         var p384 = ECDsa.Create(ECCurve.NamedCurves.nistP384);
         Forge("certificate_key", "P-384", new() { SignerKey = p384 }, "certificate_key", stock: false);
         stranger.Certificate.Dispose();
