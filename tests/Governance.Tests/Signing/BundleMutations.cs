@@ -413,6 +413,18 @@ internal sealed class BundleMutations(IdentityFixture fixture, SigningFixture ke
             "certificate_chain"
         );
         Forge("sct", "none", new() { WithoutSct = true }, "sct_malformed");
+        Forge(
+            "sct",
+            "of another moment",
+            new() { Sct = sct => sct with { At = sct.At.AddMilliseconds(1) } },
+            "sct_invalid"
+        );
+        Forge(
+            "sct",
+            "over something else",
+            new() { Sct = sct => sct with { Signature = EcdsaP256.Sign(fixture.CertificateLog, [1]) } },
+            "sct_invalid"
+        );
         Forge("sct", "of another log", new() { CertificateLog = stranger.Key }, "sct_unknown_log");
         Forge("sct", "of the signature log", new() { CertificateLog = fixture.SignatureLog }, "sct_unknown_log");
         Forge(

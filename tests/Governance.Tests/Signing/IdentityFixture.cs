@@ -39,6 +39,9 @@ internal sealed record Forgery
 
     public bool WithoutSct { get; init; }
 
+    /// <summary>Changes the SCT after the log of certificates signed it.</summary>
+    public Func<CertificateTimestamp, CertificateTimestamp> Sct { get; init; } = static sct => sct;
+
     /// <summary>Signs and logs another payload than the bundle has.</summary>
     public Func<SignedBundle, SignedBundle> Logged { get; init; } = static bundle => bundle;
 }
@@ -174,7 +177,9 @@ internal sealed class IdentityFixture : IDisposable
             forgery.CertifiedAt
         );
         return Issue(
-            forgery.WithoutSct ? null : new X509Extension(CertificateTimestamp.Oid, sct.Encode(), critical: false)
+            forgery.WithoutSct
+                ? null
+                : new X509Extension(CertificateTimestamp.Oid, forgery.Sct(sct).Encode(), critical: false)
         );
 
         X509Certificate2 Issue(X509Extension? last)
