@@ -63,6 +63,7 @@ public static class IdentityModule
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IModelContribution, TokenModel>());
         services.TryAddSingleton<SubjectReader>();
         services.TryAddSingleton<IAccess>(provider => provider.GetRequiredService<SubjectReader>());
+        services.TryAddSingleton<Administration>();
         services.TryAddSingleton<SubjectStore>();
         services.TryAddSingleton<ISubjects>(provider => provider.GetRequiredService<SubjectStore>());
         services.TryAddSingleton<GrantStore>();

@@ -167,7 +167,7 @@ internal sealed class ActorReader(
         if (
             !result.Succeeded
             || ProofOf(result.Principal) is not { } proof
-            || (proof.Interactive && !await sessions.MayUseTokensAsync(result.Principal, context.RequestAborted))
+            || !await CountsAsync(proof, result.Principal, context.RequestAborted)
             || !TokenConfirmation.TryParse(claims[TokenConfirmation.Claim]?.ToJsonString(), out var confirmation)
         )
         {
@@ -178,6 +178,11 @@ internal sealed class ActorReader(
         var expires = result.Principal.GetExpirationDate();
         return Remember(key, proof, generation, expires - clock.GetUtcNow() ?? TimeSpan.Zero);
     }
+
+    private Task<bool> CountsAsync(Proof proof, ClaimsPrincipal token, CancellationToken cancellationToken) =>
+        proof.Interactive
+            ? sessions.MayUseTokensAsync(token, cancellationToken)
+            : sessions.MayUseServiceTokensAsync(token, cancellationToken);
 
     private Proof Remember(Digest key, Proof proof, long generation, TimeSpan left)
     {

@@ -242,7 +242,11 @@ internal static class AccountPages
             async (me, form) =>
             {
                 var password = new Secret(SignInPages.Field(form, "password", AccountRules.MaxPassword));
-                var changed = await credentials.ChangePasswordAsync(me.Id, me.SessionId, password, cancellationToken);
+                var changed = await BrowserSignIn.GoOnAsync(
+                    context,
+                    me.SessionId,
+                    () => credentials.ChangePasswordAsync(me.Id, me.SessionId, password, cancellationToken)
+                );
                 return changed.Ok
                     ? Results.LocalRedirect(Home)
                     : await ShowAsync(

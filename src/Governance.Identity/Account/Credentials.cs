@@ -100,7 +100,8 @@ internal sealed class Credentials(
             cancellationToken
         );
 
-    public async Task<Result<IReadOnlyList<string>>> ChangePasswordAsync(
+    /// <summary>Changes the password. The session goes on under another id, which is given back: copies of its cookies end.</summary>
+    public async Task<Result<string>> ChangePasswordAsync(
         string subjectId,
         string sessionId,
         Secret password,
@@ -113,7 +114,8 @@ internal sealed class Credentials(
         }
 
         var hash = passwords.Hash(password);
-        return await ChangeAsync(
+        var next = RandomNumberGenerator.GetHexString(32, lowercase: true);
+        var changed = await ChangeAsync(
             subjectId,
             sessionId,
             "identity.password_changed",
@@ -123,8 +125,10 @@ internal sealed class Credentials(
                 row.PasswordHash = hash;
                 return null;
             },
-            cancellationToken
+            cancellationToken,
+            next
         );
+        return changed.Map(_ => next);
     }
 
     public async Task<Result<IReadOnlyList<string>>> AddPasskeyAsync(
@@ -251,7 +255,8 @@ internal sealed class Credentials(
         string kind,
         string factor,
         Func<SubjectRow, DateTimeOffset, Failure?> change,
-        CancellationToken cancellationToken
+        CancellationToken cancellationToken,
+        string? next = null
     )
     {
         var fresh = Fresh();
@@ -270,7 +275,12 @@ internal sealed class Credentials(
                 }
 
                 await session.Db.SaveChangesAsync(token);
-                return await FinishAsync(session, subjectId, sessionId, kind, factor, fresh, token);
+                if (next is not null)
+                {
+                    await FollowAsync(session, sessionId, next, token);
+                }
+
+                return await FinishAsync(session, subjectId, next ?? sessionId, kind, factor, fresh, token);
             },
             cancellationToken
         );
@@ -280,6 +290,14 @@ internal sealed class Credentials(
     // It may have ended since the page asked: what a reset took away must not be set again by it.
     private static Task<bool> IsLiveAsync(WriteSession session, string sessionId, CancellationToken token) =>
         session.Db.Set<SessionRow>().AnyAsync(row => row.Id == sessionId && row.RevokedAt == null, token);
+
+    private static async Task FollowAsync(WriteSession session, string sessionId, string next, CancellationToken token)
+    {
+        var row = await session.Db.Set<SessionRow>().AsNoTracking().FirstAsync(known => known.Id == sessionId, token);
+        row.Id = next;
+        session.Db.Add(row);
+        await session.Db.SaveChangesAsync(token);
+    }
 
     // Who took over a session must not keep it after the owner changed a credential. True when the codes are to be shown.
     private static async Task<bool> FinishAsync(

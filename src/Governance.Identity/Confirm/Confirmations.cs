@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Governance.Identity.Access;
 using Governance.Identity.Contracts;
 using Governance.Identity.Storage;
+using Governance.Identity.Subjects;
 using Governance.Kernel;
 using Governance.Platform.Database;
 using Governance.Platform.Logging;
@@ -27,12 +28,10 @@ internal sealed class Confirmations(
         "No confirmation of that id is pending."
     );
 
-    private static readonly Failure NotAdmin = Failure.Denied(
-        "identity.denied",
-        "Only a global administrator may do this."
-    );
-
-    /// <summary>Asks for a confirmation inside the unit that makes the change; returns its id.</summary>
+    /// <summary>
+    /// Asks for a confirmation inside the unit that makes the change; returns its id. Asked for again by the same administrator,
+    /// an account is held by the newer one alone; what another one asked for still waits for its own second person.
+    /// </summary>
     public async Task<Guid> RequestAsync(
         WriteSession session,
         Actor by,
@@ -53,6 +52,11 @@ internal sealed class Confirmations(
             RequestedAt = session.Now,
             ExpiresAt = session.Now.AddHours(options.Value.ConfirmationHours),
         };
+        if (row.Holds)
+        {
+            await ReplaceAsync(session, by, row, cancellationToken);
+        }
+
         session.Db.Add(row);
         await session.Db.SaveChangesAsync(cancellationToken);
         await LogAsync(session, "identity.confirmation_requested", by, row, cancellationToken);
@@ -121,9 +125,9 @@ internal sealed class Confirmations(
     )
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        if (!Administers(await reader.RightsNowAsync(db, by, cancellationToken)))
+        if (!Administration.Allows(await reader.RightsNowAsync(db, by, cancellationToken)))
         {
-            return NotAdmin;
+            return Administration.NotAdmin;
         }
 
         var rows = await db.Set<ConfirmationRow>()
@@ -176,9 +180,9 @@ internal sealed class Confirmations(
             async (session, token) =>
             {
                 // Read here: who decides must not have lost the role, or become held, between the gate and this unit.
-                if (!Administers(await reader.RightsNowAsync(session.Db, by, token)))
+                if (!Administration.Allows(await reader.RightsNowAsync(session.Db, by, token)))
                 {
-                    return NotAdmin;
+                    return Administration.NotAdmin;
                 }
 
                 var row = await session
@@ -216,9 +220,6 @@ internal sealed class Confirmations(
         return done;
     }
 
-    // A held administrator administers nothing, so this says no to them too.
-    private static bool Administers(Rights rights) => rights.Allows(Permissions.IdentityManage, AccessTarget.Global);
-
     private static async Task<Failure?> ObjectionAsync(
         WriteSession session,
         Actor by,
@@ -248,6 +249,31 @@ internal sealed class Confirmations(
             : confirm && row.ExpiresAt <= session.Now
                 ? Failure.Conflict("identity.confirmation_expired", "Nobody confirmed it in time; ask for it again.")
             : null;
+    }
+
+    // Not as rejected: whoever asks twice has not been refused by anybody.
+    private static async Task ReplaceAsync(
+        WriteSession session,
+        Actor by,
+        ConfirmationRow newer,
+        CancellationToken cancellationToken
+    )
+    {
+        var older = await session
+            .Db.Set<ConfirmationRow>()
+            .Where(row =>
+                row.Kind == newer.Kind
+                && row.SubjectId == newer.SubjectId
+                && row.RequestedBy == by.Id
+                && row.Holds
+                && row.State == ConfirmationState.Pending
+            )
+            .ToListAsync(cancellationToken);
+        foreach (var row in older)
+        {
+            session.Db.Remove(row);
+            await LogAsync(session, "identity.confirmation_replaced", by, row, cancellationToken);
+        }
     }
 
     private static void Close(WriteSession session, ConfirmationRow row, Actor by, ConfirmationState state)

@@ -40,6 +40,18 @@ internal sealed class ExternalSubjects(
     /// <summary>How the names of logins begin that are linked to nobody.</summary>
     public const string Prefix = "external.";
 
+    /// <summary>A login that is linked to nobody.</summary>
+    public static SubjectRow NewRow(string id, DateTimeOffset now) =>
+        new()
+        {
+            Id = id,
+            Kind = ActorKind.Service,
+            Name = Prefix + id,
+            DisplayName = "External login",
+            Enabled = true,
+            CreatedAt = now,
+        };
+
     /// <summary>Whether a token says that it comes from a configured provider; the embedded issuer never sees such a one.</summary>
     public bool Owns(string token) => tokens.IssuerOf(token) is not null;
 
@@ -148,17 +160,7 @@ internal sealed class ExternalSubjects(
             return Failure.Denied("identity.too_many_logins", "Too many external logins were seen already.");
         }
 
-        subjects.Add(
-            new SubjectRow
-            {
-                Id = id,
-                Kind = ActorKind.Service,
-                Name = Prefix + id,
-                DisplayName = "External login",
-                Enabled = true,
-                CreatedAt = session.Now,
-            }
-        );
+        subjects.Add(NewRow(id, session.Now));
         await session.Db.SaveChangesAsync(cancellationToken);
         await session.LogAsync(
             Entry(

@@ -31,6 +31,17 @@ internal sealed class ClientManager(
         CancellationToken cancellationToken
     ) => ClientRegistration.Of(await GetSettingsAsync(client, cancellationToken));
 
+    /// <summary>How the client of a request is registered that the library let through.</summary>
+    public async ValueTask<ClientRegistration> RegistrationOfAsync(
+        OpenIddictRequest request,
+        CancellationToken cancellationToken
+    ) =>
+        await RegistrationOfAsync(
+            await FindByClientIdAsync(request.ClientId ?? "", cancellationToken)
+                ?? throw new InvalidOperationException("The library lets no unknown client through."),
+            cancellationToken
+        );
+
     /// <summary>
     /// What is stored for a secret. Secrets are made by <see cref="RandomNumberGenerator"/> with 256 bits, so there is nothing
     /// to guess and a slow hash would protect nobody; the salt keeps equal secrets apart.

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Security.Cryptography;
 using OpenIddict.Abstractions;
 using static OpenIddict.Abstractions.OpenIddictConstants;
 
@@ -22,6 +23,7 @@ internal sealed record ClientRegistration(string Method, string Binding)
     private const string MethodKey = "governance:method";
     private const string BindingKey = "governance:binding";
     private const string CertificatesKey = "governance:certificates";
+    private const string StampKey = "governance:stamp";
     private const string DnsNameKey = "governance:dns_name";
 
     public static readonly IReadOnlyList<string> Methods = [Secret, PrivateKeyJwt, SelfSignedTls, PkiTls];
@@ -39,6 +41,12 @@ internal sealed record ClientRegistration(string Method, string Binding)
     /// <summary>Public keys of a <see cref="PrivateKeyJwt"/> client, RFC 7517; empty otherwise.</summary>
     public string Keys { get; init; } = "";
 
+    /// <summary>
+    /// Another one each time that the tokens of the client end. A token names the one that was read with the secret or keys it
+    /// was asked for with, so one that was being issued at that moment has ended too.
+    /// </summary>
+    public string Stamp { get; init; } = "";
+
     public static ClientRegistration Of(ImmutableDictionary<string, string> settings) =>
         new(settings.GetValueOrDefault(MethodKey, Secret), settings.GetValueOrDefault(BindingKey, None))
         {
@@ -46,7 +54,12 @@ internal sealed record ClientRegistration(string Method, string Binding)
                 .GetValueOrDefault(CertificatesKey, "")
                 .Split(',', StringSplitOptions.RemoveEmptyEntries),
             DnsName = settings.GetValueOrDefault(DnsNameKey, ""),
+            Stamp = settings.GetValueOrDefault(StampKey, ""),
         };
+
+    /// <summary>The settings with another stamp.</summary>
+    public static ImmutableDictionary<string, string> Stamped(ImmutableDictionary<string, string> settings) =>
+        settings.SetItem(StampKey, RandomNumberGenerator.GetHexString(16, lowercase: true));
 
     public void WriteTo(OpenIddictApplicationDescriptor client)
     {

@@ -89,9 +89,7 @@ internal sealed class Clients(
             .FirstOrDefaultAsync(cancellationToken);
         return client is null
             ? null
-            : ClientRegistration.Of(
-                JsonSerializer.Deserialize(client.Settings ?? "{}", ClientJson.Default.ImmutableDictionaryStringString)!
-            ) with
+            : ClientRegistration.Of(SettingsOf(client.Settings)) with
             {
                 Keys = client.JsonWebKeySet ?? "",
             };
@@ -172,11 +170,30 @@ internal sealed class Clients(
         secret?.Reveal()
         ?? (registration.Keys.Length > 0 ? null : RandomNumberGenerator.GetHexString(64, lowercase: true));
 
-    private static Task EndTokensAsync(WriteSession session, string clientId, CancellationToken cancellationToken) =>
-        session
+    /// <summary>Ends the tokens that a client holds or is being given; nothing when there is no such client.</summary>
+    public static async Task EndTokensAsync(WriteSession session, string clientId, CancellationToken cancellationToken)
+    {
+        var client = await session
+            .Db.Set<OpenIddictEntityFrameworkCoreApplication>()
+            .FirstOrDefaultAsync(row => row.ClientId == clientId, cancellationToken);
+        if (client is null)
+        {
+            return;
+        }
+
+        client.Settings = JsonSerializer.Serialize(
+            ClientRegistration.Stamped(SettingsOf(client.Settings)),
+            ClientJson.Default.ImmutableDictionaryStringString
+        );
+        await session.Db.SaveChangesAsync(cancellationToken);
+        await session
             .Db.Set<OpenIddictEntityFrameworkCoreToken>()
             .Where(token => token.Application!.ClientId == clientId && token.Status == Statuses.Valid)
             .ExecuteUpdateAsync(token => token.SetProperty(row => row.Status, Statuses.Revoked), cancellationToken);
+    }
+
+    private static ImmutableDictionary<string, string> SettingsOf(string? json) =>
+        JsonSerializer.Deserialize(json ?? "{}", ClientJson.Default.ImmutableDictionaryStringString)!;
 
     // Its requests are pushed: what a browser carries is a reference that can't be changed on the way (RFC 9126).
     private OpenIddictApplicationDescriptor Console()

@@ -55,8 +55,8 @@ internal static class KeyEndpoints
             return input.Failure.ToProblem();
         }
 
-        await keys.RotateAsync(context.GetActor(), cancellationToken);
-        return Answer(keys, StatusCodes.Status201Created);
+        var made = await keys.RotateAsync(context.GetActor(), cancellationToken);
+        return made.Ok ? Answer(keys, StatusCodes.Status201Created) : made.Failure.ToProblem();
     }
 
     private static IResult Answer(ServerKeys keys, int status) =>

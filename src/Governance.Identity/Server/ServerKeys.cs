@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using Governance.Identity.Engine;
 using Governance.Identity.Storage;
+using Governance.Identity.Subjects;
 using Governance.Kernel;
 using Governance.Platform.Database;
 using Governance.Platform.Keys;
@@ -18,7 +19,7 @@ namespace Governance.Identity.Server;
 /// </summary>
 internal sealed class ServerKeys(
     IDbContextFactory<GovernanceDb> databases,
-    IWriter writer,
+    Administration administration,
     IKeyWrap wrap,
     TimeProvider clock,
     IOptions<IdentityOptions> options
@@ -66,7 +67,7 @@ internal sealed class ServerKeys(
     }
 
     /// <summary>Makes the next generation now; it signs after the configured lead. Returns its key id.</summary>
-    public async Task<string> RotateAsync(Actor by, CancellationToken cancellationToken)
+    public async Task<Result<string>> RotateAsync(Actor by, CancellationToken cancellationToken)
     {
         var made = await ChangeAsync(by, always: true, cancellationToken);
         await TakeUpAsync(await RowsAsync(cancellationToken), cancellationToken);
@@ -78,9 +79,10 @@ internal sealed class ServerKeys(
     private bool IsDue(IEnumerable<KeyTime> keys, DateTimeOffset now) =>
         KeySchedule.IsDue(keys, now, TimeSpan.FromDays(options.Value.SigningKeyDays));
 
-    private async Task<string> ChangeAsync(Actor by, bool always, CancellationToken cancellationToken)
-    {
-        var changed = await writer.WriteAsync<string>(
+    private Task<Result<string>> ChangeAsync(Actor by, bool always, CancellationToken cancellationToken) =>
+        administration.ChangeAsync<string>(
+            by,
+            "",
             async (session, token) =>
             {
                 var rows = await session.Db.Set<IssuerKeyRow>().ToListAsync(token);
@@ -106,8 +108,6 @@ internal sealed class ServerKeys(
             },
             cancellationToken
         );
-        return changed.Value;
-    }
 
     private static Task LogAsync(
         WriteSession session,

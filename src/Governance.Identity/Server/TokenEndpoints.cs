@@ -27,6 +27,9 @@ internal static class TokenEndpoints
     /// <summary>RFC 9449 §10: the key that a code is asked for, and the private claim that keeps it.</summary>
     public const string KeyParameter = "dpop_jkt";
 
+    /// <summary>The private claim of a service's token with <see cref="ClientRegistration.Stamp"/>.</summary>
+    public const string StampClaim = "stamp";
+
     private const string Scheme = OpenIddictServerAspNetCoreDefaults.AuthenticationScheme;
 
     /// <summary>GET /connect/authorize: a fresh enough sign-in of an enabled person yields a code, else the sign-in page.</summary>
@@ -116,7 +119,10 @@ internal static class TokenEndpoints
                 .FirstOrDefaultAsync(cancellationToken);
             return id is null
                 ? Refuse(Errors.InvalidClient, "The service is disabled.")
-                : Results.SignIn(new ClaimsPrincipal(NewIdentity(id)), authenticationScheme: Scheme);
+                : Results.SignIn(
+                    await ServiceAsync(id, request, (ClientManager)clients, cancellationToken),
+                    authenticationScheme: Scheme
+                );
         }
 
         return
@@ -125,6 +131,25 @@ internal static class TokenEndpoints
             && (!SignInMethods.IsInteractive(granted) || await sessions.MayUseTokensAsync(granted, cancellationToken))
             ? Results.SignIn(granted, authenticationScheme: Scheme)
             : Refuse(Errors.InvalidGrant, "The account is disabled, or was signed out everywhere.");
+    }
+
+    // The registration as this request knows it since the library read it to check the secret: never a newer one.
+    private static async Task<ClaimsPrincipal> ServiceAsync(
+        string id,
+        OpenIddictRequest request,
+        ClientManager clients,
+        CancellationToken cancellationToken
+    )
+    {
+        var registration = await clients.RegistrationOfAsync(request, cancellationToken);
+        var identity = NewIdentity(id);
+        if (registration.Stamp.Length > 0)
+        {
+            identity.SetClaim(StampClaim, registration.Stamp);
+            identity.SetDestinations(_ => [Destinations.AccessToken]);
+        }
+
+        return new ClaimsPrincipal(identity);
     }
 
     // What the request proves to hold is what the tokens will be bound to, and must be what the grant is bound to already.
@@ -152,10 +177,7 @@ internal static class TokenEndpoints
             confirmation = TokenConfirmation.Of(certificate);
         }
 
-        var client =
-            await clients.FindByClientIdAsync(request.ClientId ?? "", context.RequestAborted)
-            ?? throw new InvalidOperationException("The library lets no unknown client through.");
-        var registration = await clients.RegistrationOfAsync(client, context.RequestAborted);
+        var registration = await clients.RegistrationOfAsync(request, context.RequestAborted);
         var bound = registration.Binding switch
         {
             ClientRegistration.None => true,

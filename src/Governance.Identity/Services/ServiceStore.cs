@@ -18,7 +18,7 @@ namespace Governance.Identity.Services;
 /// <summary>How services prove themselves. Log entries name methods and bindings, never keys or secrets.</summary>
 internal sealed class ServiceStore(
     IDbContextFactory<GovernanceDb> databases,
-    IWriter writer,
+    Administration administration,
     SubjectStore subjects,
     Confirmations confirmations,
     Clients clients,
@@ -100,7 +100,9 @@ internal sealed class ServiceStore(
         }
 
         var secret = SecretFor(registration.Value);
-        return await writer.WriteAsync<ServiceOutput>(
+        return await administration.ChangeAsync<ServiceOutput>(
+            by,
+            $"subject:{id}",
             async (session, token) =>
             {
                 if (
@@ -142,7 +144,9 @@ internal sealed class ServiceStore(
         }
 
         var secret = NewSecret();
-        return await writer.WriteAsync<ServiceOutput>(
+        return await administration.ChangeAsync<ServiceOutput>(
+            by,
+            $"subject:{id}",
             async (session, token) =>
             {
                 if (await NameAsync(session.Db, id, token) is not { } name)

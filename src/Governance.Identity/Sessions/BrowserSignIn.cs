@@ -39,6 +39,33 @@ internal sealed class BrowserSignIn(SessionStore sessions, DeviceCookie devices)
         return true;
     }
 
+    /// <summary>Puts the session that a change put in the place of another into the cookies of this browser.</summary>
+    public static async Task<Result<string>> GoOnAsync(
+        HttpContext context,
+        string sessionId,
+        Func<Task<Result<string>>> change
+    )
+    {
+        // Read before the change: after it they count no more.
+        var cookies = new List<(string Scheme, AuthenticateResult Cookie)>();
+        foreach (var scheme in (string[])[IdentitySchemes.Session, IdentitySchemes.SignIn])
+        {
+            cookies.Add((scheme, await context.AuthenticateAsync(scheme)));
+        }
+
+        var next = await change();
+        foreach (var (scheme, cookie) in cookies)
+        {
+            if (next.Ok && cookie.Principal?.GetClaim(SignInMethods.SessionId) == sessionId)
+            {
+                cookie.Principal.SetClaim(SignInMethods.SessionId, next.Value);
+                await context.SignInAsync(scheme, cookie.Principal, cookie.Properties);
+            }
+        }
+
+        return next;
+    }
+
     public async Task EndAsync(HttpContext context, CancellationToken cancellationToken)
     {
         foreach (var scheme in (string[])[IdentitySchemes.Session, IdentitySchemes.SignIn])

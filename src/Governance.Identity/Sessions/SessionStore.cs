@@ -3,6 +3,7 @@ using System.Security.Claims;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using Governance.Identity.Access;
+using Governance.Identity.Server;
 using Governance.Identity.Storage;
 using Governance.Kernel;
 using Governance.Platform.Database;
@@ -131,6 +132,20 @@ internal sealed class SessionStore(
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         return await db.Set<SessionRow>()
             .AnyAsync(row => row.Id == id && row.SubjectId == subject && row.RevokedAt == null, cancellationToken);
+    }
+
+    /// <summary>Whether a token of a service still counts: those do not that were asked for before its tokens ended last.</summary>
+    public async Task<bool> MayUseServiceTokensAsync(ClaimsPrincipal token, CancellationToken cancellationToken)
+    {
+        var subject = token.GetClaim(Claims.Subject);
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        var name = await db.Set<SubjectRow>()
+            .Where(row => row.Id == subject)
+            .Select(row => row.Name)
+            .FirstOrDefaultAsync(cancellationToken);
+        return name is not null
+            && await Clients.FindAsync(db, name, cancellationToken) is { } client
+            && client.Stamp == (token.GetClaim(TokenEndpoints.StampClaim) ?? "");
     }
 
     /// <summary>Ends the session of one browser.</summary>

@@ -17,6 +17,12 @@ internal sealed record PasswordShown(string Id, string Name, bool HasSecondFacto
 {
     /// <summary>Whether it still is their password, or what they showed beside or instead of it.</summary>
     public Standing Stands { get; init; } = Standings.Nothing;
+
+    /// <summary>Which password it was: <see cref="DigestOf"/> what was stored of it.</summary>
+    public string Password { get; init; } = "";
+
+    /// <summary>SHA-256 of the stored hash, hex; empty without a password.</summary>
+    public static string DigestOf(string? hash) => hash is null ? "" : Digest.Of(hash).Hex;
 }
 
 /// <summary>
@@ -48,6 +54,7 @@ internal sealed class PasswordSignIn(IWriter writer, PasswordHashing passwords, 
             return new PasswordShown(attempt.Id, direction.Name, attempt.HasSecondFactor)
             {
                 Stands = Standings.OfPassword(attempt.Id, attempt.Hash),
+                Password = PasswordShown.DigestOf(attempt.Hash),
             };
         }
 

@@ -33,9 +33,9 @@ internal sealed class SecondStep(
     private static readonly TimeSpan Life = TimeSpan.FromMinutes(5);
     private readonly IDataProtector _protector = protection.CreateProtector("governance.second-step");
 
-    /// <summary>What the form of the second step carries: who showed the password, and when.</summary>
+    /// <summary>What the form of the second step carries: who showed which password, and when.</summary>
     public string Ticket(PasswordShown person) =>
-        _protector.Protect($"{person.Id} {person.Name} {clock.GetUtcNow().ToUnixTimeSeconds()}");
+        _protector.Protect($"{person.Id} {person.Name} {person.Password} {clock.GetUtcNow().ToUnixTimeSeconds()}");
 
     /// <summary>Who showed the password at most five minutes ago, or null.</summary>
     public PasswordShown? Read(string ticket)
@@ -43,10 +43,10 @@ internal sealed class SecondStep(
         try
         {
             return
-                _protector.Unprotect(ticket).Split(' ') is [var id, var name, var at]
+                _protector.Unprotect(ticket).Split(' ') is [var id, var name, var password, var at]
                 && DateTimeOffset.FromUnixTimeSeconds(long.Parse(at, CultureInfo.InvariantCulture)) + Life
                     > clock.GetUtcNow()
-                ? new PasswordShown(id, name, true)
+                ? new PasswordShown(id, name, true) { Password = password }
                 : null;
         }
         catch (CryptographicException)
@@ -71,7 +71,11 @@ internal sealed class SecondStep(
                 var row = await session
                     .Db.Set<SubjectRow>()
                     .FirstOrDefaultAsync(known => known.Id == person.Id && known.Enabled, token);
-                if (row is null || !await direction.TakeAsync(session, Factor, options.Value, token))
+                if (
+                    row is null
+                    || PasswordShown.DigestOf(row.PasswordHash) != person.Password // changed or reset since
+                    || !await direction.TakeAsync(session, Factor, options.Value, token)
+                )
                 {
                     return false;
                 }

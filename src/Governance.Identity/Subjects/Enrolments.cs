@@ -27,6 +27,7 @@ internal sealed record Invitation(string Id, Secret Code, DateTimeOffset Expires
 /// </summary>
 internal sealed class Enrolments(
     IWriter writer,
+    Administration administration,
     SubjectStore store,
     SubjectReader reader,
     Confirmations confirmations,
@@ -36,6 +37,10 @@ internal sealed class Enrolments(
 {
     private const string Scope = "enrol";
     private const int Groups = 5;
+    private static readonly Failure OwnReset = Failure.Denied(
+        "identity.own_reset",
+        "Nobody resets their own credentials; change them instead."
+    );
     private static readonly Failure NoPerson = Failure.NotFound("identity.no_subject", "There is no such person.");
 
     /// <summary>Adds a person without credentials. Codes <c>identity.*</c>.</summary>
@@ -85,15 +90,17 @@ internal sealed class Enrolments(
     /// <summary>Takes every credential of a person away, ends the sessions and gives a new code.</summary>
     public async Task<Result<Invitation>> ResetAsync(Actor by, string subjectId, CancellationToken cancellationToken)
     {
-        if (by.Id == subjectId)
-        {
-            return Failure.Denied("identity.own_reset", "Nobody resets their own credentials; change them instead.");
-        }
-
         var code = new Secret(OneTimeCode.New(Groups));
-        return await writer.WriteAsync<Invitation>(
+        return await administration.ChangeAsync<Invitation>(
+            by,
+            $"subject:{subjectId}",
             async (session, token) =>
             {
+                if (by.Id == subjectId)
+                {
+                    return OwnReset;
+                }
+
                 if (await PersonAsync(session, subjectId, token) is not { } row)
                 {
                     return NoPerson;

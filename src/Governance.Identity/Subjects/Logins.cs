@@ -23,7 +23,7 @@ internal sealed record LoginOwner(string Id, bool Enabled);
 /// </summary>
 internal sealed class Logins(
     IDbContextFactory<GovernanceDb> databases,
-    IWriter writer,
+    Administration administration,
     SubjectReader reader,
     Confirmations confirmations,
     LoginNames names
@@ -95,7 +95,9 @@ internal sealed class Logins(
                 "identity.bad_login",
                 "A login is an issuer (https, at most 512 characters) and its name of the person (at most 255 characters)."
             )
-            : await writer.WriteAsync<(Guid, Guid)>(
+            : await administration.ChangeAsync<(Guid, Guid)>(
+                by,
+                $"subject:{subjectId}",
                 async (session, token) =>
                 {
                     var logins = session.Db.Set<LoginRow>();
@@ -152,11 +154,13 @@ internal sealed class Logins(
             );
 
     /// <summary>
-    /// Takes a link away, at once and without a second person: that opens nothing. What came of it ends too: sessions, tokens
-    /// and places in groups of that issuer.
+    /// Takes a link away, at once and without a second person: that opens nothing, for the login is shut out from then on. What
+    /// came of it ends too: sessions, tokens and places in groups of that issuer.
     /// </summary>
     public Task<Result<Unit>> UnlinkAsync(Actor by, string subjectId, Guid id, CancellationToken cancellationToken) =>
-        writer.WriteAsync<Unit>(
+        administration.ChangeAsync<Unit>(
+            by,
+            $"subject:{subjectId}",
             async (session, token) =>
             {
                 var row = await session
@@ -169,6 +173,11 @@ internal sealed class Logins(
 
                 session.Db.Remove(row);
                 await session.Db.SaveChangesAsync(token);
+                if (row.ConfirmedAt is not null)
+                {
+                    await ShutOutAsync(session, by, names.Of(row.Issuer, row.ExternalId), token);
+                }
+
                 await session.RevokeSessionsAsync(subjectId, token);
                 var groups = session.Db.Set<GroupRow>().Where(group => group.Issuer == row.Issuer);
                 await session
@@ -196,6 +205,29 @@ internal sealed class Logins(
             },
             cancellationToken
         );
+
+    // Nobody's login again, it would have what its token says of groups, also when the person was shut out or is who unlinks.
+    private static async Task ShutOutAsync(
+        WriteSession session,
+        Actor by,
+        string id,
+        CancellationToken cancellationToken
+    )
+    {
+        var stranger = await session.Db.Set<SubjectRow>().FirstOrDefaultAsync(row => row.Id == id, cancellationToken);
+        if (stranger is null)
+        {
+            stranger = ExternalSubjects.NewRow(id, session.Now);
+            session.Db.Add(stranger);
+        }
+
+        stranger.Enabled = false;
+        await session.Db.SaveChangesAsync(cancellationToken);
+        await session.LogAsync(
+            new LogEntry("identity.disabled", by, $"subject:{id}", LogOutcome.Done),
+            cancellationToken
+        );
+    }
 
     private static bool IsIssuer(string issuer) =>
         issuer.Length <= 512

@@ -2,7 +2,6 @@ using System.Text.Json.Nodes;
 using Governance.Identity.Contracts;
 using Governance.Kernel;
 using Governance.Platform;
-using Governance.Platform.Database;
 using Governance.Platform.Web;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -79,22 +78,18 @@ internal static class PersonEndpoints
         HttpContext context,
         string id,
         IAccess access,
-        IWriter writer,
         Enrolments enrolments,
         PlatformOptions platform,
         CancellationToken cancellationToken
     )
     {
-        var subject = id.Length == 32 ? $"subject:{id}" : "";
         if (await SubjectEndpoints.RefusedAsync(context, access, cancellationToken) is { } no)
         {
             return no;
         }
 
         var reset = await enrolments.ResetAsync(context.GetActor(), id, cancellationToken);
-        return reset.Failure is { Kind: FailureKind.Denied } denied
-            ? await context.RefuseAsync(writer, "identity.reset_refused", subject, denied)
-            : Answer(context, reset, platform, StatusCodes.Status200OK);
+        return Answer(context, reset, platform, StatusCodes.Status200OK);
     }
 
     private static async Task<IResult> ListLoginsAsync(

@@ -82,10 +82,6 @@ internal static class SubjectEndpoints
         "identity.bad_json",
         "The body is not the JSON object that this address takes: check names, types and repetitions."
     );
-    private static readonly Failure NotAdmin = Failure.Denied(
-        "identity.denied",
-        "Only a global administrator may do this."
-    );
 
     public static void Map(IEndpointRouteBuilder routes)
     {
@@ -182,12 +178,9 @@ internal static class SubjectEndpoints
         IAccess access,
         CancellationToken cancellationToken
     ) =>
-        (await access.RightsNowAsync(context.GetActor(), cancellationToken)).Allows(
-            Permissions.IdentityManage,
-            AccessTarget.Global
-        )
+        Administration.Allows(await access.RightsNowAsync(context.GetActor(), cancellationToken))
             ? null
-            : NotAdmin.ToProblem();
+            : Administration.NotAdmin.ToProblem();
 
     internal static async Task<Result<T>> ReadAsync<T>(
         HttpContext context,

@@ -4,6 +4,7 @@ using Governance.Identity.Access;
 using Governance.Identity.Confirm;
 using Governance.Identity.Contracts;
 using Governance.Identity.Engine;
+using Governance.Identity.Federation;
 using Governance.Identity.Server;
 using Governance.Identity.Sessions;
 using Governance.Identity.Storage;
@@ -17,7 +18,7 @@ namespace Governance.Identity.Subjects;
 /// <summary>Persons, services and grants. Log entries name pseudonyms and roles only.</summary>
 internal sealed class SubjectStore(
     IDbContextFactory<GovernanceDb> databases,
-    IWriter writer,
+    Administration administration,
     SubjectReader reader,
     PasswordHashing passwords,
     Clients clients,
@@ -206,7 +207,9 @@ internal sealed class SubjectStore(
         bool enabled,
         CancellationToken cancellationToken
     ) =>
-        writer.WriteAsync<Unit>(
+        administration.ChangeAsync<Unit>(
+            by,
+            $"subject:{subjectId}",
             async (session, token) =>
             {
                 var row = await session.Db.Set<SubjectRow>().FirstOrDefaultAsync(found => found.Id == subjectId, token);
@@ -236,6 +239,7 @@ internal sealed class SubjectStore(
                 else if (!enabled)
                 {
                     await session.RevokeSessionsAsync(subjectId, token);
+                    await Clients.EndTokensAsync(session, row.Name, token);
                 }
 
                 var kind = enabled ? "identity.enabled" : "identity.disabled";
@@ -257,7 +261,9 @@ internal sealed class SubjectStore(
         Func<WriteSession, CancellationToken, Task<Result<string>>> also,
         CancellationToken cancellationToken
     ) =>
-        writer.WriteAsync<SubjectView>(
+        administration.ChangeAsync<SubjectView>(
+            by,
+            "",
             async (session, token) =>
             {
                 var subjects = session.Db.Set<SubjectRow>();
@@ -294,7 +300,8 @@ internal sealed class SubjectStore(
         AccountRules.CheckName(row.Name)
         ?? AccountRules.CheckDisplayName(row.DisplayName)
         ?? (
-            row.Name is IdentitySchemes.ConsoleClient or IdentitySchemes.CliClient
+            row.Name is IdentitySchemes.ConsoleClient or IdentitySchemes.CliClient or IdentitySchemes.Audience
+            || row.Name.StartsWith(ExternalSubjects.Prefix, StringComparison.Ordinal)
                 ? new Failure(FailureKind.Exists, "identity.name_taken", "That name is taken.")
                 : null
         )

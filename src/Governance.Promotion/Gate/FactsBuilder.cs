@@ -31,8 +31,7 @@ internal sealed class FactsBuilder(IAccess access, ISubjects subjects, ILoginOwn
         // Whoever carries it out is one pair of eyes; an approval is another's, also when a service made the request.
         IReadOnlyList<string> excluded =
         [
-            .. (await ExcludedAsync(context, requester, cancellationToken))
-                .Append(context.Actor.Id)
+            .. (await owners.WithOwnersAsync([.. Excluded(context, requester), context.Actor.Id], cancellationToken))
                 .Distinct()
                 .Order(StringComparer.Ordinal),
         ];
@@ -72,11 +71,10 @@ internal sealed class FactsBuilder(IAccess access, ISubjects subjects, ILoginOwn
         MoveContext context,
         string requester,
         CancellationToken cancellationToken
-    ) =>
-        owners.WithOwnersAsync(
-            [requester, context.Version?.RegisteredBy ?? context.Model.OwnerId, context.Policy.LastEditor],
-            cancellationToken
-        );
+    ) => owners.WithOwnersAsync(Excluded(context, requester), cancellationToken);
+
+    private static string[] Excluded(MoveContext context, string requester) =>
+        [requester, context.Version?.RegisteredBy ?? context.Model.OwnerId, context.Policy.LastEditor];
 
     private async Task<IReadOnlyList<ApprovalFact>> ApprovalsAsync(
         AccessTarget target,

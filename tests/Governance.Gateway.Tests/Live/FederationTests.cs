@@ -227,7 +227,7 @@ public sealed class FederationTests(FederatedGateway federated) : IClassFixture<
             Assert.Equal("service", (await WhoAsync(Strong(other))).Kind);
         }
 
-        // Whoever is shut out is so with every token of the login; whoever is unlinked is a stranger again.
+        // Whoever is shut out is so with every token of the login; a login that is unlinked is shut out.
         var links = await _gateway.As("admin").ApiGetAsync($"/api/v1/persons/{lena}/logins");
         using var unlinked = await _gateway
             .Http("admin")
@@ -236,7 +236,10 @@ public sealed class FederationTests(FederatedGateway federated) : IClassFixture<
                 TestContext.Current.CancellationToken
             );
         Assert.Equal(HttpStatusCode.NoContent, unlinked.StatusCode);
-        Assert.Equal(("service", stranger), await WhoAsync(Strong("lena-at-peer")));
+        Assert.Equal(
+            HttpStatusCode.Unauthorized,
+            (await As(Strong("lena-at-peer")).ApiGetAsync("/api/v1/whoami")).Status
+        );
         await ConfirmAsync(await LinkAsync(lena, "lena-at-peer"));
         Assert.Equal(("person", lena), await WhoAsync(Strong("lena-at-peer")));
         using var shut = await _gateway
@@ -294,6 +297,72 @@ public sealed class FederationTests(FederatedGateway federated) : IClassFixture<
         {
             Assert.Equal("promotion.self_approval", refused["errors"]![0]!["extensions"]!["code"]!.ToString());
         }
+    }
+
+    [Fact]
+    public async Task Who_approves_does_not_carry_out_by_a_login_that_waits_to_be_theirs()
+    {
+        var machine = As(Token(claims => claims["sub"] = "mona-at-peer"));
+        var stranger = (await machine.ApiGetAsync("/api/v1/whoami")).Text("id");
+        await ConfirmAsync(
+            await _gateway
+                .As("admin")
+                .ApiPostAsync("/api/v1/grants", new JsonObject { ["subject"] = stranger, ["role"] = "release-manager" })
+        );
+        await _gateway.PersonAsync("mona", new RoleGrant("reviewer", ObjectKind.None, ""));
+        var mona = (await _gateway.As("mona").ApiGetAsync("/api/v1/whoami")).Text("id");
+        var link = await LinkAsync(mona, "mona-at-peer");
+        var model = await new Story(_gateway).ModelAsync("mona-carried");
+        var request = Story.RequestOf(await Story.ToStageAsync(_gateway.As("sam"), model, "Production"));
+        var approved = await ApproveAsync(_gateway.As("mona"), request);
+        Assert.True(approved["errors"] is null, approved.ToJsonString());
+
+        var own = await Story.ToStageAsync(machine, model, "Production");
+        Assert.Equal(HttpStatusCode.NoContent, await UnlinkAsync(mona, link.Text("id")));
+        var others = await Story.ToStageAsync(machine, model, "Production");
+
+        Assert.Equal(HttpStatusCode.Forbidden, own.Status);
+        Assert.True(others.Ok, others.Body.ToJsonString());
+    }
+
+    [Fact]
+    public async Task Unlinking_the_login_of_somebody_who_is_shut_out_opens_nothing_whatever_groups_its_token_names()
+    {
+        await GroupAsync("closers", _peer.Issuer, "closers", "release-manager");
+        var vroni = await PersonAsync("vroni", "vroni-at-peer");
+        var token = Strong("vroni-at-peer", change: claims => claims["groups"] = new JsonArray("closers"));
+        var stranger = _gateway.Services.GetRequiredService<LoginNames>().Of(_peer.Issuer, "vroni-at-peer");
+        await EnableAsync(vroni, false);
+        var links = await _gateway.As("admin").ApiGetAsync($"/api/v1/persons/{vroni}/logins");
+
+        var unlinked = await UnlinkAsync(vroni, links.Body["items"]![0]!["id"]!.ToString());
+        var after = await As(token).ApiGetAsync("/api/v1/whoami");
+        await EnableAsync(stranger, true);
+        var alone = await As(token).ApiGetAsync("/api/v1/whoami");
+
+        Assert.Equal(HttpStatusCode.NoContent, unlinked);
+        Assert.Equal(HttpStatusCode.Unauthorized, after.Status);
+        Assert.Equal((stranger, true), (alone.Text("id"), alone.Body["awaitsConfirmation"]!.GetValue<bool>()));
+        Assert.Empty(alone.Body["roles"]!.AsArray());
+    }
+
+    private async Task<HttpStatusCode> UnlinkAsync(string person, string login)
+    {
+        using var answer = await _gateway
+            .Http("admin")
+            .DeleteAsync(
+                new Uri($"/api/v1/persons/{person}/logins/{login}", UriKind.Relative),
+                TestContext.Current.CancellationToken
+            );
+        return answer.StatusCode;
+    }
+
+    private async Task EnableAsync(string subject, bool enabled)
+    {
+        var answer = await _gateway
+            .As("admin")
+            .ApiPostAsync($"/api/v1/subjects/{subject}/enabled", new JsonObject { ["enabled"] = enabled });
+        Assert.Equal(HttpStatusCode.NoContent, answer.Status);
     }
 
     /// <summary>Somebody who may ask for promotions of what others registered.</summary>

@@ -3,6 +3,10 @@ using System.Net.Http.Json;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json.Nodes;
+using Governance.Platform.Database;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using OpenIddict.EntityFrameworkCore.Models;
 
 namespace Governance.Tests.Identity;
 
@@ -211,6 +215,59 @@ public sealed class ClientAuthenticationTests : IAsyncLifetime
         Assert.Equal(HttpStatusCode.OK, await StatusAsync("ci-bot", third));
         Assert.Null(await _host.WhoAmIAsync(token.GetValue<string>()));
         Assert.Contains(_host.Log.Entries, entry => entry.Kind == "identity.secret_replaced");
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_token_that_was_asked_for_before_and_is_issued_after_its_service_lost_them_counts_for_nothing(
+        bool disabled
+    )
+    {
+        var added = await AddAsync("ci-bot");
+        var secret = added["clientSecret"]!.GetValue<string>();
+        var token = (await _host.TokenAsync(IdentityHost.ClientCredentials("ci-bot", secret))).Body["access_token"]!;
+        if (disabled)
+        {
+            foreach (var enabled in new[] { false, true })
+            {
+                using var done = await _admin.PostAsJsonAsync(
+                    $"/api/v1/subjects/{added["id"]}/enabled",
+                    new { enabled }
+                );
+                Assert.Equal(HttpStatusCode.NoContent, done.StatusCode);
+            }
+        }
+        else
+        {
+            secret = await ReplaceAsync(added, 0);
+        }
+
+        await using var db = await _host
+            .Services.GetRequiredService<IDbContextFactory<GovernanceDb>>()
+            .CreateDbContextAsync(TestContext.Current.CancellationToken);
+        var rows = db.Set<OpenIddictEntityFrameworkCoreToken>();
+        var ended = await rows.CountAsync(row => row.Status == "revoked", TestContext.Current.CancellationToken);
+        await rows.ExecuteUpdateAsync(
+            set => set.SetProperty(row => row.Status, "valid"),
+            TestContext.Current.CancellationToken
+        ); // as the row of a token that was not there yet when the others ended
+        var fresh = (await _host.TokenAsync(IdentityHost.ClientCredentials("ci-bot", secret))).Body["access_token"]!;
+
+        Assert.Equal(1, ended);
+        Assert.Null(await _host.WhoAmIAsync(token.GetValue<string>()));
+        Assert.NotNull(await _host.WhoAmIAsync(fresh.GetValue<string>()));
+    }
+
+    [Theory]
+    [InlineData("governance")]
+    [InlineData("governance-cli")]
+    [InlineData("external.0123")]
+    public async Task No_service_takes_a_name_that_means_something_else(string name)
+    {
+        using var refused = await PostAsync(name, null, null);
+
+        Assert.Equal(HttpStatusCode.Conflict, refused.StatusCode);
     }
 
     [Fact]

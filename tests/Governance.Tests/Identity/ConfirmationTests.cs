@@ -379,6 +379,28 @@ public sealed class ConfirmationTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Asked_for_again_by_the_same_administrator_a_change_waits_once()
+    {
+        var id = await _host.EnrolPersonAsync("rita", "reviewer");
+        using var ada = await AdministratorAsync("ada");
+        using var bea = await AdministratorAsync("bea");
+        var first = await ResetAsync(ada, id);
+        var second = await ResetAsync(ada, id);
+        var beas = await ResetAsync(bea, id);
+        await EnrolAsync(beas);
+
+        var waiting = (await ada.GetFromJsonAsync<JsonNode>("/api/v1/confirmations"))!["items"]!.AsArray();
+        using var older = await DecideAsync(bea, first, "confirm");
+
+        Assert.Equal(
+            [second["confirmation"]!.ToString(), beas["confirmation"]!.ToString()],
+            waiting.Select(item => item!["id"]!.ToString())
+        );
+        Assert.Equal(HttpStatusCode.NotFound, older.StatusCode);
+        Assert.Single(_host.Log.Entries, entry => entry.Kind == "identity.confirmation_replaced");
+    }
+
+    [Fact]
     public async Task A_one_time_code_works_once_and_not_after_a_newer_one_or_its_time()
     {
         using var ada = await AdministratorAsync("ada");

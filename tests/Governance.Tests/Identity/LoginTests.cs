@@ -3,7 +3,9 @@ using System.Net.Http.Json;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
+using Governance.Identity.Federation;
 using Governance.Identity.Sessions;
+using Governance.Identity.Storage;
 using Governance.Identity.Subjects;
 using Governance.Platform.Database;
 using Microsoft.EntityFrameworkCore;
@@ -93,6 +95,11 @@ public sealed class LoginTests : IAsyncLifetime
         Assert.Equal(HttpStatusCode.NoContent, removed.StatusCode);
         Assert.Empty(left!["items"]!.AsArray());
         Assert.Null(await FindAsync("2"));
+        await using var db = await DatabaseAsync();
+        var stranger = await db.Set<SubjectRow>()
+            .SingleAsync(row => row.Name.StartsWith(ExternalSubjects.Prefix), TestContext.Current.CancellationToken);
+        Assert.Equal(_host.Services.GetRequiredService<LoginNames>().Of(Issuer, "2"), stranger.Id);
+        Assert.False(stranger.Enabled);
     }
 
     [Fact]
@@ -113,11 +120,14 @@ public sealed class LoginTests : IAsyncLifetime
 
     private async Task<bool> StandsAsync(Standing stands)
     {
-        await using var db = await _host
-            .Services.GetRequiredService<IDbContextFactory<GovernanceDb>>()
-            .CreateDbContextAsync(TestContext.Current.CancellationToken);
+        await using var db = await DatabaseAsync();
         return await stands(db, TestContext.Current.CancellationToken);
     }
+
+    private Task<GovernanceDb> DatabaseAsync() =>
+        _host
+            .Services.GetRequiredService<IDbContextFactory<GovernanceDb>>()
+            .CreateDbContextAsync(TestContext.Current.CancellationToken);
 
     [Fact]
     public async Task A_login_belongs_to_one_person_only()

@@ -119,6 +119,31 @@ public sealed partial class SecondFactorTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task The_second_step_counts_for_the_password_that_was_shown_only()
+    {
+        await _host.EnrolPersonAsync("maria");
+        using var browser = _host.Client();
+        await _host.HomeAsync(browser, "maria");
+        var (key, _) = await AddAppAsync(browser);
+        using var thief = _host.Client();
+        using var step = await IdentityHost.SignInAsync(thief, "maria", IdentityHost.Password);
+        using var changed = await PostAsync(
+            browser,
+            "/account",
+            "/account/password",
+            ("password", "nine dry herons whistle")
+        );
+
+        using var late = await SecondAsync(thief, await step.Content.ReadAsStringAsync(), NextCode(key));
+        using var again = await IdentityHost.SignInAsync(thief, "maria", "nine dry herons whistle");
+        using var right = await SecondAsync(thief, await again.Content.ReadAsStringAsync(), NextCode(key));
+
+        Assert.Equal(HttpStatusCode.Found, changed.StatusCode);
+        Assert.Equal(HttpStatusCode.BadRequest, late.StatusCode);
+        Assert.Equal(HttpStatusCode.Found, right.StatusCode);
+    }
+
+    [Fact]
     public async Task Tokens_say_that_there_were_two_factors()
     {
         await using var strict = await IdentityHost.StartAsync(options => options.RequireSecondFactor = true);

@@ -142,6 +142,8 @@ public sealed class SessionTests : IAsyncLifetime
         await _host.HomeAsync(browser, "maria");
         using var thief = _host.Client();
         await _host.HomeAsync(thief, "maria");
+        using var copy = _host.Client(cookies: _host.CookiesOf(browser));
+        using var before = await copy.GetAsync("/account");
 
         using var changed = await PostAsync(
             browser,
@@ -151,13 +153,19 @@ public sealed class SessionTests : IAsyncLifetime
         );
         using var weak = await PostAsync(browser, "/account", "/account/password", ("password", "short"));
         using var gone = await thief.GetAsync("/account");
+        using var copied = await copy.GetAsync("/account");
+        using var signIn = await _host.FollowAsync(copy, await copy.GetAsync("/account"));
         using var mine = await browser.GetAsync("/account");
+        using var code = await browser.GetAsync(IdentityHost.AuthorizeUrl(IdentityHost.Proof().Challenge));
         using var old = await IdentityHost.SignInAsync(_host.Client(), "maria", IdentityHost.Password);
 
         Assert.Equal(HttpStatusCode.Found, changed.StatusCode);
         Assert.Equal(HttpStatusCode.BadRequest, weak.StatusCode);
         Assert.Equal(HttpStatusCode.Found, gone.StatusCode);
+        Assert.Equal((HttpStatusCode.OK, HttpStatusCode.Found), (before.StatusCode, copied.StatusCode));
+        Assert.Equal("/signin", signIn.RequestMessage!.RequestUri!.AbsolutePath);
         Assert.Equal(HttpStatusCode.OK, mine.StatusCode);
+        Assert.StartsWith("http://127.0.0.1", code.Headers.Location!.ToString(), StringComparison.Ordinal);
         Assert.Equal(HttpStatusCode.BadRequest, old.StatusCode);
     }
 

@@ -1,0 +1,79 @@
+using Governance.Identity.Server;
+using Governance.Identity.Services;
+using Governance.Identity.Subjects;
+using Governance.Kernel;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Governance.Tests.Identity;
+
+/// <summary>Who administers is asked in the unit that changes something: the role may be lost while a request is being sent.</summary>
+public sealed class AdministrationTests : IAsyncLifetime
+{
+    private IdentityHost _host = null!;
+
+    public async ValueTask InitializeAsync() => _host = await IdentityHost.StartAsync();
+
+    public ValueTask DisposeAsync() => _host.DisposeAsync();
+
+    [Theory]
+    [InlineData("invite")]
+    [InlineData("reset")]
+    [InlineData("enable")]
+    [InlineData("link")]
+    [InlineData("unlink")]
+    [InlineData("add service")]
+    [InlineData("change service")]
+    [InlineData("replace secret")]
+    [InlineData("rotate keys")]
+    public async Task Who_is_shut_out_after_the_request_began_changes_nothing(string change)
+    {
+        var ada = await AdministratorAsync("ada");
+        var bea = await AdministratorAsync("bea");
+        var tired = ada with { AuthenticatedAt = _host.Clock.GetUtcNow().AddHours(-1) };
+        var rita = await _host.EnrolPersonAsync("rita");
+        var (robot, _) = await _host.EnrolServiceAsync("robot");
+        var login = await Get<Logins>().LinkAsync(ada, rita, "https://id.example", "rita", Token);
+        await Get<SubjectStore>().SetEnabledAsync(ada, bea.Id, false, Token);
+
+        Task<Failure?> TryAsync(Actor by) => ChangeAsync(change, by, rita, robot, login.Value.Login);
+        var shut = await TryAsync(bea);
+        var late = await TryAsync(tired);
+        var done = await TryAsync(ada);
+
+        Assert.Equal(("identity.denied", "identity.reauthentication_needed"), (shut?.Code, late?.Code));
+        Assert.Null(done);
+        Assert.Equal(
+            [(bea.Id, "identity.denied"), (ada.Id, "identity.reauthentication_needed")],
+            _host
+                .Log.Entries.Where(entry => entry.Kind == "identity.change_refused")
+                .Select(entry => (entry.Actor.Id, entry.Details["code"]!.ToString()))
+        );
+    }
+
+    private async Task<Failure?> ChangeAsync(string change, Actor by, string person, string service, Guid login) =>
+        change switch
+        {
+            "invite" => (await Get<Enrolments>().InviteAsync(by, "nils", "Nils", [], Token)).Failure,
+            "reset" => (await Get<Enrolments>().ResetAsync(by, person, Token)).Failure,
+            "enable" => (await Get<SubjectStore>().SetEnabledAsync(by, person, true, Token)).Failure,
+            "link" => (await Get<Logins>().LinkAsync(by, person, "https://id.example", "other", Token)).Failure,
+            "unlink" => (await Get<Logins>().UnlinkAsync(by, person, login, Token)).Failure,
+            "add service" => (await Get<ServiceStore>().AddAsync(by, "other", null, null, [], Token)).Failure,
+            "change service" => (
+                await Get<ServiceStore>().ChangeAsync(by, service, new("client_secret"), null, Token)
+            ).Failure,
+            "replace secret" => (await Get<ServiceStore>().ReplaceSecretAsync(by, service, 0, Token)).Failure,
+            _ => (await Get<ServerKeys>().RotateAsync(by, Token)).Failure,
+        };
+
+    private async Task<Actor> AdministratorAsync(string name) =>
+        new(ActorKind.Person, await _host.EnrolPersonAsync(name, "admin"))
+        {
+            AuthenticatedAt = _host.Clock.GetUtcNow(),
+        };
+
+    private T Get<T>()
+        where T : notnull => _host.Services.GetRequiredService<T>();
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+}
