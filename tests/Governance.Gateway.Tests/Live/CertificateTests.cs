@@ -60,12 +60,13 @@ public sealed class CertificateTests : IDisposable
 
         var third = WritePem("third");
         await EventuallyAsync(async () => await PresentedAsync(gateway) == third);
-        var entries = await gateway
-            .Services.GetRequiredService<IAuditLog>()
-            .QueryAsync(
-                new AuditQuery { KindPrefix = "gateway.certificate_changed" },
-                TestContext.Current.CancellationToken
-            );
+        // An entry is in the tree a moment after its change.
+        var log = gateway.Services.GetRequiredService<IAuditLog>();
+        var query = new AuditQuery { KindPrefix = "gateway.certificate_changed" };
+        await EventuallyAsync(async () =>
+            (await log.QueryAsync(query, TestContext.Current.CancellationToken)).Items.Count >= 2
+        );
+        var entries = await log.QueryAsync(query, TestContext.Current.CancellationToken);
         Assert.Equal(2, entries.Items.Count);
         Assert.Contains(third, entries.Items[0].Canonical, StringComparison.Ordinal);
     }
