@@ -18,12 +18,13 @@ internal static class LineageCommand
         Description = "MODEL/VERSION, the SHA-256 of a dataset, the id of a run, or any URN of an earlier answer.",
     };
 
-    private static readonly Option<string> Direction = new("--direction")
-    {
-        Description = "up: where it comes from. down: what it touches.",
-        HelpName = "up|down|both",
-        DefaultValueFactory = _ => "up",
-    };
+    private static readonly Option<string> Direction = Shared.OneOf(
+        "--direction",
+        "up: where it comes from. down: what it touches.",
+        "up",
+        "down",
+        "both"
+    );
 
     private static readonly Option<int> Depth = new("--depth")
     {
@@ -34,10 +35,8 @@ internal static class LineageCommand
 
     private static readonly Option<string> Format = Shared.Format("text", "json");
 
-    public static Command Create(Surroundings surroundings)
-    {
-        Direction.AcceptOnlyFromAmong("up", "down", "both");
-        return new Verb(
+    public static Command Create(Surroundings surroundings) =>
+        new Verb(
             "lineage",
             "Shows where something comes from, or what it touches. A cut is announced.",
             "govern lineage fraud/3 --direction up --server https://localhost:8443 --ca ca.pem"
@@ -50,7 +49,6 @@ internal static class LineageCommand
         }
             .WithServer()
             .Runs(surroundings, RunAsync);
-    }
 
     private static async Task<int> RunAsync(Invocation run)
     {

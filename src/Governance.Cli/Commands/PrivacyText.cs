@@ -18,18 +18,16 @@ internal static class PrivacyText
         Arity = ArgumentArity.ZeroOrOne,
     };
 
-    private static readonly Option<string> Input = new("--input")
-    {
-        Description =
-            "What the input is: one text, or one JSON object with id and text a line. auto: by the first line.",
-        HelpName = "auto|text|jsonl",
-        DefaultValueFactory = _ => "auto",
-    };
+    private static readonly Option<string> Input = Shared.OneOf(
+        "--input",
+        "What the input is: one text, or one JSON object with id and text a line. auto: by the first line.",
+        "auto",
+        "text",
+        "jsonl"
+    );
 
-    public static Command Create(Surroundings surroundings)
-    {
-        Input.AcceptOnlyFromAmong("auto", "text", "jsonl");
-        return new Verb(
+    public static Command Create(Surroundings surroundings) =>
+        new Verb(
             "text",
             "Finds identifiers in text. Answers with JSON lines {id, findings: [{start, end, type, score}]}; offsets count UTF-16 units.",
             "govern privacy text letter.txt",
@@ -39,7 +37,6 @@ internal static class PrivacyText
             File,
             Input,
         }.Runs(surroundings, Run);
-    }
 
     private static int Run(Invocation run)
     {
