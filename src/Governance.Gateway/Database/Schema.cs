@@ -15,8 +15,17 @@ internal static class Schema
     public static async Task MigrateAsync(IServiceProvider services, CancellationToken cancellationToken)
     {
         await using var db = Open(services);
-        await (db.IsShared() ? db.Database.MigrateAsync(cancellationToken) : MigrateSqliteAsync(db, cancellationToken));
+        await (
+            db.IsShared() ? MigratePostgreSqlAsync(db, cancellationToken) : MigrateSqliteAsync(db, cancellationToken)
+        );
         await services.GetRequiredService<MonthPartitions>().MakeAheadAsync(cancellationToken);
+    }
+
+    // EF Core looks for its table of migrations by reading it, and a first start logged that as a failed command.
+    private static async Task MigratePostgreSqlAsync(GovernanceDb db, CancellationToken cancellationToken)
+    {
+        await db.GetService<IHistoryRepository>().CreateIfNotExistsAsync(cancellationToken);
+        await db.Database.MigrateAsync(cancellationToken);
     }
 
     /// <summary>

@@ -9,14 +9,19 @@ namespace Governance.Identity.Subjects;
 /// <summary>PBKDF2-HMAC-SHA-512 with 210,000 iterations (OWASP Password Storage) through the framework's hasher.</summary>
 internal sealed class PasswordHashing
 {
-    private readonly PasswordHasher<SubjectRow> _hasher = new(
-        Options.Create(new PasswordHasherOptions { IterationCount = 210_000 })
-    );
+    private readonly PasswordHasher<SubjectRow> _hasher;
     private readonly SubjectRow _nobody = new();
     private readonly string _dummy;
 
-    public PasswordHashing() =>
+    public PasswordHashing()
+        : this(iterations: 210_000) { }
+
+    /// <summary>For tests, in which many sign in.</summary>
+    internal PasswordHashing(int iterations)
+    {
+        _hasher = new(Options.Create(new PasswordHasherOptions { IterationCount = iterations }));
         _dummy = _hasher.HashPassword(_nobody, RandomNumberGenerator.GetHexString(64, lowercase: true));
+    }
 
     public string Hash(Secret password) => _hasher.HashPassword(_nobody, password.Reveal());
 

@@ -73,6 +73,9 @@ public static class Dialect
         SELECT "Kind", "Key" FROM platform_job
         WHERE "Key" IN (SELECT value FROM json_each(@0)) AND +"State" = 0
         """;
+    internal const string WaitingOnPostgreSql = """
+        SELECT "Kind", "Key" FROM platform_job WHERE "Key" = ANY (@0) AND "State" = 0 FOR SHARE
+        """;
 
     /// <summary>Kinds and keys of the waiting jobs with one of these keys, kept from being claimed before this unit has ended.</summary>
     internal static Task<List<(string Kind, string Key)>> WaitingAsync(
@@ -82,7 +85,7 @@ public static class Dialect
     ) =>
         db.IsShared()
             ? db.ReadAsync(
-                """SELECT "Kind", "Key" FROM platform_job WHERE "Key" = ANY (@0) AND "State" = 0 FOR SHARE""",
+                WaitingOnPostgreSql,
                 [keys.ToArray()],
                 row => (row.GetString(0), row.GetString(1)),
                 cancellationToken

@@ -10,6 +10,7 @@ using Governance.Gateway.Demo;
 using Governance.Gateway.Hosting;
 using Governance.Gateway.Tls;
 using Governance.Identity.Contracts;
+using Governance.Identity.Subjects;
 using Governance.Kernel;
 using Governance.Platform;
 using Governance.Tests.Platform;
@@ -143,6 +144,7 @@ public sealed class LiveGateway : IAsyncLifetime
             services =>
             {
                 services.AddSingleton(database);
+                services.AddSingleton(new PasswordHashing(iterations: 1_000)); // many sign in
                 Add(services);
             }
         );

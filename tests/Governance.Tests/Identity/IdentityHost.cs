@@ -13,6 +13,7 @@ using System.Web;
 using Governance.Console;
 using Governance.Identity;
 using Governance.Identity.Contracts;
+using Governance.Identity.Subjects;
 using Governance.Kernel;
 using Governance.Platform;
 using Governance.Platform.Database;
@@ -111,12 +112,13 @@ public sealed partial class IdentityHost : IAsyncDisposable
                 PublicUrl = url,
             }
         );
-        builder.Services.AddSingleton(await TestServer.OptionsAsync(root));
+        builder.Services.AddSingleton(await TestServer.OptionsAsync(root, make: false));
         var clock = new ShiftedClock();
         builder.Services.AddSingleton<TimeProvider>(clock);
         builder.Services.AddSingleton<RecordingLog>();
         builder.Services.AddSingleton<ILogAppender>(provider => provider.GetRequiredService<RecordingLog>());
         builder.Services.AddSingleton<IGraphWriter, RecordingGraph>();
+        builder.Services.AddSingleton(new PasswordHashing(iterations: 1_000)); // many sign in
         builder.Services.AddPlatform();
         builder.Services.AddIdentity(options =>
         {
@@ -134,7 +136,7 @@ public sealed partial class IdentityHost : IAsyncDisposable
                 .CreateDbContextAsync(TestContext.Current.CancellationToken)
         )
         {
-            await db.Database.EnsureCreatedAsync(TestContext.Current.CancellationToken);
+            await TestServer.MakeTablesAsync(db);
         }
 
         // As the real host does: addresses come from the settings, never from the request.

@@ -44,9 +44,9 @@ internal sealed class LineageDatabase : IAsyncDisposable
     public static async Task<LineageDatabase> CreateAsync()
     {
         var root = Directory.CreateTempSubdirectory("governance-lineage-").FullName;
-        var database = new LineageDatabase(root, await TestServer.OptionsAsync(root));
+        var database = new LineageDatabase(root, await TestServer.OptionsAsync(root, make: false));
         await using var db = await database.OpenAsync();
-        await db.Database.EnsureCreatedAsync();
+        await TestServer.MakeTablesAsync(db);
         return database;
     }
 

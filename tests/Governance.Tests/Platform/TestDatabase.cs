@@ -66,7 +66,7 @@ public sealed class TestDatabase : IAsyncDisposable
                 KeyFile = Path.Combine(root, "kek"),
             }
         );
-        services.AddSingleton(await TestServer.OptionsAsync(root));
+        services.AddSingleton(await TestServer.OptionsAsync(root, make: false));
         services.AddSingleton(clock ?? TimeProvider.System);
         services.AddSingleton(typeof(Microsoft.Extensions.Logging.ILogger<>), typeof(NullLogger<>));
         services.AddSingleton<Microsoft.Extensions.Logging.ILoggerFactory>(NullLoggerFactory.Instance);
@@ -79,7 +79,7 @@ public sealed class TestDatabase : IAsyncDisposable
         var database = new TestDatabase(services.BuildServiceProvider(), root, startHosted);
         await using (var db = database.Read())
         {
-            await db.Database.EnsureCreatedAsync();
+            await TestServer.MakeTablesAsync(db);
         }
 
         foreach (var hosted in database._hosted)
