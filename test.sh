@@ -60,8 +60,11 @@ run() { # name, command…
   rm -f "$log"
 }
 
-# A PostgreSQL of our own for as long as this script runs: no network address, nothing kept, no care for power loss.
-postgres_root=$(mktemp -d /tmp/governance-postgres-XXXXXX)
+# A PostgreSQL of our own for as long as this script runs: no network address, nothing kept, no care for power loss. In memory when
+# there is room: every test makes a database of some 300 files and removes it again.
+postgres_home=/dev/shm
+[ "$(df --output=avail -k "$postgres_home" 2>/dev/null | tail -n 1)" -gt 4000000 ] 2>/dev/null || postgres_home=/tmp
+postgres_root=$(mktemp -d "$postgres_home/governance-postgres-XXXXXX")
 postgres_bin=$(dirname "$(compgen -G '/usr/lib/postgresql/*/bin/initdb' | sort -V | tail -n 1)")
 as_postgres() {
   if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi
@@ -78,7 +81,7 @@ start_postgres() {
       as_postgres "$postgres_bin/initdb" -D data -A trust -U postgres -E UTF8 --locale=C.UTF-8 >/dev/null &&
       as_postgres "$postgres_bin/pg_ctl" -w -D "$postgres_root/data" -l "$postgres_root/log" -o "-c listen_addresses= \
         -c unix_socket_directories=$postgres_root -c fsync=off -c full_page_writes=off -c max_connections=400 \
-        -c max_pred_locks_per_transaction=256 -c log_min_messages=fatal" start >/dev/null
+        -c max_pred_locks_per_transaction=256 -c max_wal_size=512MB -c log_min_messages=fatal" start >/dev/null
   ) || { echo "PostgreSQL did not start"; exit 1; }
 }
 

@@ -181,6 +181,11 @@ internal sealed class Credentials(
         writer.WriteAsync<Unit>(
             async (session, token) =>
             {
+                if (!await IsLiveAsync(session, sessionId, token))
+                {
+                    return Ended;
+                }
+
                 var removed = await session
                     .Db.Set<PasskeyRow>()
                     .Where(row => row.Id == key && row.SubjectId == subjectId)
@@ -289,7 +294,9 @@ internal sealed class Credentials(
 
     // It may have ended since the page asked: what a reset took away must not be set again by it.
     private static Task<bool> IsLiveAsync(WriteSession session, string sessionId, CancellationToken token) =>
-        session.Db.Set<SessionRow>().AnyAsync(row => row.Id == sessionId && row.RevokedAt == null, token);
+        session
+            .Db.Set<SessionRow>()
+            .AnyAsync(row => row.Id == sessionId && row.EndedAt == null && row.RevokedAt == null, token);
 
     private static async Task FollowAsync(WriteSession session, string sessionId, string next, CancellationToken token)
     {

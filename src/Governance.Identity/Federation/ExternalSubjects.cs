@@ -36,6 +36,10 @@ internal sealed class ExternalSubjects(
 )
 {
     private const int MaxSubjects = 10_000;
+    private static readonly Failure Changed = Failure.Conflict(
+        "identity.login_changed",
+        "The login was linked or unlinked meanwhile; sign in again."
+    );
 
     /// <summary>How the names of logins begin that are linked to nobody.</summary>
     public const string Prefix = "external.";
@@ -128,6 +132,12 @@ internal sealed class ExternalSubjects(
         var admitted = await writer.WriteAsync<Admitted>(
             async (session, token) =>
             {
+                var still = await Logins.FindAsync(session.Db, login.Issuer, login.ExternalId, token);
+                if (still != owner)
+                {
+                    return Changed; // its places in groups would be written for whom it no longer is
+                }
+
                 var added = await AddAsync(session, who.Id, login, token);
                 if (!added.Ok)
                 {

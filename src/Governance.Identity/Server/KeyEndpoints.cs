@@ -56,7 +56,7 @@ internal static class KeyEndpoints
         }
 
         var made = await keys.RotateAsync(context.GetActor(), cancellationToken);
-        return made.Ok ? Answer(keys, StatusCodes.Status201Created) : made.Failure.ToProblem();
+        return made.Ok ? Answer(keys, StatusCodes.Status201Created) : context.Refuse(made.Failure);
     }
 
     private static IResult Answer(ServerKeys keys, int status) =>

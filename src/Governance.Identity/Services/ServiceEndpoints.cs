@@ -106,7 +106,7 @@ internal static class ServiceEndpoints
         }
 
         var found = await store.FindAsync(id, cancellationToken);
-        return found.Ok ? Results.Json(found.Value, IdentityJson.Default.ServiceView) : found.Failure.ToProblem();
+        return found.Ok ? Results.Json(found.Value, IdentityJson.Default.ServiceView) : context.Refuse(found.Failure);
     }
 
     private static async Task<IResult> ChangeAsync(
@@ -169,6 +169,6 @@ internal static class ServiceEndpoints
         context.Response.Headers.CacheControl = "no-store";
         return result.Ok
             ? Results.Json(result.Value, IdentityJson.Default.ServiceOutput, statusCode: status)
-            : result.Failure.ToProblem();
+            : context.Refuse(result.Failure);
     }
 }

@@ -47,7 +47,7 @@ internal sealed partial class IdentityStartup(
             cancellationToken
         );
         _ = registered.Value;
-        if (!options.Value.Demo && !await subjects.AnyAsync(cancellationToken))
+        if (!options.Value.Demo && !await subjects.AnyPersonAsync(cancellationToken))
         {
             // The console, not the log: whoever reads logs must not be able to become the administrator.
             await Console.Out.WriteLineAsync(

@@ -21,6 +21,10 @@ internal sealed class Administration(IWriter writer, SubjectReader reader, StepU
     /// <summary>Whether somebody with these rights administers; of who is held this says no.</summary>
     public static bool Allows(Rights rights) => rights.Allows(Permissions.IdentityManage, AccessTarget.Global);
 
+    /// <summary>What an entry calls somebody who was asked for; nothing when that is no pseudonym, for it might be a name.</summary>
+    public static string Subject(string id) =>
+        id.Length == 32 && id.All(char.IsAsciiHexDigitLower) ? $"subject:{id}" : "";
+
     /// <summary>Runs a change; that somebody may not make it is on record before they learn of it.</summary>
     public async Task<Result<T>> ChangeAsync<T>(
         Actor by,

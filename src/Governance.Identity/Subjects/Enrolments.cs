@@ -93,7 +93,7 @@ internal sealed class Enrolments(
         var code = new Secret(OneTimeCode.New(Groups));
         return await administration.ChangeAsync<Invitation>(
             by,
-            $"subject:{subjectId}",
+            Administration.Subject(subjectId),
             async (session, token) =>
             {
                 if (by.Id == subjectId)
@@ -106,7 +106,15 @@ internal sealed class Enrolments(
                     return NoPerson;
                 }
 
+                var unused = await IsUnusedBootstrapAsync(session, by, row, token);
                 await session.TakeCredentialsAsync(row, token);
+                if (unused)
+                {
+                    var entry = new LogEntry("identity.bootstrap", by, $"subject:{subjectId}", LogOutcome.Done);
+                    await session.LogAsync(entry, token);
+                    return await InviteAsync(session, subjectId, code, confirmation: null, token);
+                }
+
                 await session.LogAsync(
                     new LogEntry("identity.credentials_reset", by, $"subject:{subjectId}", LogOutcome.Done),
                     token
@@ -193,6 +201,18 @@ internal sealed class Enrolments(
         && await session.Db.Set<SubjectRow>().Where(row => row.Bootstrapped).ToListAsync(cancellationToken)
             is [{ } first]
         && first.Id == by.Id;
+
+    // While the second administrator has not come, nobody could confirm a new code for them. It gives no more than the first did:
+    // they never had a credential, and nobody else ever asked for anything about them.
+    private static async Task<bool> IsUnusedBootstrapAsync(
+        WriteSession session,
+        Actor by,
+        SubjectRow person,
+        CancellationToken cancellationToken
+    ) =>
+        person is { Bootstrapped: true, PasswordHash: null }
+        && await session.Db.Set<SubjectRow>().AnyAsync(row => row.Id == by.Id && row.Bootstrapped, cancellationToken)
+        && !await session.Db.Set<ConfirmationRow>().AnyAsync(row => row.SubjectId == person.Id, cancellationToken);
 
     private async Task<Invitation> InviteAsync(
         WriteSession session,

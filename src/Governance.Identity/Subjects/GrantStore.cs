@@ -50,7 +50,7 @@ internal sealed class GrantStore(
 
         return await ChangeAsync(
             by,
-            group is null ? $"subject:{subject}" : $"group:{group}",
+            group is null ? Administration.Subject(subject!) : $"group:{group}",
             grant.Role,
             async (session, token) =>
             {

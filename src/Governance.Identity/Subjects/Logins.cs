@@ -30,12 +30,26 @@ internal sealed class Logins(
 ) : ILoginOwners
 {
     private const int MaxLogins = 20;
+    private static readonly Failure OwnLogin = Failure.Denied(
+        "identity.own_login",
+        "Nobody takes their own login away: what it did would no longer be compared with them. Ask another administrator."
+    );
 
     /// <summary>The person behind a login, or null. Issuer and id are compared byte by byte.</summary>
     public async Task<LoginOwner?> FindAsync(string issuer, string externalId, CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        return await db.Set<LoginRow>()
+        return await FindAsync(db, issuer, externalId, cancellationToken);
+    }
+
+    /// <summary>The same, inside a unit.</summary>
+    public static Task<LoginOwner?> FindAsync(
+        GovernanceDb db,
+        string issuer,
+        string externalId,
+        CancellationToken cancellationToken
+    ) =>
+        db.Set<LoginRow>()
             .Where(login => login.Issuer == issuer && login.ExternalId == externalId && login.ConfirmedAt != null)
             .Join(
                 db.Set<SubjectRow>(),
@@ -44,7 +58,6 @@ internal sealed class Logins(
                 (_, subject) => new LoginOwner(subject.Id, subject.Enabled)
             )
             .FirstOrDefaultAsync(cancellationToken);
-    }
 
     // Pseudonyms are one-way, so every login is tried; only what a login did before it was linked makes that needed.
     public async Task<IReadOnlyList<string>> WithOwnersAsync(
@@ -97,7 +110,7 @@ internal sealed class Logins(
             )
             : await administration.ChangeAsync<(Guid, Guid)>(
                 by,
-                $"subject:{subjectId}",
+                Administration.Subject(subjectId),
                 async (session, token) =>
                 {
                     var logins = session.Db.Set<LoginRow>();
@@ -160,9 +173,14 @@ internal sealed class Logins(
     public Task<Result<Unit>> UnlinkAsync(Actor by, string subjectId, Guid id, CancellationToken cancellationToken) =>
         administration.ChangeAsync<Unit>(
             by,
-            $"subject:{subjectId}",
+            Administration.Subject(subjectId),
             async (session, token) =>
             {
+                if (by.Id == subjectId)
+                {
+                    return OwnLogin;
+                }
+
                 var row = await session
                     .Db.Set<LoginRow>()
                     .FirstOrDefaultAsync(login => login.Id == id && login.SubjectId == subjectId, token);

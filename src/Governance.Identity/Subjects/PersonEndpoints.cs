@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Governance.Identity.Contracts;
 using Governance.Kernel;
 using Governance.Platform;
+using Governance.Platform.Database;
 using Governance.Platform.Web;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -97,12 +98,20 @@ internal static class PersonEndpoints
         string id,
         IAccess access,
         Logins logins,
+        IWriter writer,
         CancellationToken cancellationToken
-    ) =>
-        await SubjectEndpoints.RefusedAsync(context, access, cancellationToken)
-        ?? Results.Json(
+    )
+    {
+        if (await SubjectEndpoints.RefusedAsync(context, access, cancellationToken) is { } refused)
+        {
+            return refused;
+        }
+
+        await SubjectEndpoints.BeginNamesAsync(context, writer, id);
+        var found = await logins.ListAsync(id, cancellationToken);
+        return Results.Json(
             new LoginList([
-                .. (await logins.ListAsync(id, cancellationToken)).Select(login => new LoginOutput(
+                .. found.Select(login => new LoginOutput(
                     login.Id,
                     login.Issuer,
                     login.ExternalId,
@@ -111,6 +120,7 @@ internal static class PersonEndpoints
             ]),
             IdentityJson.Default.LoginList
         );
+    }
 
     private static async Task<IResult> LinkAsync(
         HttpContext context,
@@ -139,7 +149,7 @@ internal static class PersonEndpoints
                 IdentityJson.Default.LoginLinked,
                 statusCode: StatusCodes.Status201Created
             )
-            : linked.Failure.ToProblem();
+            : context.Refuse(linked.Failure);
     }
 
     private static async Task<IResult> UnlinkAsync(
@@ -157,7 +167,7 @@ internal static class PersonEndpoints
         }
 
         var done = await logins.UnlinkAsync(context.GetActor(), id, login, cancellationToken);
-        return done.Ok ? Results.NoContent() : done.Failure.ToProblem();
+        return done.Ok ? Results.NoContent() : context.Refuse(done.Failure);
     }
 
     private static async Task<IResult> ListAsync(
@@ -179,7 +189,7 @@ internal static class PersonEndpoints
                 new ConfirmationPage(page.Value.Items, page.Value.NextToken),
                 IdentityJson.Default.ConfirmationPage
             )
-            : page.Failure.ToProblem();
+            : context.Refuse(page.Failure);
     }
 
     private static async Task<IResult> ConfirmAsync(
@@ -209,7 +219,7 @@ internal static class PersonEndpoints
     {
         if (!invited.Ok)
         {
-            return invited.Failure.ToProblem();
+            return context.Refuse(invited.Failure);
         }
 
         context.Response.Headers.CacheControl = "no-store";

@@ -4,6 +4,8 @@ using Governance.Identity.Contracts;
 using Governance.Identity.Server;
 using Governance.Identity.Services;
 using Governance.Kernel;
+using Governance.Platform.Database;
+using Governance.Platform.Logging;
 using Governance.Platform.Web;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -120,6 +122,7 @@ internal static class SubjectEndpoints
         HttpContext context,
         IAccess access,
         SubjectStore store,
+        IWriter writer,
         int? first,
         string? after,
         CancellationToken cancellationToken
@@ -135,6 +138,7 @@ internal static class SubjectEndpoints
             return Failure.Invalid("identity.bad_page", "first is 1 to 200, after is a nextToken.").ToProblem();
         }
 
+        await BeginNamesAsync(context, writer, subject: "");
         var page = await store.ListAsync(first ?? 50, after, cancellationToken);
         return Results.Json(
             new SubjectPage(
@@ -151,6 +155,13 @@ internal static class SubjectEndpoints
             IdentityJson.Default.SubjectPage
         );
     }
+
+    // Elsewhere persons are pseudonyms: who asks for the names behind them, of all or of one, is on record before they are told.
+    internal static Task BeginNamesAsync(HttpContext context, IWriter writer, string subject) =>
+        context.BeginSensitiveReadAsync(
+            writer,
+            new LogEntry("identity.names_read", context.GetActor(), Administration.Subject(subject), LogOutcome.Begun)
+        );
 
     private static async Task<IResult> SetEnabledAsync(
         HttpContext context,
@@ -169,7 +180,7 @@ internal static class SubjectEndpoints
         var done = input.Ok
             ? await store.SetEnabledAsync(context.GetActor(), id, input.Value.Enabled, cancellationToken)
             : input.Failure;
-        return done.Ok ? Results.NoContent() : done.Failure.ToProblem();
+        return done.Ok ? Results.NoContent() : context.Refuse(done.Failure);
     }
 
     // The gate asked already, but from a cache; who administers is read now.
@@ -181,6 +192,13 @@ internal static class SubjectEndpoints
         Administration.Allows(await access.RightsNowAsync(context.GetActor(), cancellationToken))
             ? null
             : Administration.NotAdmin.ToProblem();
+
+    /// <summary>Also a change that was begun in time and refused in its unit tells by which sign-in it would be taken (RFC 9470).</summary>
+    internal static IResult Refuse(this HttpContext context, Failure failure)
+    {
+        FailureResults.Challenge(context.Response, failure);
+        return failure.ToProblem();
+    }
 
     internal static async Task<Result<T>> ReadAsync<T>(
         HttpContext context,

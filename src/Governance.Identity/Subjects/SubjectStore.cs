@@ -169,7 +169,7 @@ internal sealed class SubjectStore(
         bool Waits(RoleGrant grant) => by.Kind != ActorKind.System && GrantRules.IsPrivileged(grant);
     }
 
-    /// <summary>The first administrator; refused as soon as anybody exists.</summary>
+    /// <summary>The first administrator; refused as soon as there is a person.</summary>
     public Task<Result<SubjectView>> BootstrapAsync(
         string userName,
         string displayName,
@@ -184,17 +184,18 @@ internal sealed class SubjectStore(
             password,
             [Administrator],
             async (session, token) =>
-                await session.Db.Set<SubjectRow>().CountAsync(token) > 1
+                await session.Db.Set<SubjectRow>().CountAsync(known => known.Kind == ActorKind.Person, token) > 1
                     ? Failure.NotFound("identity.no_setup", "The gateway is set up already.")
                     : "identity.bootstrap",
             cancellationToken
         );
     }
 
-    public async Task<bool> AnyAsync(CancellationToken cancellationToken)
+    /// <summary>Whether there is a person: a login of a provider that was seen does not end the set-up.</summary>
+    public async Task<bool> AnyPersonAsync(CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        return await db.Set<SubjectRow>().AnyAsync(cancellationToken);
+        return await db.Set<SubjectRow>().AnyAsync(row => row.Kind == ActorKind.Person, cancellationToken);
     }
 
     /// <summary>
@@ -209,7 +210,7 @@ internal sealed class SubjectStore(
     ) =>
         administration.ChangeAsync<Unit>(
             by,
-            $"subject:{subjectId}",
+            Administration.Subject(subjectId),
             async (session, token) =>
             {
                 var row = await session.Db.Set<SubjectRow>().FirstOrDefaultAsync(found => found.Id == subjectId, token);

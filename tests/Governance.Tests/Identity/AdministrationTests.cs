@@ -1,3 +1,5 @@
+using System.Net;
+using System.Text;
 using Governance.Identity.Server;
 using Governance.Identity.Services;
 using Governance.Identity.Subjects;
@@ -50,6 +52,23 @@ public sealed class AdministrationTests : IAsyncLifetime
         );
     }
 
+    [Fact]
+    public async Task A_request_that_ends_when_the_sign_in_is_no_longer_recent_tells_by_which_it_would_be_taken()
+    {
+        await _host.EnrolPersonAsync("ada", "admin");
+        using var ada = _host.Client(await _host.PersonTokenAsync("ada"));
+        using var body = new SlowBody(
+            """{"userName":"nils","displayName":"Nils","grants":[]}""",
+            () => _host.Clock.Advance(TimeSpan.FromMinutes(16))
+        );
+
+        using var answer = await ada.PostAsync("/api/v1/persons", body);
+
+        Assert.Equal(HttpStatusCode.Unauthorized, answer.StatusCode);
+        Assert.Contains("max_age=900", answer.Headers.WwwAuthenticate.ToString(), StringComparison.Ordinal);
+        Assert.Single(_host.Log.Entries, entry => entry.Kind == "identity.change_refused"); // the gate had let it in
+    }
+
     private async Task<Failure?> ChangeAsync(string change, Actor by, string person, string service, Guid login) =>
         change switch
         {
@@ -76,4 +95,23 @@ public sealed class AdministrationTests : IAsyncLifetime
         where T : notnull => _host.Services.GetRequiredService<T>();
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    /// <summary>A body whose second half comes two seconds after the first.</summary>
+    private sealed class SlowBody(string text, Action between) : HttpContent
+    {
+        protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context)
+        {
+            await stream.WriteAsync(Encoding.UTF8.GetBytes(text[..10]));
+            await stream.FlushAsync();
+            await Task.Delay(TimeSpan.FromSeconds(2));
+            between();
+            await stream.WriteAsync(Encoding.UTF8.GetBytes(text[10..]));
+        }
+
+        protected override bool TryComputeLength(out long length)
+        {
+            length = 0;
+            return false;
+        }
+    }
 }

@@ -357,6 +357,29 @@ public sealed class ConfirmationTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task The_second_administrator_gets_another_code_of_the_first_alone_until_they_came()
+    {
+        using var first = await FirstAdministratorAsync();
+        var lost = await InviteAsync(first, "second", """[{"role":"admin"}]""");
+        var id = lost["id"]!.GetValue<string>();
+
+        var found = await ResetAsync(first, id);
+        using var old = await SetPasswordAsync(_host.Client(), lost);
+        await EnrolAsync(found);
+        using var second = _host.Client(await _host.PersonTokenAsync("second"));
+        using var lists = await second.GetAsync("/api/v1/confirmations");
+        var later = await ResetAsync(first, id);
+        var again = await ResetAsync(first, id);
+
+        Assert.Null(found["confirmation"]);
+        Assert.Equal(HttpStatusCode.BadRequest, old.StatusCode);
+        Assert.Equal(HttpStatusCode.OK, lists.StatusCode);
+        Assert.NotNull(later["confirmation"]);
+        Assert.NotNull(again["confirmation"]);
+        Assert.Equal(3, _host.Log.Entries.Count(entry => entry.Kind == "identity.bootstrap"));
+    }
+
+    [Fact]
     public async Task A_reset_takes_every_credential_and_holds_the_account()
     {
         await _host.EnrolPersonAsync("rita", "reviewer");

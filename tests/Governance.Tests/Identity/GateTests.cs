@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json.Nodes;
+using Governance.Kernel;
 using Governance.Platform.Logging;
 
 namespace Governance.Tests.Identity;
@@ -205,6 +206,24 @@ public sealed class GateTests : IAsyncLifetime
         Assert.Equal(HttpStatusCode.OK, status);
         Assert.Single(list!["items"]!.AsArray());
         Assert.NotNull(list["nextToken"]);
+    }
+
+    [Theory]
+    [InlineData("/api/v1/subjects", "")]
+    [InlineData("/api/v1/persons/bea.smith/logins", "")]
+    [InlineData("/api/v1/persons/0f5f0c3a9e7b1d4c2f8a6e0d9b3c7f1a/logins", "subject:0f5f0c3a9e7b1d4c2f8a6e0d9b3c7f1a")]
+    public async Task Who_asks_for_names_is_on_record_before_they_are_told(string path, string subject)
+    {
+        using var keeper = await _host.AdminAsync("keeper");
+
+        using var answer = await keeper.GetAsync(path);
+
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        var begun = Assert.Single(
+            _host.Log.Entries,
+            entry => entry is { Kind: "identity.names_read", Outcome: LogOutcome.Begun }
+        );
+        Assert.Equal((subject, ActorKind.Person), (begun.Subject, begun.Actor.Kind));
     }
 
     [Fact]

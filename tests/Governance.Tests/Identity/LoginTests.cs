@@ -118,6 +118,24 @@ public sealed class LoginTests : IAsyncLifetime
         Assert.Equal([false, true, false], [waiting, linkedNow, after]);
     }
 
+    [Fact]
+    public async Task Nobody_takes_their_own_login_away()
+    {
+        var me = (await _ada.GetFromJsonAsync<JsonNode>("/api/v1/whoami"))!["id"]!.ToString();
+        using var linked = await _bea.PostAsJsonAsync(
+            $"/api/v1/persons/{me}/logins",
+            new { issuer = Issuer, subject = "42" }
+        );
+        var link = (await linked.Content.ReadFromJsonAsync<JsonNode>())!;
+
+        using var own = await _ada.DeleteAsync($"/api/v1/persons/{me}/logins/{link["id"]}");
+        using var others = await _bea.DeleteAsync($"/api/v1/persons/{me}/logins/{link["id"]}");
+
+        Assert.Equal(HttpStatusCode.Forbidden, own.StatusCode);
+        Assert.Equal("identity.own_login", (await own.Content.ReadFromJsonAsync<JsonNode>())!["code"]!.ToString());
+        Assert.Equal(HttpStatusCode.NoContent, others.StatusCode);
+    }
+
     private async Task<bool> StandsAsync(Standing stands)
     {
         await using var db = await DatabaseAsync();

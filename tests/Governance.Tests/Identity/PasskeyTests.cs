@@ -2,6 +2,11 @@ using System.Net;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using System.Web;
+using Governance.Identity.Account;
+using Governance.Identity.Storage;
+using Governance.Platform.Database;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Governance.Tests.Identity;
 
@@ -173,6 +178,38 @@ public sealed class PasskeyTests : IAsyncLifetime
 
         Assert.Equal(HttpStatusCode.Found, removed.StatusCode);
         Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_session_that_ended_meanwhile_removes_no_passkey(bool revoked)
+    {
+        using var passkey = new SoftAuthenticator { Origin = _host.Url };
+        await EnrolAsync("maria", passkey);
+        var credentials = _host.Services.GetRequiredService<Credentials>();
+        await using var db = await _host
+            .Services.GetRequiredService<IDbContextFactory<GovernanceDb>>()
+            .CreateDbContextAsync(TestContext.Current.CancellationToken);
+        var key = await db.Set<PasskeyRow>().SingleAsync(TestContext.Current.CancellationToken);
+        var session = await db.Set<SessionRow>()
+            .FirstAsync(row => row.RevokedAt == null, TestContext.Current.CancellationToken);
+        DateTimeOffset? now = _host.Clock.GetUtcNow();
+        await db.Set<SessionRow>()
+            .ExecuteUpdateAsync(
+                set => set.SetProperty(row => row.RevokedAt, revoked ? now : null).SetProperty(row => row.EndedAt, now),
+                TestContext.Current.CancellationToken
+            );
+
+        var removed = await credentials.RemovePasskeyAsync(
+            key.SubjectId,
+            session.Id,
+            key.Id,
+            TestContext.Current.CancellationToken
+        );
+
+        Assert.False(removed.Ok);
+        Assert.Equal(1, await db.Set<PasskeyRow>().CountAsync(TestContext.Current.CancellationToken));
     }
 
     private async Task<HttpClient> EnrolAsync(string name, SoftAuthenticator passkey)
