@@ -211,12 +211,15 @@ public sealed class BlobCollectorTests
                     break;
                 default:
                     await host.CollectAsync();
-                    break;
-            }
+                    foreach (var digest in host.Used.Distinct())
+                    {
+                        Assert.True(
+                            await host.IsReadableAsync(digest),
+                            $"step {steps} of seed {seed}: {digest} is lost"
+                        );
+                    }
 
-            foreach (var digest in host.Used.Distinct())
-            {
-                Assert.True(await host.IsReadableAsync(digest), $"step {steps} of seed {seed}: {digest} is lost");
+                    break;
             }
         }
 
