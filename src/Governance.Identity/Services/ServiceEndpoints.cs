@@ -106,7 +106,7 @@ internal static class ServiceEndpoints
         }
 
         var found = await store.FindAsync(id, cancellationToken);
-        return found.Ok ? Results.Json(found.Value, IdentityJson.Default.ServiceView) : context.Refuse(found.Failure);
+        return found.Ok ? Results.Json(found.Value, IdentityJson.Default.ServiceView) : found.Failure.ToProblem();
     }
 
     private static async Task<IResult> ChangeAsync(

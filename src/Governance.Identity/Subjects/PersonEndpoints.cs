@@ -189,7 +189,7 @@ internal static class PersonEndpoints
                 new ConfirmationPage(page.Value.Items, page.Value.NextToken),
                 IdentityJson.Default.ConfirmationPage
             )
-            : context.Refuse(page.Failure);
+            : page.Failure.ToProblem();
     }
 
     private static async Task<IResult> ConfirmAsync(

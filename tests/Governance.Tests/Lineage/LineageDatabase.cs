@@ -44,9 +44,9 @@ internal sealed class LineageDatabase : IAsyncDisposable
     public static async Task<LineageDatabase> CreateAsync()
     {
         var root = Directory.CreateTempSubdirectory("governance-lineage-").FullName;
-        var database = new LineageDatabase(root, await TestServer.OptionsAsync(root, make: false));
+        var database = new LineageDatabase(root, await TestServer.OptionsAsync(root));
         await using var db = await database.OpenAsync();
-        await TestServer.MakeTablesAsync(db);
+        await db.Database.EnsureCreatedAsync();
         return database;
     }
 

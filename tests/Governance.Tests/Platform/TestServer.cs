@@ -21,8 +21,10 @@ public static class TestServer
 
     public static bool IsPostgreSql => !string.IsNullOrEmpty(Server);
 
-    /// <summary>Settings for the test whose files lie in <paramref name="root"/>; its database is made when it is not
-    /// there, unless <see cref="MakeTablesAsync"/> is to do so.</summary>
+    /// <summary>
+    /// Settings for the test whose files lie in <paramref name="root"/>; its database is made when it is not there, unless
+    /// <see cref="MakeTablesAsync"/> is to do so.
+    /// </summary>
     public static async Task<DatabaseOptions> OptionsAsync(string root, bool make = true)
     {
         if (!IsPostgreSql)
