@@ -92,13 +92,17 @@ public static class Permissions
     /// <summary>Read the active policies.</summary>
     public static readonly Permission PolicyRead = new("policy:read");
 
-    /// <summary>Manage webhooks, which are told of every model.</summary>
+    /// <summary>Manage webhooks: the receiver is told name, source, tags and description of every model.</summary>
     public static readonly Permission WebhookManage = new("webhook:manage");
 
-    /// <summary>Import from the MLflow servers that configuration names; reads no bytes and promotes nothing.</summary>
+    /// <summary>
+    /// Import from the MLflow servers that configuration names, into everything; shows no bytes and promotes nothing.
+    /// </summary>
     public static readonly Permission ImportManage = new("import:manage");
 
-    /// <summary>See and end differences between the gateway and the MLflow server behind it.</summary>
+    /// <summary>
+    /// See what was changed behind the gateway on the MLflow server, have it undone or admitted; this lifts quarantines.
+    /// </summary>
     public static readonly Permission UpstreamManage = new("upstream:manage");
 
     /// <summary>Read metrics and operate the gateway.</summary>

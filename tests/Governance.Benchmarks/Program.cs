@@ -4,6 +4,7 @@ using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using Governance.Benchmarks;
+using Governance.Tests.Identity;
 
 if (args is ["serve", .. var rest])
 {
@@ -49,6 +50,9 @@ catch (FormatException problem)
 internal sealed class Session
 {
     private const string Mlflow = "/api/2.0/mlflow/";
+    private const string TokenPath = "/connect/token";
+    private const int LogEntries = 20_000;
+    private static readonly KeyValuePair<string, string> CommandLine = new("client_id", "governance-cli");
 
     private const string Lineage =
         "query($u:String!,$d:Direction!){lineage(start:{urn:$u},direction:$d,depth:16){nodes{urn}}}";
@@ -116,7 +120,17 @@ internal sealed class Session
         await ReadAsync("whoami", (_, _) => Get("/api/v1/whoami"), gatewayOnly: true);
         if (_own.Credentials is { } credentials)
         {
+            await LogAsync();
+            using var key = new ClientKey();
+            var endpoint = new Uri(_own.Http.BaseAddress!, TokenPath).AbsoluteUri;
             await ReadAsync("token", (_, _) => TokenOf(credentials), gatewayOnly: true);
+            await ReadAsync(
+                "dpop",
+                (_, _) => BoundTokenOf(credentials, key.Proof("POST", endpoint)),
+                gatewayOnly: true
+            );
+            await ReadAsync("par", (_, _) => PushedRequest(), gatewayOnly: true);
+            await ReadAsync("device", (_, _) => Form("/connect/device", CommandLine), gatewayOnly: true);
         }
 
         await ReadAsync("get-version", (side, i) => Get($"{Mlflow}model-versions/get?name={Name(side, i)}&version=1"));
@@ -160,12 +174,48 @@ internal sealed class Session
         return _all.Any(figures => figures.Failed > 0) ? 1 : 0;
     }
 
-    private static HttpRequestMessage TokenOf(AuthenticationHeaderValue credentials) =>
-        new(HttpMethod.Post, new Uri("/connect/token", UriKind.Relative))
+    private async Task LogAsync()
+    {
+        if (!_settings.Only.Contains("log"))
         {
-            Headers = { Authorization = credentials },
-            Content = new FormUrlEncodedContent([new("grant_type", "client_credentials")]),
-        };
+            return;
+        }
+
+        await _own.LogAsync(LogEntries, _settings.Connections);
+        var cpu = _own.Cpu();
+        var clock = Stopwatch.GetTimestamp();
+        await _own.LogAsync(LogEntries, _settings.Connections);
+        var seconds = Stopwatch.GetElapsedTime(clock).TotalSeconds;
+        _all.Add(new Figures("log", LogEntries, 0, seconds, 0, 0, (_own.Cpu() - cpu) / LogEntries, Load.MachineLoad()));
+        Console.WriteLine(_all[^1]);
+    }
+
+    private static HttpRequestMessage TokenOf(AuthenticationHeaderValue credentials)
+    {
+        var message = Form(TokenPath, new KeyValuePair<string, string>("grant_type", "client_credentials"));
+        message.Headers.Authorization = credentials;
+        return message;
+    }
+
+    private static HttpRequestMessage BoundTokenOf(AuthenticationHeaderValue credentials, string proof)
+    {
+        var message = TokenOf(credentials);
+        message.Headers.Add("DPoP", proof);
+        return message;
+    }
+
+    private static HttpRequestMessage PushedRequest() =>
+        Form(
+            "/connect/par",
+            CommandLine,
+            new("response_type", "code"),
+            new("redirect_uri", "http://127.0.0.1:5000/callback"),
+            new("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"), // RFC 7636, appendix B
+            new("code_challenge_method", "S256")
+        );
+
+    private static HttpRequestMessage Form(string path, params KeyValuePair<string, string>[] fields) =>
+        new(HttpMethod.Post, new Uri(path, UriKind.Relative)) { Content = new FormUrlEncodedContent(fields) };
 
     // Half of the requests go to what was seeded, if anything was.
     private string Name(Side side, int request)

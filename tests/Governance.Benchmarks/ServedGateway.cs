@@ -1,9 +1,12 @@
 using System.Globalization;
 using System.Security.Cryptography;
+using System.Text.Json.Nodes;
 using Governance.Gateway.Hosting;
 using Governance.Gateway.Tls;
 using Governance.Identity.Contracts;
 using Governance.Kernel;
+using Governance.Platform.Database;
+using Governance.Platform.Logging;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -87,6 +90,17 @@ internal static class ServedGateway
                 continue;
             }
 
+            if (order.Split(' ') is ["log", var entries, var atOnce])
+            {
+                await LogAsync(
+                    app.Services.GetRequiredService<IWriter>(),
+                    int.Parse(entries, CultureInfo.InvariantCulture),
+                    int.Parse(atOnce, CultureInfo.InvariantCulture)
+                );
+                Say("done");
+                continue;
+            }
+
             if (jobs is not null)
             {
                 await jobs.StopAsync(CancellationToken.None);
@@ -107,6 +121,21 @@ internal static class ServedGateway
             await jobs.StopAsync(CancellationToken.None);
         }
     }
+
+    // As many writers at once as there are connections, each waiting for its commit: what requests that log do.
+    private static Task LogAsync(IWriter writer, int entries, int atOnce) =>
+        Parallel.ForEachAsync(
+            Enumerable.Range(0, entries),
+            new ParallelOptions { MaxDegreeOfParallelism = atOnce },
+            async (_, cancellationToken) =>
+                await writer.LogAsync(
+                    new LogEntry("benchmark.entry", Actor.System, "", LogOutcome.Done)
+                    {
+                        Details = new JsonObject { ["route"] = "/api/v1/benchmark", ["code"] = "benchmark.none" },
+                    },
+                    cancellationToken
+                )
+        );
 
     private static void Say(string text) => System.Console.Out.WriteLine(Mark + text);
 }

@@ -19,7 +19,8 @@ internal sealed record Settings
           --seconds S         seconds measured (default 15, at most 120)
           --rate N            requests a second, sent on time whether or not answers came (default 0: as fast as answers come;
                               at most 20000); latency then counts from the moment that a request was due
-          --only A,B          operations: health, whoami, token, get-version, get-model, alias, latest, search, like, lineage, register;
+          --only A,B          operations: health, whoami, log (entries alone), token, dpop, par, device, get-version, get-model, alias,
+                              latest, search, like, lineage, register;
                               or artifact, alone
           --seed N            models to add beside them in the database of its own gateway (default 0, at most 200000)
           --seed-versions N   versions of each of those (default 10, at most 100)
@@ -38,7 +39,11 @@ internal sealed record Settings
     [
         "health",
         "whoami",
+        "log",
         "token",
+        "dpop",
+        "par",
+        "device",
         "get-version",
         "get-model",
         "alias",

@@ -127,6 +127,10 @@ internal sealed class Target : IAsyncDisposable, IDisposable
     public Task SeedAsync(string template, int models, int versions) =>
         OrderAsync(string.Create(CultureInfo.InvariantCulture, $"seed {template} {models} {versions}"));
 
+    /// <summary>Commits log entries, so many at once; nothing else.</summary>
+    public Task LogAsync(int entries, int atOnce) =>
+        OrderAsync(string.Create(CultureInfo.InvariantCulture, $"log {entries} {atOnce}"));
+
     private async Task OrderAsync(string order)
     {
         await _child!.StandardInput.WriteLineAsync(order);

@@ -19,6 +19,7 @@ internal sealed class Confirmations(
     IDbContextFactory<GovernanceDb> databases,
     IWriter writer,
     SubjectReader reader,
+    Administration administration,
     IEnumerable<IConfirmable> parts,
     IOptions<IdentityOptions> options
 ) : IConfirmations
@@ -124,12 +125,12 @@ internal sealed class Confirmations(
         CancellationToken cancellationToken
     )
     {
-        await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        if (!Administration.Allows(await reader.RightsNowAsync(db, by, cancellationToken)))
+        if (await administration.CheckReadAsync(by, "", cancellationToken) is { } refusal)
         {
-            return Administration.NotAdmin;
+            return refusal;
         }
 
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
         var rows = await db.Set<ConfirmationRow>()
             .AsNoTracking()
             .Where(row => row.State == ConfirmationState.Pending && (after == null || row.Id > after))
@@ -179,10 +180,9 @@ internal sealed class Confirmations(
         var done = await writer.WriteAsync<Unit>(
             async (session, token) =>
             {
-                // Read here: who decides must not have lost the role, or become held, between the gate and this unit.
-                if (!Administration.Allows(await reader.RightsNowAsync(session.Db, by, token)))
+                if (await administration.ObjectionAsync(session, by, token) is { } objection)
                 {
-                    return Administration.NotAdmin;
+                    return objection;
                 }
 
                 var row = await session

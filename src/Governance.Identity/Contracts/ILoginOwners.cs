@@ -7,7 +7,8 @@ namespace Governance.Identity.Contracts;
 public interface ILoginOwners
 {
     /// <summary>
-    /// The subjects, and whoever owns the logins among them; a link that waits for a second administrator counts here.
+    /// The subjects, and whoever owns the logins among them, or owned them before they were unlinked; a link that waits for a
+    /// second administrator counts here.
     /// </summary>
     Task<IReadOnlyList<string>> WithOwnersAsync(
         IReadOnlyCollection<string> subjects,

@@ -30,25 +30,20 @@ internal static class KeyEndpoints
 
     private static async Task<IResult> ListAsync(
         HttpContext context,
-        IAccess access,
+        Administration administration,
         ServerKeys keys,
         CancellationToken cancellationToken
     ) =>
-        await SubjectEndpoints.RefusedAsync(context, access, cancellationToken)
-        ?? Answer(keys, StatusCodes.Status200OK);
+        await administration.CheckReadAsync(context.GetActor(), "", cancellationToken) is { } refused
+            ? refused.ToProblem()
+            : Answer(keys, StatusCodes.Status200OK);
 
     private static async Task<IResult> RotateAsync(
         HttpContext context,
-        IAccess access,
         ServerKeys keys,
         CancellationToken cancellationToken
     )
     {
-        if (await SubjectEndpoints.RefusedAsync(context, access, cancellationToken) is { } refused)
-        {
-            return refused;
-        }
-
         var input = await SubjectEndpoints.ReadAsync(context, IdentityJson.Default.RotationInput, cancellationToken);
         if (!input.Ok)
         {

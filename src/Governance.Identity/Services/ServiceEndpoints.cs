@@ -64,16 +64,10 @@ internal static class ServiceEndpoints
 
     private static async Task<IResult> AddAsync(
         HttpContext context,
-        IAccess access,
         ServiceStore store,
         CancellationToken cancellationToken
     )
     {
-        if (await SubjectEndpoints.RefusedAsync(context, access, cancellationToken) is { } refused)
-        {
-            return refused;
-        }
-
         var input = await SubjectEndpoints.ReadAsync(context, IdentityJson.Default.ServiceInput, cancellationToken);
         if (!input.Ok || SubjectEndpoints.Grants(input.Value.Grants) is not { } grants)
         {
@@ -95,14 +89,17 @@ internal static class ServiceEndpoints
     private static async Task<IResult> ShowAsync(
         HttpContext context,
         string id,
-        IAccess access,
+        Administration administration,
         ServiceStore store,
         CancellationToken cancellationToken
     )
     {
-        if (await SubjectEndpoints.RefusedAsync(context, access, cancellationToken) is { } refused)
+        if (
+            await administration.CheckReadAsync(context.GetActor(), Administration.Subject(id), cancellationToken) is
+            { } refused
+        )
         {
-            return refused;
+            return refused.ToProblem();
         }
 
         var found = await store.FindAsync(id, cancellationToken);
@@ -112,16 +109,10 @@ internal static class ServiceEndpoints
     private static async Task<IResult> ChangeAsync(
         HttpContext context,
         string id,
-        IAccess access,
         ServiceStore store,
         CancellationToken cancellationToken
     )
     {
-        if (await SubjectEndpoints.RefusedAsync(context, access, cancellationToken) is { } refused)
-        {
-            return refused;
-        }
-
         var input = await SubjectEndpoints.ReadAsync(
             context,
             IdentityJson.Default.ServiceChangeInput,
@@ -143,16 +134,10 @@ internal static class ServiceEndpoints
     private static async Task<IResult> ReplaceSecretAsync(
         HttpContext context,
         string id,
-        IAccess access,
         ServiceStore store,
         CancellationToken cancellationToken
     )
     {
-        if (await SubjectEndpoints.RefusedAsync(context, access, cancellationToken) is { } refused)
-        {
-            return refused;
-        }
-
         var input = await SubjectEndpoints.ReadAsync(context, IdentityJson.Default.SecretInput, cancellationToken);
         return input.Ok
             ? Answer(

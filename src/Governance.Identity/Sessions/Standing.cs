@@ -16,10 +16,30 @@ internal static class Standings
     /// <summary>Nothing was proven.</summary>
     public static readonly Standing Nothing = (_, _) => Task.FromResult(false);
 
-    /// <summary>A password, with a second step or without: resetting or changing it puts another hash there, or none.</summary>
+    /// <summary>
+    /// A password alone: resetting or changing it puts another hash there, or none, and with a second factor it does no more.
+    /// </summary>
     public static Standing OfPassword(string subjectId, string? hash) =>
         (db, token) =>
-            db.Set<SubjectRow>().AnyAsync(row => row.Id == subjectId && row.Enabled && row.PasswordHash == hash, token);
+            db.Set<SubjectRow>()
+                .AnyAsync(
+                    row =>
+                        row.Id == subjectId
+                        && row.Enabled
+                        && row.PasswordHash == hash
+                        && row.TotpKey == null
+                        && !db.Set<PasskeyRow>().Any(passkey => passkey.SubjectId == subjectId),
+                    token
+                );
+
+    /// <summary>A password and a second step, taken while this was the key of the authenticator app, or none.</summary>
+    public static Standing OfSecondStep(string subjectId, string? hash, byte[]? appKey) =>
+        (db, token) =>
+            db.Set<SubjectRow>()
+                .AnyAsync(
+                    row => row.Id == subjectId && row.Enabled && row.PasswordHash == hash && row.TotpKey == appKey,
+                    token
+                );
 
     /// <summary>A passkey.</summary>
     public static Standing OfPasskey(string subjectId, string key) =>
@@ -47,6 +67,7 @@ internal static class Standings
                                 && login.Issuer == issuer
                                 && login.ExternalId == externalId
                                 && login.ConfirmedAt != null
+                                && login.UnlinkedAt == null
                             ),
                     token
                 );

@@ -92,7 +92,7 @@ internal sealed class SecondStep(
                 }
 
                 await direction.ForgetAsync(session, Factor, token);
-                stands = Standings.OfPassword(row.Id, row.PasswordHash);
+                stands = Standings.OfSecondStep(row.Id, row.PasswordHash, row.TotpKey);
                 return true;
             },
             cancellationToken

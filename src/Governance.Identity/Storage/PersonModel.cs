@@ -80,7 +80,7 @@ internal static class PersonModel
             login.Property(row => row.Id).ValueGeneratedNever();
             login.Property(row => row.Issuer).HasMaxLength(512);
             login.Property(row => row.ExternalId).HasMaxLength(255);
-            login.HasIndex(row => new { row.Issuer, row.ExternalId }).IsUnique();
+            login.HasIndex(row => new { row.Issuer, row.ExternalId }).IsUnique().HasFilter("\"UnlinkedAt\" IS NULL");
             OfSubject(login, nameof(LoginRow.SubjectId));
         });
     }

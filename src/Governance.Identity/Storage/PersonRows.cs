@@ -134,4 +134,7 @@ internal sealed class LoginRow
 
     /// <summary>When a second administrator confirmed it; before, it is nobody's.</summary>
     public DateTimeOffset? ConfirmedAt { get; set; }
+
+    /// <summary>When it was taken away; such a row opens nothing, and says only whose the login once was.</summary>
+    public DateTimeOffset? UnlinkedAt { get; set; }
 }

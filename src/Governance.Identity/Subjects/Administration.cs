@@ -25,6 +25,30 @@ internal sealed class Administration(IWriter writer, SubjectReader reader, StepU
     public static string Subject(string id) =>
         id.Length == 32 && id.All(char.IsAsciiHexDigitLower) ? $"subject:{id}" : "";
 
+    /// <summary>Whether the sign-in is as recent as changes ask; the gateway itself has none.</summary>
+    public Failure? CheckSignIn(Actor by) => by.Kind == ActorKind.System ? null : stepUp.Check(by);
+
+    /// <summary>
+    /// Null for who administers now, else the refusal, which is on record: the gate in front of what is read asked a cache.
+    /// </summary>
+    public async Task<Failure?> CheckReadAsync(Actor by, string subject, CancellationToken cancellationToken) =>
+        Allows(await reader.RightsNowAsync(by, cancellationToken))
+            ? null
+            : await RefuseReadAsync(by, subject, NotAdmin);
+
+    /// <summary>Puts on record that somebody may not read something, and gives the refusal back.</summary>
+    public async Task<Failure> RefuseReadAsync(Actor by, string subject, Failure refusal)
+    {
+        await writer.LogAsync(
+            new LogEntry("access.denied", by, subject, LogOutcome.Refused)
+            {
+                Details = new JsonObject { ["permission"] = Permissions.IdentityManage.Name, ["code"] = refusal.Code },
+            },
+            CancellationToken.None
+        );
+        return refusal;
+    }
+
     /// <summary>Runs a change; that somebody may not make it is on record before they learn of it.</summary>
     public async Task<Result<T>> ChangeAsync<T>(
         Actor by,
@@ -52,9 +76,12 @@ internal sealed class Administration(IWriter writer, SubjectReader reader, StepU
         return done;
     }
 
-    // The gateway itself needs no role: it enrols whom the set-up code or a new installation says.
-    private async Task<Failure?> ObjectionAsync(WriteSession session, Actor by, CancellationToken cancellationToken) =>
+    /// <summary>
+    /// Who makes a change must not have lost the role, become held or signed in too long ago between the gate and the unit. The
+    /// gateway itself needs no role: it enrols whom the set-up code or a new installation says.
+    /// </summary>
+    public async Task<Failure?> ObjectionAsync(WriteSession session, Actor by, CancellationToken cancellationToken) =>
         by.Kind == ActorKind.System ? null
         : !Allows(await reader.RightsNowAsync(session.Db, by, cancellationToken)) ? NotAdmin
-        : stepUp.Check(by);
+        : CheckSignIn(by);
 }

@@ -132,7 +132,7 @@ internal static class GrantEndpoints
                 GrantJson.Default.HeldGrantOutput,
                 statusCode: StatusCodes.Status201Created
             )
-            : added.Failure.ToProblem();
+            : context.Refuse(added.Failure);
     }
 
     private static async Task<IResult> RevokeAsync(
@@ -143,7 +143,7 @@ internal static class GrantEndpoints
     )
     {
         var done = await grants.RevokeAsync(context.GetActor(), id, cancellationToken);
-        return done.Ok ? Results.NoContent() : done.Failure.ToProblem();
+        return done.Ok ? Results.NoContent() : context.Refuse(done.Failure);
     }
 
     private static async Task<IResult> GroupsAsync(
@@ -181,7 +181,7 @@ internal static class GrantEndpoints
             ? new ExternalClaim(named.Issuer, named.Claim, named.Value)
             : null;
         var made = await groups.CreateAsync(context.GetActor(), input.Value.Name, external, cancellationToken);
-        return Answer(made, StatusCodes.Status201Created);
+        return Answer(context, made, StatusCodes.Status201Created);
     }
 
     private static async Task<IResult> AddMemberAsync(
@@ -194,6 +194,7 @@ internal static class GrantEndpoints
         var input = await SubjectEndpoints.ReadAsync(context, GrantJson.Default.MemberInput, cancellationToken);
         return input.Ok
             ? Answer(
+                context,
                 await groups.AddMemberAsync(context.GetActor(), id, input.Value.Subject, cancellationToken),
                 StatusCodes.Status200OK
             )
@@ -208,14 +209,15 @@ internal static class GrantEndpoints
         CancellationToken cancellationToken
     ) =>
         Answer(
+            context,
             await groups.RemoveMemberAsync(context.GetActor(), id, subject, cancellationToken),
             StatusCodes.Status200OK
         );
 
-    private static IResult Answer(Result<GroupView> group, int status) =>
+    private static IResult Answer(HttpContext context, Result<GroupView> group, int status) =>
         group.Ok
             ? Results.Json(group.Value, GrantJson.Default.GroupView, statusCode: status)
-            : group.Failure.ToProblem();
+            : context.Refuse(group.Failure);
 
     private static RoleGrant? GrantOf(NewGrantInput input) =>
         SubjectEndpoints.Grant(

@@ -12,13 +12,14 @@ using Microsoft.EntityFrameworkCore;
 namespace Governance.Identity.Subjects;
 
 /// <summary>
-/// Grants at run time. Who may is decided inside the unit that changes them, on the rights of that moment. What is privileged
-/// waits for a second administrator.
+/// Grants at run time. Who may is decided inside the unit that changes them, on the rights and the age of the sign-in of that
+/// moment. What is privileged waits for a second administrator.
 /// </summary>
 internal sealed class GrantStore(
     IDbContextFactory<GovernanceDb> databases,
     IWriter writer,
     SubjectReader reader,
+    Administration administration,
     Confirmations confirmations
 ) : IGrants
 {
@@ -187,6 +188,11 @@ internal sealed class GrantStore(
         var done = await writer.WriteAsync<T>(
             async (session, token) =>
             {
+                if (administration.CheckSignIn(by) is { } tooOld)
+                {
+                    return tooOld;
+                }
+
                 var result = await change(session, token);
                 session.AfterCommit(reader.Forget);
                 return result;

@@ -17,6 +17,7 @@ internal sealed class GroupStore(
     IDbContextFactory<GovernanceDb> databases,
     GrantStore grants,
     SubjectReader reader,
+    Administration administration,
     Confirmations confirmations
 ) : IGroups
 {
@@ -119,7 +120,7 @@ internal sealed class GroupStore(
         var rights = await reader.RightsNowAsync(db, by, cancellationToken);
         if (!rights.AllowsWithin(Permissions.IdentityManage, Everything))
         {
-            return NotAdmin;
+            return await administration.RefuseReadAsync(by, "", NotAdmin);
         }
 
         var rows = await db.Set<GroupRow>()

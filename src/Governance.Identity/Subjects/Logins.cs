@@ -32,7 +32,7 @@ internal sealed class Logins(
     private const int MaxLogins = 20;
     private static readonly Failure OwnLogin = Failure.Denied(
         "identity.own_login",
-        "Nobody takes their own login away: what it did would no longer be compared with them. Ask another administrator."
+        "Nobody takes their own login away. Ask another administrator."
     );
 
     /// <summary>The person behind a login, or null. Issuer and id are compared byte by byte.</summary>
@@ -50,7 +50,12 @@ internal sealed class Logins(
         CancellationToken cancellationToken
     ) =>
         db.Set<LoginRow>()
-            .Where(login => login.Issuer == issuer && login.ExternalId == externalId && login.ConfirmedAt != null)
+            .Where(login =>
+                login.Issuer == issuer
+                && login.ExternalId == externalId
+                && login.ConfirmedAt != null
+                && login.UnlinkedAt == null
+            )
             .Join(
                 db.Set<SubjectRow>(),
                 login => login.SubjectId,
@@ -59,7 +64,8 @@ internal sealed class Logins(
             )
             .FirstOrDefaultAsync(cancellationToken);
 
-    // Pseudonyms are one-way, so every login is tried; only what a login did before it was linked makes that needed.
+    // Pseudonyms are one-way, so every login is tried; only what a login did while it was linked to nobody makes that needed.
+    // Those that were unlinked are tried too: whoever takes a login away does not take away what its owner did by it.
     public async Task<IReadOnlyList<string>> WithOwnersAsync(
         IReadOnlyCollection<string> subjects,
         CancellationToken cancellationToken
@@ -90,7 +96,7 @@ internal sealed class Logins(
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         return await db.Set<LoginRow>()
             .AsNoTracking()
-            .Where(login => login.SubjectId == subjectId)
+            .Where(login => login.SubjectId == subjectId && login.UnlinkedAt == null)
             .OrderBy(login => login.Id)
             .ToListAsync(cancellationToken);
     }
@@ -113,7 +119,7 @@ internal sealed class Logins(
                 Administration.Subject(subjectId),
                 async (session, token) =>
                 {
-                    var logins = session.Db.Set<LoginRow>();
+                    var logins = session.Db.Set<LoginRow>().Where(row => row.UnlinkedAt == null);
                     if (
                         !await session
                             .Db.Set<SubjectRow>()
@@ -143,7 +149,7 @@ internal sealed class Logins(
                         ExternalId = externalId,
                         CreatedAt = session.Now,
                     };
-                    logins.Add(added);
+                    session.Db.Add(added);
                     await session.Db.SaveChangesAsync(token);
                     var confirmation = await confirmations.RequestAsync(
                         session,
@@ -183,13 +189,21 @@ internal sealed class Logins(
 
                 var row = await session
                     .Db.Set<LoginRow>()
-                    .FirstOrDefaultAsync(login => login.Id == id && login.SubjectId == subjectId, token);
+                    .FirstOrDefaultAsync(
+                        login => login.Id == id && login.SubjectId == subjectId && login.UnlinkedAt == null,
+                        token
+                    );
                 if (row is null)
                 {
                     return Failure.NotFound("identity.no_login", "The person has no such login.");
                 }
 
-                session.Db.Remove(row);
+                row.UnlinkedAt = session.Now;
+                if (row.ConfirmedAt is null)
+                {
+                    session.Db.Remove(row); // it never was theirs
+                }
+
                 await session.Db.SaveChangesAsync(token);
                 if (row.ConfirmedAt is not null)
                 {

@@ -48,17 +48,11 @@ internal static class PersonEndpoints
 
     private static async Task<IResult> InviteAsync(
         HttpContext context,
-        IAccess access,
         Enrolments enrolments,
         PlatformOptions platform,
         CancellationToken cancellationToken
     )
     {
-        if (await SubjectEndpoints.RefusedAsync(context, access, cancellationToken) is { } no)
-        {
-            return no;
-        }
-
         var input = await SubjectEndpoints.ReadAsync(context, IdentityJson.Default.PersonInput, cancellationToken);
         if (!input.Ok || SubjectEndpoints.Grants(input.Value.Grants) is not { } grants)
         {
@@ -78,17 +72,11 @@ internal static class PersonEndpoints
     private static async Task<IResult> ResetAsync(
         HttpContext context,
         string id,
-        IAccess access,
         Enrolments enrolments,
         PlatformOptions platform,
         CancellationToken cancellationToken
     )
     {
-        if (await SubjectEndpoints.RefusedAsync(context, access, cancellationToken) is { } no)
-        {
-            return no;
-        }
-
         var reset = await enrolments.ResetAsync(context.GetActor(), id, cancellationToken);
         return Answer(context, reset, platform, StatusCodes.Status200OK);
     }
@@ -96,15 +84,18 @@ internal static class PersonEndpoints
     private static async Task<IResult> ListLoginsAsync(
         HttpContext context,
         string id,
-        IAccess access,
+        Administration administration,
         Logins logins,
         IWriter writer,
         CancellationToken cancellationToken
     )
     {
-        if (await SubjectEndpoints.RefusedAsync(context, access, cancellationToken) is { } refused)
+        if (
+            await administration.CheckReadAsync(context.GetActor(), Administration.Subject(id), cancellationToken) is
+            { } refused
+        )
         {
-            return refused;
+            return refused.ToProblem();
         }
 
         await SubjectEndpoints.BeginNamesAsync(context, writer, id);
@@ -125,16 +116,10 @@ internal static class PersonEndpoints
     private static async Task<IResult> LinkAsync(
         HttpContext context,
         string id,
-        IAccess access,
         Logins logins,
         CancellationToken cancellationToken
     )
     {
-        if (await SubjectEndpoints.RefusedAsync(context, access, cancellationToken) is { } refused)
-        {
-            return refused;
-        }
-
         var input = await SubjectEndpoints.ReadAsync(context, IdentityJson.Default.LoginInput, cancellationToken);
         if (!input.Ok)
         {
@@ -156,16 +141,10 @@ internal static class PersonEndpoints
         HttpContext context,
         string id,
         Guid login,
-        IAccess access,
         Logins logins,
         CancellationToken cancellationToken
     )
     {
-        if (await SubjectEndpoints.RefusedAsync(context, access, cancellationToken) is { } refused)
-        {
-            return refused;
-        }
-
         var done = await logins.UnlinkAsync(context.GetActor(), id, login, cancellationToken);
         return done.Ok ? Results.NoContent() : context.Refuse(done.Failure);
     }
@@ -197,23 +176,24 @@ internal static class PersonEndpoints
         Guid id,
         IConfirmations confirmations,
         CancellationToken cancellationToken
-    ) => Answer(await confirmations.ConfirmAsync(context.GetActor(), id, cancellationToken));
+    ) => Answer(context, await confirmations.ConfirmAsync(context.GetActor(), id, cancellationToken));
 
     private static async Task<IResult> RejectAsync(
         HttpContext context,
         Guid id,
         IConfirmations confirmations,
         CancellationToken cancellationToken
-    ) => Answer(await confirmations.RejectAsync(context.GetActor(), id, cancellationToken));
+    ) => Answer(context, await confirmations.RejectAsync(context.GetActor(), id, cancellationToken));
 
     private static async Task<IResult> RenewAsync(
         HttpContext context,
         Guid id,
         IConfirmations confirmations,
         CancellationToken cancellationToken
-    ) => Answer(await confirmations.RenewAsync(context.GetActor(), id, cancellationToken));
+    ) => Answer(context, await confirmations.RenewAsync(context.GetActor(), id, cancellationToken));
 
-    private static IResult Answer(Result<Unit> done) => done.Ok ? Results.NoContent() : done.Failure.ToProblem();
+    private static IResult Answer(HttpContext context, Result<Unit> done) =>
+        done.Ok ? Results.NoContent() : context.Refuse(done.Failure);
 
     private static IResult Answer(HttpContext context, Result<Invitation> invited, PlatformOptions platform, int status)
     {

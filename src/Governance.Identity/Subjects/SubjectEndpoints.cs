@@ -120,7 +120,7 @@ internal static class SubjectEndpoints
 
     private static async Task<IResult> ListAsync(
         HttpContext context,
-        IAccess access,
+        Administration administration,
         SubjectStore store,
         IWriter writer,
         int? first,
@@ -128,9 +128,9 @@ internal static class SubjectEndpoints
         CancellationToken cancellationToken
     )
     {
-        if (await RefusedAsync(context, access, cancellationToken) is { } refused)
+        if (await administration.CheckReadAsync(context.GetActor(), "", cancellationToken) is { } refused)
         {
-            return refused;
+            return refused.ToProblem();
         }
 
         if (first is < 1 or > 200 || after is { Length: > 32 })
@@ -166,16 +166,10 @@ internal static class SubjectEndpoints
     private static async Task<IResult> SetEnabledAsync(
         HttpContext context,
         string id,
-        IAccess access,
         SubjectStore store,
         CancellationToken cancellationToken
     )
     {
-        if (await RefusedAsync(context, access, cancellationToken) is { } refused)
-        {
-            return refused;
-        }
-
         var input = await ReadAsync(context, IdentityJson.Default.EnabledInput, cancellationToken);
         var done = input.Ok
             ? await store.SetEnabledAsync(context.GetActor(), id, input.Value.Enabled, cancellationToken)

@@ -273,7 +273,7 @@ public sealed class FederationTests(FederatedGateway federated) : IClassFixture<
     }
 
     [Fact]
-    public async Task What_a_login_did_before_it_was_linked_is_its_owners_for_approvals()
+    public async Task What_a_login_did_before_it_was_linked_is_its_owners_for_approvals_also_when_it_is_theirs_no_more()
     {
         var machine = As(Token(claims => claims["sub"] = "mira-at-peer"));
         var stranger = (await machine.ApiGetAsync("/api/v1/whoami")).Text("id");
@@ -291,9 +291,13 @@ public sealed class FederationTests(FederatedGateway federated) : IClassFixture<
             await RequestAsync(await AskerAsync("mira"), made["model"])
         );
         var requested = await ApproveAsync(As(Strong("mira-at-peer")), asked);
+        var links = await _gateway.As("admin").ApiGetAsync($"/api/v1/persons/{mira}/logins");
+        Assert.Equal(HttpStatusCode.NoContent, await UnlinkAsync(mira, links.Body["items"]![0]!["id"]!.ToString()));
+        await ConfirmAsync(await LinkAsync(mira, "mira-at-peer-too"));
+        var unlinked = await ApproveAsync(As(Strong("mira-at-peer-too")), asked);
 
         Assert.NotEqual(stranger, mira);
-        foreach (var refused in new[] { registered, requested })
+        foreach (var refused in new[] { registered, requested, unlinked })
         {
             Assert.Equal("promotion.self_approval", refused["errors"]![0]!["extensions"]!["code"]!.ToString());
         }

@@ -227,6 +227,18 @@ public sealed class GateTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task An_administrator_of_a_pattern_who_asks_for_all_groups_is_on_record()
+    {
+        using var half = await _host.AdminAsync("half", "fraud-*");
+
+        using var answer = await half.GetAsync("/api/v1/groups");
+
+        Assert.Equal(HttpStatusCode.Forbidden, answer.StatusCode);
+        var entry = Assert.Single(_host.Log.Entries, entry => entry.Kind == "access.denied");
+        Assert.Equal("identity.denied", entry.Details["code"]!.ToString());
+    }
+
+    [Fact]
     public async Task No_log_entry_names_a_person()
     {
         await _host.EnrolPersonAsync("keeper", "admin");

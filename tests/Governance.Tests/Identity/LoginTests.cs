@@ -136,6 +136,29 @@ public sealed class LoginTests : IAsyncLifetime
         Assert.Equal(HttpStatusCode.NoContent, others.StatusCode);
     }
 
+    [Fact]
+    public async Task What_a_login_did_stays_its_persons_after_it_was_unlinked_and_linked_to_another()
+    {
+        var stranger = _host.Services.GetRequiredService<LoginNames>().Of(Issuer, "42");
+        var sven = await _host.EnrolPersonAsync("sven");
+        using var waiting = await LinkAsync(_ada, Issuer, "42");
+        var first = (await waiting.Content.ReadFromJsonAsync<JsonNode>())!;
+        using var confirmed = await DecideAsync(_bea, first, "confirm");
+        using var removed = await _ada.DeleteAsync($"/api/v1/persons/{_rita}/logins/{first["id"]}");
+        using var twice = await _ada.DeleteAsync($"/api/v1/persons/{_rita}/logins/{first["id"]}");
+        var unlinked = await Services().WithOwnersAsync([stranger], TestContext.Current.CancellationToken);
+
+        using var linked = await LinkAsync(_ada, Issuer, "42", sven);
+        using var other = await DecideAsync(_bea, (await linked.Content.ReadFromJsonAsync<JsonNode>())!, "confirm");
+        var both = await Services().WithOwnersAsync([stranger], TestContext.Current.CancellationToken);
+
+        Assert.Equal([HttpStatusCode.NoContent, HttpStatusCode.NotFound], [removed.StatusCode, twice.StatusCode]);
+        Assert.Equal([stranger, _rita], unlinked);
+        Assert.Equal(HttpStatusCode.NoContent, other.StatusCode);
+        Assert.Equal(sven, await FindAsync("42"));
+        Assert.Equal(new[] { stranger, _rita, sven }.Order(), both.Order());
+    }
+
     private async Task<bool> StandsAsync(Standing stands)
     {
         await using var db = await DatabaseAsync();
@@ -181,8 +204,12 @@ public sealed class LoginTests : IAsyncLifetime
         Assert.Equal(HttpStatusCode.BadRequest, refused.StatusCode);
     }
 
-    private Task<HttpResponseMessage> LinkAsync(HttpClient admin, string issuer, string subject) =>
-        admin.PostAsJsonAsync($"/api/v1/persons/{_rita}/logins", new { issuer, subject });
+    private Task<HttpResponseMessage> LinkAsync(
+        HttpClient admin,
+        string issuer,
+        string subject,
+        string? person = null
+    ) => admin.PostAsJsonAsync($"/api/v1/persons/{person ?? _rita}/logins", new { issuer, subject });
 
     private static Task<HttpResponseMessage> DecideAsync(HttpClient admin, JsonNode link, string verb) =>
         admin.PostAsync($"/api/v1/confirmations/{link["confirmation"]}/{verb}", null);

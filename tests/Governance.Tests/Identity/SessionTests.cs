@@ -5,6 +5,7 @@ using System.Text.RegularExpressions;
 using Governance.Identity.Access;
 using Governance.Identity.Account;
 using Governance.Identity.Sessions;
+using Governance.Identity.SignIn;
 using Governance.Identity.Startup;
 using Governance.Identity.Storage;
 using Governance.Identity.Subjects;
@@ -275,6 +276,54 @@ public sealed class SessionTests : IAsyncLifetime
             reset ? 0 : 1,
             await db.Set<SessionRow>().CountAsync(row => row.SubjectId == id, TestContext.Current.CancellationToken)
         );
+    }
+
+    [Theory]
+    [InlineData("app")]
+    [InlineData("passkey")]
+    public async Task A_password_alone_begins_no_session_once_there_is_a_second_factor(string factor)
+    {
+        var id = await _host.EnrolPersonAsync("maria");
+        await using var db = await Database();
+        var row = await db.Set<SubjectRow>().SingleAsync(row => row.Id == id, TestContext.Current.CancellationToken);
+        var alone = Standings.OfPassword(id, row.PasswordHash);
+        async Task<bool> AskAsync(Standing stands) => await stands(db, TestContext.Current.CancellationToken);
+
+        var before = await AskAsync(alone);
+        row.TotpKey = factor == "app" ? [1, 2, 3] : null;
+        db.AddRange(factor == "app" ? [] : [new PasskeyRow { Id = "key", SubjectId = id }]);
+        await db.SaveChangesAsync(TestContext.Current.CancellationToken);
+        var after = await AskAsync(alone);
+        var second = await AskAsync(Standings.OfSecondStep(id, row.PasswordHash, row.TotpKey));
+        var otherApp = await AskAsync(Standings.OfSecondStep(id, row.PasswordHash, [3, 2, 1]));
+
+        Assert.Equal([true, false, true, false], [before, after, second, otherApp]);
+    }
+
+    [Fact]
+    public async Task Who_shows_the_password_while_a_second_factor_is_added_gets_no_session()
+    {
+        var id = await _host.EnrolPersonAsync("maria");
+        await using var scope = _host.Services.CreateAsyncScope();
+        var context = new DefaultHttpContext { RequestServices = scope.ServiceProvider };
+        var shown = await _host
+            .Services.GetRequiredService<PasswordSignIn>()
+            .CheckAsync(
+                new AttemptDirection("maria", "127.0.0.1", null),
+                new Secret(IdentityHost.Password),
+                TestContext.Current.CancellationToken
+            );
+        await using var db = await Database();
+        db.Add(new PasskeyRow { Id = "key", SubjectId = id });
+        await db.SaveChangesAsync(TestContext.Current.CancellationToken);
+
+        var started = await _host
+            .Services.GetRequiredService<BrowserSignIn>()
+            .StartAsync(context, shown!, [SignInMethods.Password], TestContext.Current.CancellationToken);
+
+        Assert.False(shown!.HasSecondFactor);
+        Assert.False(started);
+        Assert.Empty(await db.Set<SessionRow>().ToListAsync(TestContext.Current.CancellationToken));
     }
 
     [Fact]

@@ -546,12 +546,16 @@ namespace Governance.Gateway.Database.Migrations
                         .HasMaxLength(32)
                         .HasColumnType("TEXT");
 
+                    b.Property<long?>("UnlinkedAt")
+                        .HasColumnType("INTEGER");
+
                     b.HasKey("Id");
 
                     b.HasIndex("SubjectId");
 
                     b.HasIndex("Issuer", "ExternalId")
-                        .IsUnique();
+                        .IsUnique()
+                        .HasFilter("\"UnlinkedAt\" IS NULL");
 
                     b.ToTable("identity_logins", (string)null);
                 });

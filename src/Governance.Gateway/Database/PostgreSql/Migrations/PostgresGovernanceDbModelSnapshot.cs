@@ -606,12 +606,16 @@ namespace Governance.Gateway.Database.PostgreSql.Migrations
                         .HasColumnType("character varying(32)")
                         .UseCollation("C");
 
+                    b.Property<long?>("UnlinkedAt")
+                        .HasColumnType("bigint");
+
                     b.HasKey("Id");
 
                     b.HasIndex("SubjectId");
 
                     b.HasIndex("Issuer", "ExternalId")
-                        .IsUnique();
+                        .IsUnique()
+                        .HasFilter("\"UnlinkedAt\" IS NULL");
 
                     b.ToTable("identity_logins", (string)null);
                 });
