@@ -173,27 +173,41 @@ public static class CanonicalJson
         return (digits.TrimStart('0').TrimEnd('0'), point - leading);
     }
 
+    // RFC 8785 §3.2.2.2: only what JSON cannot hold is escaped.
     private static void WriteString(string text, ArrayBufferWriter<byte> output)
     {
-        var builder = new StringBuilder(text.Length + 2).Append('"');
-        foreach (var c in text)
+        output.Write("\""u8);
+        var rest = text.AsSpan();
+        for (var at = rest.IndexOfAny(Escaped); at >= 0; at = rest.IndexOfAny(Escaped))
         {
-            _ = c switch
-            {
-                '"' => builder.Append("\\\""),
-                '\\' => builder.Append("\\\\"),
-                '\b' => builder.Append("\\b"),
-                '\t' => builder.Append("\\t"),
-                '\n' => builder.Append("\\n"),
-                '\f' => builder.Append("\\f"),
-                '\r' => builder.Append("\\r"),
-                < ' ' => builder.Append("\\u").Append(((int)c).ToString("x4", CultureInfo.InvariantCulture)),
-                _ => builder.Append(c),
-            };
+            WritePlain(rest[..at], output);
+            output.Write(Encoding.ASCII.GetBytes(Escape(rest[at])));
+            rest = rest[(at + 1)..];
         }
 
-        output.Write(StrictUtf8.GetBytes(builder.Append('"').ToString()));
+        WritePlain(rest, output);
+        output.Write("\""u8);
     }
+
+    private static void WritePlain(ReadOnlySpan<char> text, ArrayBufferWriter<byte> output) =>
+        output.Advance(StrictUtf8.GetBytes(text, output.GetSpan(StrictUtf8.GetMaxByteCount(text.Length))));
+
+    private static string Escape(char c) =>
+        c switch
+        {
+            '"' => "\\\"",
+            '\\' => "\\\\",
+            '\b' => "\\b",
+            '\t' => "\\t",
+            '\n' => "\\n",
+            '\f' => "\\f",
+            '\r' => "\\r",
+            _ => $"\\u{(int)c:x4}",
+        };
+
+    private static readonly SearchValues<char> Escaped = SearchValues.Create(
+        "\"\\" + string.Concat(Enumerable.Range(0, ' ').Select(c => (char)c))
+    );
 
     private static readonly UTF8Encoding StrictUtf8 = new(
         encoderShouldEmitUTF8Identifier: false,

@@ -16,6 +16,11 @@ if (args is ["edge"])
     return await Edge.RunAsync();
 }
 
+if (args is ["appends", .. var callers])
+{
+    return await Appends.RunAsync(callers);
+}
+
 if (args is ["secrets", .. var asked])
 {
     return await Secrets.RunAsync(asked);

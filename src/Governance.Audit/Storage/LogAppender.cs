@@ -9,18 +9,13 @@ namespace Governance.Audit.Storage;
 /// <summary>Inserts entries on the caller's transaction. Throws when it cannot, so that the caller's change fails with it.</summary>
 internal sealed class LogAppender(LogState state) : ILogAppender
 {
-    private const string Insert = """
-        INSERT INTO audit_entry ("Id", "At", "Kind", "ActorId", "Subject", "Outcome", "Canonical", "Salt")
-        VALUES (@0, @1, @2, @3, @4, @5, @6, @7)
-        """;
-
     // Anything longer is a payload, which belongs into the blob store with only its digest here.
     private const int MaxCanonicalLength = 64 * 1024;
     private const int MaxNameLength = 2048;
 
-    public async Task<Guid> AppendAsync(
+    public async Task<IReadOnlyList<Guid>> AppendAsync(
         GovernanceDb db,
-        LogEntry entry,
+        IReadOnlyCollection<LogEntry> entries,
         DateTimeOffset now,
         CancellationToken cancellationToken
     )
@@ -31,32 +26,31 @@ internal sealed class LogAppender(LogState state) : ILogAppender
             throw new InvalidOperationException("A log entry is appended inside a transaction only.");
         }
 
+        var rows = entries.Select(entry => RowOf(entry, now)).ToList();
+        await db.InsertAsync(rows, cancellationToken);
+        state.Wake();
+        return [.. rows.Select(row => row.Id)];
+    }
+
+    private static EntryRow RowOf(LogEntry entry, DateTimeOffset now)
+    {
         var id = Guid.CreateVersion7(now);
         var canonical = EntryText.Canonical(id, now, entry);
-        if (
+        return
             canonical.Length > MaxCanonicalLength
             || entry.Kind.Length is 0 or > MaxNameLength
             || entry.Subject.Length > MaxNameLength
-        )
-        {
-            throw new ArgumentException("The log entry is too long or has no kind.", nameof(entry));
-        }
-
-        await db.ExecuteAsync(
-            Insert,
-            [
-                id,
-                now.ToUnixTimeMilliseconds(),
-                entry.Kind,
-                entry.Actor.Id,
-                entry.Subject,
-                EntryText.Name(entry.Outcome),
-                canonical,
-                RandomNumberGenerator.GetBytes(EntryText.SaltSize),
-            ],
-            cancellationToken
-        );
-        state.Wake();
-        return id;
+            ? throw new ArgumentException("The log entry is too long or has no kind.", nameof(entry))
+            : new EntryRow
+            {
+                Id = id,
+                At = now.ToUnixTimeMilliseconds(),
+                Kind = entry.Kind,
+                ActorId = entry.Actor.Id,
+                Subject = entry.Subject,
+                Outcome = EntryText.Name(entry.Outcome),
+                Canonical = canonical,
+                Salt = RandomNumberGenerator.GetBytes(EntryText.SaltSize),
+            };
     }
 }

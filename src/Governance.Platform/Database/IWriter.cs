@@ -11,6 +11,9 @@ public interface IWriter
     /// <summary>Folds refusals that are committed by themselves; null where every one is an entry.</summary>
     Logging.RefusalFold? Refusals => null;
 
+    /// <summary>Commits entries that stand alone together; null where each has a unit of its own.</summary>
+    Logging.EntryQueue? Entries => null;
+
     /// <summary>Runs a unit inside a transaction. A unit does no network or artifact I/O: it holds the one write lock.</summary>
     Task<Result<T>> WriteAsync<T>(
         Func<WriteSession, CancellationToken, Task<Result<T>>> work,
@@ -35,6 +38,12 @@ public static class WriterExtensions
             }
 
             entry = admitted;
+        }
+
+        if (writer.Entries is { } queue)
+        {
+            await queue.CommitAsync(entry, cancellationToken);
+            return;
         }
 
         var result = await writer.WriteAsync<Unit>(

@@ -14,7 +14,7 @@ namespace Governance.Platform.Database;
 /// exactly as with the one writer of SQLite. A unit that lost against another one runs again; one that keeps losing takes its
 /// turn alone. A unit may therefore run several times, of which only one is kept.
 /// </summary>
-internal sealed class PostgresWriter : IWriter, IDisposable
+internal sealed class PostgresWriter : IWriter, IAsyncDisposable
 {
     private const int TogetherAttempts = 4;
     private const int MaxAttempts = 10;
@@ -39,6 +39,7 @@ internal sealed class PostgresWriter : IWriter, IDisposable
     )
     {
         Refusals = refusals;
+        Entries = new EntryQueue(this);
         _options = connections.Options;
         _log = log;
         _graph = graph;
@@ -50,6 +51,8 @@ internal sealed class PostgresWriter : IWriter, IDisposable
     }
 
     public RefusalFold Refusals { get; }
+
+    public EntryQueue Entries { get; }
 
     public async Task<Result<T>> WriteAsync<T>(
         Func<WriteSession, CancellationToken, Task<Result<T>>> work,
@@ -83,7 +86,11 @@ internal sealed class PostgresWriter : IWriter, IDisposable
         }
     }
 
-    public void Dispose() => _slots.Dispose();
+    public async ValueTask DisposeAsync()
+    {
+        await Entries.DisposeAsync();
+        _slots.Dispose();
+    }
 
     private async Task<Result<T>> RunAsync<T>(
         Func<WriteSession, CancellationToken, Task<Result<T>>> work,

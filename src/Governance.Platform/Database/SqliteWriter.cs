@@ -42,6 +42,7 @@ internal sealed class SqliteWriter : IWriter, IAsyncDisposable
     )
     {
         Refusals = refusals;
+        Entries = new EntryQueue(this);
         _connections = connections;
         _log = log;
         _graph = graph;
@@ -51,6 +52,8 @@ internal sealed class SqliteWriter : IWriter, IAsyncDisposable
     }
 
     public RefusalFold Refusals { get; }
+
+    public EntryQueue Entries { get; }
 
     public async Task<Result<T>> WriteAsync<T>(
         Func<WriteSession, CancellationToken, Task<Result<T>>> work,
@@ -64,6 +67,7 @@ internal sealed class SqliteWriter : IWriter, IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        await Entries.DisposeAsync();
         _queue.Writer.TryComplete();
         await _loop;
         await CloseAsync();

@@ -29,8 +29,14 @@ public sealed partial class WriteSession
     public DateTimeOffset Now { get; }
 
     /// <summary>Appends a log entry on the same transaction; returns its id.</summary>
-    public Task<Guid> LogAsync(LogEntry entry, CancellationToken cancellationToken) =>
-        _log.AppendAsync(Db, entry, Now, cancellationToken);
+    public async Task<Guid> LogAsync(LogEntry entry, CancellationToken cancellationToken) =>
+        (await LogAsync([entry], cancellationToken))[0];
+
+    /// <summary>Appends log entries on the same transaction; returns their ids in the same order.</summary>
+    public Task<IReadOnlyList<Guid>> LogAsync(
+        IReadOnlyCollection<LogEntry> entries,
+        CancellationToken cancellationToken
+    ) => _log.AppendAsync(Db, entries, Now, cancellationToken);
 
     /// <summary>Records a lineage edge on the same transaction, justified by a log entry. Recording it twice changes nothing.</summary>
     public Task LinkAsync(GraphEdge edge, Guid entryId, CancellationToken cancellationToken) =>
@@ -48,18 +54,20 @@ public sealed partial class WriteSession
             var keys = batch.Select(request => request.Key).Distinct().ToList();
             var waiting = (await Db.WaitingAsync(keys, cancellationToken)).ToHashSet();
             await Db.InsertAsync(
-                batch
-                    .Where(request => waiting.Add((request.Kind, request.Key)))
-                    .Select(request => new JobRow
-                    {
-                        Id = Guid.CreateVersion7(Now),
-                        Kind = request.Kind,
-                        Key = request.Key,
-                        Payload = request.Payload,
-                        Outbound = request.Outbound,
-                        DueAt = Now,
-                        CreatedAt = Now,
-                    }),
+                [
+                    .. batch
+                        .Where(request => waiting.Add((request.Kind, request.Key)))
+                        .Select(request => new JobRow
+                        {
+                            Id = Guid.CreateVersion7(Now),
+                            Kind = request.Kind,
+                            Key = request.Key,
+                            Payload = request.Payload,
+                            Outbound = request.Outbound,
+                            DueAt = Now,
+                            CreatedAt = Now,
+                        }),
+                ],
                 cancellationToken
             );
         }

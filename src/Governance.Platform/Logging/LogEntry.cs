@@ -34,6 +34,11 @@ public sealed record LogEntry(string Kind, Actor Actor, string Subject, LogOutco
 /// <summary>Port for appending to the log inside a transaction; implemented by the audit module.</summary>
 public interface ILogAppender
 {
-    /// <summary>Inserts the entry on the session's connection and transaction; returns its id.</summary>
-    Task<Guid> AppendAsync(GovernanceDb db, LogEntry entry, DateTimeOffset now, CancellationToken cancellationToken);
+    /// <summary>Inserts entries on the session's connection and transaction; returns their ids in the same order.</summary>
+    Task<IReadOnlyList<Guid>> AppendAsync(
+        GovernanceDb db,
+        IReadOnlyCollection<LogEntry> entries,
+        DateTimeOffset now,
+        CancellationToken cancellationToken
+    );
 }

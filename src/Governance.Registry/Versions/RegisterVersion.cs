@@ -495,13 +495,15 @@ internal static class RegisterVersion
         if (await db.ReadAsync(HasManifest, [digest], row => row.GetInt32(0), call.Token) is [])
         {
             await db.InsertAsync(
-                manifest.Files.Select(file => new ManifestFileRow
-                {
-                    ManifestDigest = digest,
-                    Path = file.Path,
-                    Size = file.Size,
-                    Digest = file.Digest.Hex,
-                }),
+                [
+                    .. manifest.Files.Select(file => new ManifestFileRow
+                    {
+                        ManifestDigest = digest,
+                        Path = file.Path,
+                        Size = file.Size,
+                        Digest = file.Digest.Hex,
+                    }),
+                ],
                 call.Token
             );
         }

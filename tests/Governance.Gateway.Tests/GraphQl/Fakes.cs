@@ -261,9 +261,9 @@ internal sealed class FakeWriter(World world) : IWriter, ILogAppender, IGraphWri
         return work(new WriteSession(null!, World.Then, this, this), cancellationToken);
     }
 
-    public Task<Guid> AppendAsync(
+    public Task<IReadOnlyList<Guid>> AppendAsync(
         GovernanceDb db,
-        LogEntry entry,
+        IReadOnlyCollection<LogEntry> entries,
         DateTimeOffset now,
         CancellationToken cancellationToken
     )
@@ -273,8 +273,8 @@ internal sealed class FakeWriter(World world) : IWriter, ILogAppender, IGraphWri
             throw new IOException("disk full at /var/secret");
         }
 
-        world.Log.Add(entry);
-        return Task.FromResult(Guid.CreateVersion7(now));
+        world.Log.AddRange(entries);
+        return Task.FromResult<IReadOnlyList<Guid>>([.. entries.Select(_ => Guid.CreateVersion7(now))]);
     }
 
     public Task LinkAsync(

@@ -16,6 +16,8 @@ namespace Governance.Tests.Audit;
 
 public class LogTests
 {
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
     [Fact]
     public async Task An_entry_is_canonical_and_salted()
     {
@@ -92,12 +94,51 @@ public class LogTests
     }
 
     [Fact]
+    public async Task Entries_that_stand_alone_are_durable_when_told_and_share_commits()
+    {
+        const int Callers = 300;
+        await using var database = await LogFixture.StartAsync();
+
+        await Task.WhenAll(
+            Enumerable
+                .Range(0, Callers)
+                .Select(number => database.Writer.LogAsync(LogFixture.Entry($"version:alone/{number}"), Token))
+        );
+
+        await using var db = database.Read();
+        var entries = await db.Set<EntryRow>().AsNoTracking().ToListAsync(Token);
+        Assert.Equal(Callers, entries.Select(entry => entry.Subject).Distinct().Count());
+        Assert.Equal(Callers, entries.Select(entry => Convert.ToHexString(entry.Salt)).Distinct().Count());
+        // A unit has one time: fewer times than entries, fewer commits than entries.
+        Assert.InRange(entries.Select(entry => entry.At).Distinct().Count(), 1, Callers / 2);
+        await database.SequenceAsync();
+        Assert.Equal(Callers, (await database.CheckAsync()).Value);
+    }
+
+    [Fact]
+    public async Task An_entry_that_cannot_be_written_takes_no_other_with_it()
+    {
+        await using var database = await LogFixture.StartAsync();
+        var whole = Enumerable.Range(0, 40).Select(number => LogFixture.Entry($"version:whole/{number}"));
+        var tooLong = LogFixture.Entry(new string('x', 3000));
+
+        var written = whole.Select(entry => database.Writer.LogAsync(entry, Token)).ToList();
+        var refused = database.Writer.LogAsync(tooLong, Token);
+
+        await Task.WhenAll(written);
+        await Assert.ThrowsAsync<ArgumentException>(() => refused);
+        await using var db = database.Read();
+        Assert.Equal(40, await db.Set<EntryRow>().CountAsync(Token));
+    }
+
+    [Fact]
     public async Task A_broken_log_takes_no_more_entries()
     {
         await using var database = await LogFixture.StartAsync();
         database.Get<LogState>().Break("audit.tree_altered");
 
         await Assert.ThrowsAsync<LogBrokenException>(() => database.AppendAsync());
+        await Assert.ThrowsAsync<LogBrokenException>(() => database.Writer.LogAsync(LogFixture.Entry("x"), Token));
     }
 
     [Fact]

@@ -126,15 +126,19 @@ public sealed class RecordingLog : ILogAppender
 
     public IReadOnlyList<LogEntry> Entries => [.. _entries];
 
-    public Task<Guid> AppendAsync(
+    public Task<IReadOnlyList<Guid>> AppendAsync(
         GovernanceDb db,
-        LogEntry entry,
+        IReadOnlyCollection<LogEntry> entries,
         DateTimeOffset now,
         CancellationToken cancellationToken
     )
     {
-        _entries.Enqueue(entry);
-        return Task.FromResult(Guid.CreateVersion7(now));
+        foreach (var entry in entries)
+        {
+            _entries.Enqueue(entry);
+        }
+
+        return Task.FromResult<IReadOnlyList<Guid>>([.. entries.Select(_ => Guid.CreateVersion7(now))]);
     }
 }
 
