@@ -4,6 +4,7 @@ using Governance.Audit.ReadLog;
 using Governance.Audit.Sequencing;
 using Governance.Audit.Signatures;
 using Governance.Audit.Storage;
+using Governance.Audit.Witnessing;
 using Governance.Kernel;
 using Governance.Platform.Database;
 using Governance.Platform.Logging;
@@ -37,7 +38,13 @@ public static class AuditModule
         services.TryAddSingleton<CheckLog>();
         services.TryAddSingleton<SequenceEntries>();
         services.TryAddSingleton<ReadEntries>();
+        services.TryAddSingleton<CheckBothLogs>();
+        services.TryAddSingleton<CheckpointFiles>();
+        services.TryAddSingleton<AskWitness>();
         services.AddHostedService<Sequencer>();
+        services.AddHostedService<CheckAgain>();
+        services.AddHostedService<WitnessRounds>();
+        services.AddHostedService<ExportCheckpoints>();
         return services;
     }
 
@@ -46,6 +53,7 @@ public static class AuditModule
     {
         var log = routes.MapGroup("/log").WithTags("Audit log");
         log.MapGet("/checkpoint", LogEndpoints.CheckpointAsync).RequirePermission(Permissions.Public);
+        log.MapGet("/checkpoint/cosigned", LogEndpoints.CosignedAsync).RequirePermission(Permissions.Public);
         log.MapGet("/tile/{level}/{**rest}", LogEndpoints.TileAsync).RequirePermission(Permissions.Public);
 
         var api = routes.MapGroup("/api/v1/audit").WithTags("Audit log");

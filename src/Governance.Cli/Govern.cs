@@ -23,6 +23,7 @@ internal static class Govern
             PrivacyCommands.Create(surroundings),
             PolicyCommands.Create(surroundings),
             AuditCommands.Create(surroundings),
+            WitnessCommand.Create(surroundings),
             WhoAmICommand.Create(surroundings),
             DatasetCommands.Create(surroundings),
             LineageCommand.Create(surroundings),

@@ -3,6 +3,7 @@ using Governance.Platform.Database;
 using Governance.Platform.Jobs;
 using Governance.Platform.Keys;
 using Governance.Platform.Logging;
+using Governance.Platform.Outbound;
 using Governance.Platform.Web;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
@@ -22,6 +23,7 @@ public static class PlatformModule
         services.TryAddSingleton<Leases>();
         services.TryAddSingleton<RefusalFold>();
         services.TryAddSingleton<AddressNames>();
+        services.TryAddSingleton<IHostAddresses, SystemHostAddresses>();
         services.AddHostedService<RefusalSummaries>();
         services.TryAddSingleton<SqliteConnections>();
         services.TryAddSingleton<SqliteContexts>();

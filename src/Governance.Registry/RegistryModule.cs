@@ -65,7 +65,6 @@ public static class RegistryModule
         services.TryAddSingleton<IVersionStatus, VersionStatusWriter>();
         services.TryAddSingleton<IMover, Mover>();
         services.AddSingleton<IValidateOptions<RegistryOptions>, WebhookOptionsValidator>();
-        services.TryAddSingleton<IHostAddresses, SystemHostAddresses>();
         services.TryAddSingleton<WebhookSender>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IJobHandler, DeliverWebhook>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IJobHandler, ImportJob>());

@@ -26,6 +26,11 @@ if (args is ["secrets", .. var asked])
     return await Secrets.RunAsync(asked);
 }
 
+if (args is ["log", .. var log])
+{
+    return await LogFigures.RunAsync(log);
+}
+
 if (args is ["--help" or "-h"])
 {
     Console.WriteLine(Settings.Help);

@@ -58,7 +58,40 @@ internal sealed class Trust : IDisposable
     public byte[]? Tile(string path) =>
         path == new TilePath(0, 0, _leaves.Count).ToString() ? [.. _leaves.SelectMany(leaf => leaf)] : null;
 
-    public byte[] Receipt()
+    /// <summary>A checkpoint with the line of a witness.</summary>
+    public static string Cosigned(string checkpoint, Key witness, string name = "w.example") =>
+        checkpoint
+        + Cosignature.Sign(
+            SignedNote.TryParse(checkpoint)!.Text,
+            1_800_000_000,
+            NoteKey.Create(name, witness.PublicKey, NoteKey.Witness),
+            witness
+        );
+
+    public static string WitnessKey(Key witness, string name = "w.example") =>
+        NoteKey.Create(name, witness.PublicKey, NoteKey.Witness).VerifierKey;
+
+    /// <summary>The answers of a gateway about one entry, and its id: what govern audit prove asks for.</summary>
+    public (Guid Id, string Entries, string Proof) Entry()
+    {
+        var receipt = (JsonObject)JsonNode.Parse(Receipt())!;
+        var entry = receipt["entry"]!.ToString();
+        var id = JsonNode.Parse(entry)!["id"]!.ToString();
+        var view = new JsonObject
+        {
+            ["id"] = id,
+            ["position"] = 0,
+            ["entry"] = entry,
+            ["salt"] = receipt["salt"]!.ToString(),
+        };
+        return (
+            Guid.Parse(id),
+            new JsonObject { ["entries"] = new JsonArray(view), ["nextToken"] = null }.ToJsonString(),
+            receipt["inclusionProof"]!.ToJsonString()
+        );
+    }
+
+    public byte[] Receipt(Key? witness = null)
     {
         var statement = Statement(
             "urn:test:promotion",
@@ -86,7 +119,9 @@ internal sealed class Trust : IDisposable
             0,
             Digest.FromBytes(leaf),
             [],
-            new Checkpoint(Origin, 1, tree.Root).Sign(NoteKey, _logKey)
+            witness is null
+                ? new Checkpoint(Origin, 1, tree.Root).Sign(NoteKey, _logKey)
+                : Cosigned(new Checkpoint(Origin, 1, tree.Root).Sign(NoteKey, _logKey), witness)
         );
         var recorded = new AuditEntry(id, 0, at, entry.Kind, "p-1", entry.Subject, "done", canonical, salt);
         return CanonicalJson.Serialize(

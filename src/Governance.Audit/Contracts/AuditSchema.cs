@@ -4,6 +4,7 @@ namespace Governance.Audit.Contracts;
 public static class AuditSchema
 {
     private const string Signatures = "audit_signature";
+    private const string Cosignatures = "audit_cosignature";
     private static readonly string[] Tables = ["audit_entry", "audit_leaf", "audit_node", "audit_checkpoint"];
 
     /// <summary>
@@ -25,6 +26,12 @@ public static class AuditSchema
 
     /// <summary>The same for PostgreSQL; <see cref="PostgresTriggerSql"/> must have run.</summary>
     public static string PostgresSignatureTriggerSql { get; } = RefuseOnPostgres(Signatures);
+
+    /// <summary>The same for the cosignatures of witnesses; <see cref="TriggerSql"/> must have run.</summary>
+    public static string CosignatureTriggerSql { get; } = Refuse(Cosignatures);
+
+    /// <summary>The same for PostgreSQL; <see cref="PostgresTriggerSql"/> must have run.</summary>
+    public static string PostgresCosignatureTriggerSql { get; } = RefuseOnPostgres(Cosignatures);
 
     private static string RefuseOnPostgres(string table) =>
         $"""

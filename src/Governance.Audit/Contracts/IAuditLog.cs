@@ -38,9 +38,20 @@ public sealed record InclusionProof(long LeafIndex, Digest LeafHash, IReadOnlyLi
 /// <param name="Hashes">The proof, lower to higher.</param>
 public sealed record ConsistencyProof(long From, long To, IReadOnlyList<Digest> Hashes);
 
+/// <summary>A configured witness.</summary>
+/// <param name="Name">Name in its cosignatures.</param>
+/// <param name="VerifierKey">C2SP verifier key.</param>
+/// <param name="Size">Tree size that it cosigned last; null before the first.</param>
+/// <param name="At">When that was kept, UTC.</param>
+/// <param name="IsBehind">Whether a checkpoint waits for it for longer than 30 seconds.</param>
+public sealed record WitnessView(string Name, string VerifierKey, long? Size, DateTimeOffset? At, bool IsBehind);
+
 /// <summary>Filters of a log query.</summary>
 public sealed record AuditQuery
 {
+    /// <summary>Only this entry.</summary>
+    public Guid? Id { get; init; }
+
     /// <summary>Only this subject URN.</summary>
     public string? Subject { get; init; }
 
@@ -78,8 +89,20 @@ public interface IAuditLog
     /// <summary>Waits until the entry is under a signed checkpoint, at most <paramref name="atMost"/>.</summary>
     Task<InclusionProof?> AwaitProofAsync(Guid entryId, TimeSpan atMost, CancellationToken cancellationToken);
 
-    /// <summary>The newest signed checkpoint (C2SP tlog-checkpoint note), or null before the first.</summary>
+    /// <summary>
+    /// Proof for a receipt: waits as <see cref="AwaitProofAsync"/> does, and then a configured short time for a checkpoint that
+    /// witnesses cosigned. Null also when a quorum of them is required and not there.
+    /// </summary>
+    Task<InclusionProof?> ReceiptProofAsync(Guid entryId, TimeSpan atMost, CancellationToken cancellationToken);
+
+    /// <summary>The newest signed checkpoint (C2SP tlog-checkpoint note) with its cosignatures, or null before the first.</summary>
     Task<string?> CheckpointAsync(CancellationToken cancellationToken);
+
+    /// <summary>The newest checkpoint that a quorum of witnesses cosigned, one at least; null when there is none of late.</summary>
+    Task<string?> CosignedCheckpointAsync(CancellationToken cancellationToken);
+
+    /// <summary>The configured witnesses and what each cosigned last.</summary>
+    Task<IReadOnlyList<WitnessView>> WitnessesAsync(CancellationToken cancellationToken);
 
     /// <summary>Signed checkpoints of trees larger than <paramref name="afterSize"/>, smallest first, at most <paramref name="first"/> ≤ 200.</summary>
     Task<IReadOnlyList<string>> CheckpointsAsync(long afterSize, int first, CancellationToken cancellationToken);

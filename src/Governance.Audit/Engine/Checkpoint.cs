@@ -8,20 +8,24 @@ namespace Governance.Audit.Engine;
 /// <summary>What a C2SP tlog-checkpoint says: origin, tree size and root hash.</summary>
 internal sealed record Checkpoint(string Origin, long Size, byte[] Root)
 {
-    public string Sign(NoteKey name, Key key) =>
-        SignedNote.Sign(
-            $"{Origin}\n{Size.ToString(CultureInfo.InvariantCulture)}\n{Convert.ToBase64String(Root)}\n",
-            name,
-            key
-        );
+    /// <summary>The text that is signed.</summary>
+    public string Text => $"{Origin}\n{Size.ToString(CultureInfo.InvariantCulture)}\n{Convert.ToBase64String(Root)}\n";
+
+    public string Sign(NoteKey name, Key key) => SignedNote.Sign(Text, name, key);
 
     /// <summary>Reads a checkpoint signed by the key, whose name must be the origin; null when anything is off.</summary>
-    public static Checkpoint? Open(string note, NoteKey key)
+    public static Checkpoint? Open(string note, NoteKey key) =>
+        SignedNote.Open(note, key) is { } text && TryParse(text) is { } checkpoint && checkpoint.Origin == key.Name
+            ? checkpoint
+            : null;
+
+    /// <summary>Reads the text of a checkpoint, extension lines allowed; null when it is malformed. Nothing is verified.</summary>
+    public static Checkpoint? TryParse(string text)
     {
-        var lines = SignedNote.Open(note, key)?.Split('\n');
+        var lines = text.Split('\n');
         if (
-            lines is not { Length: >= 4 }
-            || lines[0] != key.Name
+            lines.Length < 4
+            || lines[..^1].Any(line => line.Length == 0)
             || !long.TryParse(lines[1], NumberStyles.None, CultureInfo.InvariantCulture, out var size)
             || size.ToString(CultureInfo.InvariantCulture) != lines[1]
             || StrictBase64.TryDecode(lines[2]) is not { Length: SHA256.HashSizeInBytes } root

@@ -84,7 +84,7 @@ internal sealed class ReadEntries(IAuditLog log, ILogReaders readers, IWriter wr
         : null;
 
     private static string?[] Texts(AuditQuery query) =>
-        [query.Subject, query.KindPrefix, query.ActorId, query.Outcome, query.After];
+        [query.Subject, query.KindPrefix, query.ActorId, query.Outcome, query.After, query.Id?.ToString()];
 
     private static LogEntry Entry(Actor actor, AuditQuery query, LogOutcome outcome) =>
         new("audit.read", actor, "log:audit", outcome)
@@ -113,6 +113,7 @@ internal static class LogEndpoints
     public static async Task<IResult> EntriesAsync(
         HttpContext context,
         ReadEntries read,
+        Guid? id,
         string? subject,
         string? kind,
         string? actor,
@@ -124,6 +125,7 @@ internal static class LogEndpoints
     {
         var query = new AuditQuery
         {
+            Id = id,
             Subject = subject,
             KindPrefix = kind,
             ActorId = actor,
@@ -205,6 +207,18 @@ internal static class LogEndpoints
         return await log.CheckpointAsync(cancellationToken) is { } note
             ? Results.Text(note, "text/plain; charset=utf-8")
             : Failure.NotFound("audit.no_checkpoint", "Nothing is logged yet.").ToProblem();
+    }
+
+    public static async Task<IResult> CosignedAsync(
+        HttpContext context,
+        IAuditLog log,
+        CancellationToken cancellationToken
+    )
+    {
+        context.Response.Headers.CacheControl = "no-cache";
+        return await log.CosignedCheckpointAsync(cancellationToken) is { } note
+            ? Results.Text(note, "text/plain; charset=utf-8")
+            : Failure.NotFound("audit.no_checkpoint", "No checkpoint is cosigned.").ToProblem();
     }
 
     public static async Task<IResult> TileAsync(

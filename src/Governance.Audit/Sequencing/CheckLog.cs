@@ -6,6 +6,7 @@ using System.Text.Json.Nodes;
 using Governance.Audit.Engine;
 using Governance.Audit.Keys;
 using Governance.Audit.Storage;
+using Governance.Audit.Witnessing;
 using Governance.Kernel;
 using Governance.Platform.Database;
 using Microsoft.EntityFrameworkCore;
@@ -14,15 +15,30 @@ namespace Governance.Audit.Sequencing;
 
 /// <summary>
 /// Reads the whole log once: every entry against its leaf, every stored node against the leaves, every signed checkpoint
-/// against the tree of its size. One pass over the leaves, memory bounded by a batch.
+/// against the tree of its size. One pass over the leaves, memory bounded by a batch. What is found names where.
 /// </summary>
-internal sealed class CheckLog(IDbContextFactory<GovernanceDb> databases, LogKey key)
+internal sealed class CheckLog(
+    IDbContextFactory<GovernanceDb> databases,
+    LogKey key,
+    CheckpointFiles exported,
+    AuditOptions options
+)
 {
     private const int BatchSize = 1024;
 
-    /// <summary>The number of leaves that hold, or the first thing that does not.</summary>
-    public async Task<Result<long>> RunAsync(CancellationToken cancellationToken)
+    // Gateways of one database have clocks of their own, and units overlap.
+    private static readonly long Tolerance = (long)TimeSpan.FromMinutes(1).TotalMilliseconds;
+
+    /// <summary>What holds, or the first thing that does not.</summary>
+    public async Task<Result<LogHolds>> RunAsync(CancellationToken cancellationToken)
     {
+        // Before the snapshot, which then has all that was exported.
+        var kept = exported.Newest();
+        if (kept is { Checkpoint: null })
+        {
+            return LogFailures.CheckpointForged.At($"The exported file {kept.File} is not signed by this log's key.");
+        }
+
         var db = await databases.CreateDbContextAsync(cancellationToken);
         await using var _ = db;
         // Another gateway may be sequencing meanwhile.
@@ -31,6 +47,10 @@ internal sealed class CheckLog(IDbContextFactory<GovernanceDb> databases, LogKey
         await using var __ = checkpoints;
         var more = await checkpoints.MoveNextAsync();
 
+        var cosigned = (await db.CosignedTimesAsync(options.Witnesses, cancellationToken)).GetEnumerator();
+        using var ___ = cosigned;
+        var seen = cosigned.MoveNext();
+        var clock = new ClockBack(Tolerance);
         var tree = new TreeBuilder();
         var lastSerial = 0L;
         var lastSigned = 0L;
@@ -42,13 +62,22 @@ internal sealed class CheckLog(IDbContextFactory<GovernanceDb> databases, LogKey
             foreach (var (leaf, entry) in batch)
             {
                 var failure =
-                    leaf.Index != tree.Size ? LogFailures.LeafMissing
-                    : leaf.Serial <= lastSerial ? LogFailures.OrderChanged
-                    : CheckEntry(leaf, entry);
+                    leaf.Index != tree.Size ? LogFailures.LeafMissing.At($"Leaf {tree.Size} is missing.")
+                    : leaf.Serial <= lastSerial
+                        ? LogFailures.OrderChanged.At($"Leaf {leaf.Index}, entry {leaf.EntryId}.")
+                    : CheckEntry(leaf, entry)?.At($"Leaf {leaf.Index}, entry {leaf.EntryId}.");
                 if (failure is not null)
                 {
                     return failure;
                 }
+
+                while (seen && cosigned.Current.Size <= tree.Size)
+                {
+                    clock.AtLeast(cosigned.Current.Ms);
+                    seen = cosigned.MoveNext();
+                }
+
+                clock.Entry(leaf.Index, entry!.Id, entry.At);
 
                 lastSerial = leaf.Serial;
                 completed.AddRange(tree.Append(leaf.Hash));
@@ -56,17 +85,26 @@ internal sealed class CheckLog(IDbContextFactory<GovernanceDb> databases, LogKey
                 {
                     if (!IsSigned(checkpoints.Current, tree))
                     {
-                        return LogFailures.CheckpointForged;
+                        return LogFailures.CheckpointForged.At(
+                            $"The checkpoint of size {checkpoints.Current.Size}, the last that holds is of size {lastSigned}."
+                        );
                     }
 
                     lastSigned = tree.Size;
                     more = await checkpoints.MoveNextAsync();
                 }
+
+                if (kept?.Checkpoint is { } earlier && earlier.Size == tree.Size && !HasRoot(tree, earlier.Root))
+                {
+                    return LogFailures.Forked(earlier.Size);
+                }
             }
 
-            if (!await NodesMatchAsync(db, completed, cancellationToken))
+            if (await FirstWrongNodeAsync(db, completed, cancellationToken) is { } wrong)
             {
-                return LogFailures.TreeAltered;
+                return LogFailures.TreeAltered.At(
+                    $"The node over leaves {wrong.Index << wrong.Level} to {((wrong.Index + 1) << wrong.Level) - 1}."
+                );
             }
 
             if (batch.Count < BatchSize)
@@ -77,14 +115,38 @@ internal sealed class CheckLog(IDbContextFactory<GovernanceDb> databases, LogKey
 
         if (more || lastSigned != tree.Size)
         {
-            return LogFailures.Truncated;
+            return LogFailures.Truncated.At(
+                more
+                    ? $"There are {tree.Size} leaves; {checkpoints.Current.Size} were signed."
+                    : $"There are {tree.Size} leaves; the newest checkpoint is of size {lastSigned}."
+            );
+        }
+
+        if (kept?.Checkpoint is { } newest && newest.Size > tree.Size)
+        {
+            return LogFailures.RolledBack(tree.Size, newest.Size);
         }
 
         var entries = await db.Set<EntryRow>().LongCountAsync(row => row.Serial <= lastSerial, cancellationToken);
         var nodes = await db.Set<NodeRow>().LongCountAsync(cancellationToken);
-        return entries != tree.Size ? LogFailures.EntryInserted
-            : nodes != Enumerable.Range(1, 62).Sum(level => tree.Size >> level) ? LogFailures.TreeAltered
-            : tree.Size;
+        return entries != tree.Size
+                ? LogFailures.EntryInserted.At(await InsertedAsync(db, lastSerial, cancellationToken))
+            : nodes != Enumerable.Range(1, 62).Sum(level => tree.Size >> level)
+                ? LogFailures.TreeAltered.At($"There are {nodes} nodes over {tree.Size} leaves.")
+            : new LogHolds(tree.Size, clock.Found);
+    }
+
+    private static async Task<string> InsertedAsync(
+        GovernanceDb db,
+        long lastSerial,
+        CancellationToken cancellationToken
+    )
+    {
+        // Its other columns may hold anything.
+        var inserted = await db.Set<EntryRow>()
+            .Where(row => row.Serial <= lastSerial && !db.Set<LeafRow>().Any(leaf => leaf.Serial == row.Serial))
+            .MinAsync(row => (long?)row.Serial, cancellationToken);
+        return $"The entry with serial {inserted} has no leaf.";
     }
 
     // In pages: one connection has one open query.
@@ -166,10 +228,13 @@ internal sealed class CheckLog(IDbContextFactory<GovernanceDb> databases, LogKey
         row.Size == tree.Size
         && Checkpoint.Open(row.Note, key.Public) is { } opened
         && opened.Size == tree.Size
-        && CryptographicOperations.FixedTimeEquals(opened.Root, tree.Root)
+        && HasRoot(tree, opened.Root)
         && CryptographicOperations.FixedTimeEquals(row.Root, opened.Root);
 
-    private static async Task<bool> NodesMatchAsync(
+    private static bool HasRoot(TreeBuilder tree, byte[] root) =>
+        CryptographicOperations.FixedTimeEquals(root, tree.Root);
+
+    private static async Task<NodeId?> FirstWrongNodeAsync(
         GovernanceDb db,
         IEnumerable<(NodeId Id, byte[] Hash)> completed,
         CancellationToken cancellationToken
@@ -180,15 +245,50 @@ internal sealed class CheckLog(IDbContextFactory<GovernanceDb> databases, LogKey
             var expected = level.Select(node => node.Hash).ToList();
             var first = level.First().Id.Index;
             var stored = await db.ReadLevelAsync(level.Key, first, first + expected.Count, cancellationToken);
-            if (
-                stored.Count != expected.Count
-                || stored.Zip(expected).Any(pair => !pair.First.AsSpan().SequenceEqual(pair.Second))
-            )
+            for (var i = 0; i < expected.Count; i++)
             {
-                return false;
+                if (i >= stored.Count || !stored[i].AsSpan().SequenceEqual(expected[i]))
+                {
+                    return new NodeId(level.Key, first + i);
+                }
             }
         }
 
-        return true;
+        return null;
     }
+}
+
+/// <summary>What a check of the whole log found to hold.</summary>
+/// <param name="Leaves">Leaves that hold.</param>
+/// <param name="ClockBack">The first entry whose time lies before what came earlier, in words; null when there is none.</param>
+internal sealed record LogHolds(long Leaves, string? ClockBack);
+
+/// <summary>
+/// Looks for entries whose time lies before entries in front of them, or before a witness saw a checkpoint that does not have
+/// them. Clocks are set right now and then, so this is reported and stops nothing.
+/// </summary>
+internal sealed class ClockBack(long tolerance)
+{
+    private long _latest = long.MinValue;
+
+    public string? Found { get; private set; }
+
+    /// <summary>What comes now was not there at this time.</summary>
+    public void AtLeast(long milliseconds) => _latest = Math.Max(_latest, milliseconds);
+
+    public void Entry(long index, Guid id, long milliseconds)
+    {
+        if (Found is null && _latest != long.MinValue && milliseconds < _latest - tolerance)
+        {
+            Found =
+                $"Leaf {index}, entry {id}, says {Text(milliseconds)}; what came before it was there at {Text(_latest)}.";
+        }
+
+        AtLeast(milliseconds);
+    }
+
+    private static string Text(long milliseconds) =>
+        DateTimeOffset
+            .FromUnixTimeMilliseconds(milliseconds)
+            .ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture);
 }

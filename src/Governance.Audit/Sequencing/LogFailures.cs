@@ -39,5 +39,18 @@ internal static class LogFailures
         "The log is shorter or longer than its newest checkpoint."
     );
 
+    /// <summary>The log is smaller than a checkpoint that it signed.</summary>
+    public static Failure RolledBack(long size, long signed) =>
+        Broken("audit.rolled_back", "The log is smaller than a checkpoint that it once signed.")
+            .At($"It has {size} leaves; {signed} were signed.");
+
+    /// <summary>The log signed another tree of this size.</summary>
+    public static Failure Forked(long size) =>
+        Broken("audit.forked", "The log once signed another tree than the one it has.")
+            .At($"Its root at size {size} is another.");
+
+    /// <summary>With what shows it: positions, ids and sizes, which are no personal data.</summary>
+    public static Failure At(this Failure failure, string evidence) => failure with { Reasons = [evidence] };
+
     private static Failure Broken(string code, string message) => Failure.Conflict(code, message);
 }

@@ -1,4 +1,3 @@
-using Governance.Audit.Signatures;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
@@ -9,8 +8,7 @@ namespace Governance.Audit.Sequencing;
 /// not continued: start-up fails, or every further change does.
 /// </summary>
 internal sealed partial class Sequencer(
-    CheckLog check,
-    CheckSignatureLog checkSignatures,
+    CheckBothLogs check,
     SequenceEntries sequence,
     LogState state,
     AuditOptions options,
@@ -23,17 +21,8 @@ internal sealed partial class Sequencer(
 
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
-        var result = await check.RunAsync(cancellationToken);
-        // After it: how many signatures there must be is what the audit log says.
-        var signatures = result.Ok ? await checkSignatures.RunAsync(cancellationToken) : result;
-        if (!signatures.Ok)
-        {
-            state.Break(signatures.Failure.Code);
-            LogBroken(signatures.Failure.Code, signatures.Failure.Message);
-            state.ThrowIfBroken();
-        }
-
-        LogChecked(result.Value, signatures.Value);
+        await check.RunAsync(cancellationToken);
+        state.ThrowIfBroken();
         await base.StartAsync(cancellationToken);
     }
 
@@ -70,10 +59,14 @@ internal sealed partial class Sequencer(
             }
 
             entries += result.Ok ? result.Value : 0;
+            if (entries > 0)
+            {
+                state.HasSigned();
+            }
+
             if (!result.Ok)
             {
-                state.Break(result.Failure.Code);
-                LogBroken(result.Failure.Code, result.Failure.Message);
+                check.Break(result.Failure);
             }
         }
         catch (Exception exception) when (exception is not OperationCanceledException)
@@ -84,16 +77,6 @@ internal sealed partial class Sequencer(
 
         return entries;
     }
-
-    [LoggerMessage(
-        1000,
-        LogLevel.Information,
-        "Audit log checked: {Leaves} leaves hold, and {Signatures} entries of the signature log"
-    )]
-    private partial void LogChecked(long leaves, long signatures);
-
-    [LoggerMessage(1001, LogLevel.Critical, "AUDIT LOG BROKEN ({Code}): {Reason} No change is accepted any more")]
-    private partial void LogBroken(string code, string reason);
 
     [LoggerMessage(1002, LogLevel.Error, "Sequencing failed with {ErrorType}; it will be tried again")]
     private partial void LogRetry(string errorType);

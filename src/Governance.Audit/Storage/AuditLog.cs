@@ -1,6 +1,7 @@
 using System.Globalization;
 using Governance.Audit.Contracts;
 using Governance.Audit.Engine;
+using Governance.Audit.Witnessing;
 using Governance.Kernel;
 using Governance.Platform.Database;
 using Microsoft.EntityFrameworkCore;
@@ -8,11 +9,14 @@ using Microsoft.EntityFrameworkCore;
 namespace Governance.Audit.Storage;
 
 /// <summary>Reads entries, tiles and proofs from committed rows.</summary>
-internal sealed class AuditLog(IDbContextFactory<GovernanceDb> databases, TimeProvider clock) : IAuditLog
+internal sealed class AuditLog(IDbContextFactory<GovernanceDb> databases, AuditOptions options, TimeProvider clock)
+    : IAuditLog
 {
     public const int MaxPage = 200;
     private const int MaxIds = 1000;
     private static readonly TimeSpan ProofPoll = TimeSpan.FromMilliseconds(25);
+    private static readonly TimeSpan Behind = TimeSpan.FromSeconds(30);
+    private readonly List<string> _witnesses = [.. options.Witnesses.Select(witness => witness.VerifierKey)];
 
     public async Task<Page<AuditEntry>> QueryAsync(AuditQuery query, CancellationToken cancellationToken)
     {
@@ -27,6 +31,11 @@ internal sealed class AuditLog(IDbContextFactory<GovernanceDb> databases, TimePr
             }
 
             entries = entries.Where(entry => entry.Serial < serial);
+        }
+
+        if (query.Id is { } id)
+        {
+            entries = entries.Where(entry => entry.Id == id);
         }
 
         if (query.Subject is { } subject)
@@ -76,19 +85,43 @@ internal sealed class AuditLog(IDbContextFactory<GovernanceDb> databases, TimePr
 
     public async Task<InclusionProof?> ProveAsync(Guid entryId, CancellationToken cancellationToken)
     {
-        var db = await databases.CreateDbContextAsync(cancellationToken);
-        await using var _ = db;
-        var leaf = await db.Set<LeafRow>()
-            .AsNoTracking()
-            .FirstOrDefaultAsync(row => row.EntryId == entryId, cancellationToken);
-        var checkpoint = await NewestAsync(db, cancellationToken);
-        if (leaf is null || checkpoint is null || leaf.Index >= checkpoint.Size)
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        return await ProveCosignedAsync(db, entryId, 1, cancellationToken)
+            ?? await ProveAsync(db, entryId, await db.NewestCheckpointAsync(cancellationToken), cancellationToken);
+    }
+
+    public async Task<InclusionProof?> ReceiptProofAsync(
+        Guid entryId,
+        TimeSpan atMost,
+        CancellationToken cancellationToken
+    )
+    {
+        var started = clock.GetTimestamp();
+        var proof = await AwaitProofAsync(entryId, atMost, cancellationToken);
+        if (proof is null || _witnesses.Count == 0)
         {
-            return null;
+            return proof;
         }
 
-        var hashes = await ResolveAsync(db, MerkleProof.PlanInclusion(leaf.Index, checkpoint.Size), cancellationToken);
-        return new InclusionProof(leaf.Index, Digest.FromBytes(leaf.Hash), hashes, checkpoint.Note);
+        var wait = atMost + TimeSpan.FromMilliseconds(options.WitnessWaitMilliseconds);
+        while (true)
+        {
+            await using (var db = await databases.CreateDbContextAsync(cancellationToken))
+            {
+                var atLeast = Math.Max(1, options.WitnessQuorum);
+                if (await ProveCosignedAsync(db, entryId, atLeast, cancellationToken) is { } cosigned)
+                {
+                    return cosigned;
+                }
+            }
+
+            if (clock.GetElapsedTime(started) >= wait)
+            {
+                return options.WitnessQuorum > 0 ? null : proof;
+            }
+
+            await Task.Delay(ProofPoll, clock, cancellationToken);
+        }
     }
 
     public async Task<InclusionProof?> AwaitProofAsync(
@@ -116,9 +149,37 @@ internal sealed class AuditLog(IDbContextFactory<GovernanceDb> databases, TimePr
 
     public async Task<string?> CheckpointAsync(CancellationToken cancellationToken)
     {
-        var db = await databases.CreateDbContextAsync(cancellationToken);
-        await using var _ = db;
-        return (await NewestAsync(db, cancellationToken))?.Note;
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        return await db.NewestCheckpointAsync(cancellationToken) is { } newest
+            ? await db.NoteAsync(newest, cancellationToken)
+            : null;
+    }
+
+    public async Task<string?> CosignedCheckpointAsync(CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        var atLeast = Math.Max(1, options.WitnessQuorum);
+        return await db.NewestCosignedAsync(_witnesses, atLeast, cancellationToken) is { } newest
+            ? await db.NoteAsync(newest, cancellationToken)
+            : null;
+    }
+
+    public async Task<IReadOnlyList<WitnessView>> WitnessesAsync(CancellationToken cancellationToken)
+    {
+        var views = new List<WitnessView>();
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        var before = (clock.GetUtcNow() - Behind).ToUnixTimeMilliseconds();
+        foreach (var witness in _witnesses)
+        {
+            var last = await db.LastAsync(witness, cancellationToken);
+            var size = last?.Size ?? 0;
+            var behind = await db.Set<CheckpointRow>()
+                .AnyAsync(row => row.Size > size && row.At < before, cancellationToken);
+            DateTimeOffset? at = last is null ? null : DateTimeOffset.FromUnixTimeMilliseconds(last.At);
+            views.Add(new WitnessView(witness.Split('+')[0], witness, last?.Size, at, behind));
+        }
+
+        return views;
     }
 
     public async Task<IReadOnlyList<string>> CheckpointsAsync(
@@ -145,7 +206,7 @@ internal sealed class AuditLog(IDbContextFactory<GovernanceDb> databases, TimePr
     {
         var db = await databases.CreateDbContextAsync(cancellationToken);
         await using var _ = db;
-        var size = (await NewestAsync(db, cancellationToken))?.Size ?? 0;
+        var size = (await db.NewestCheckpointAsync(cancellationToken))?.Size ?? 0;
         if (from < 1 || from > to || to > size)
         {
             return Failure.Invalid("audit.bad_range", "Ask for 1 ≤ from ≤ to ≤ the size of the newest checkpoint.");
@@ -168,7 +229,7 @@ internal sealed class AuditLog(IDbContextFactory<GovernanceDb> databases, TimePr
         var db = await databases.CreateDbContextAsync(cancellationToken);
         await using var _ = db;
         // Only what is under a signed checkpoint exists for the public.
-        var size = (await NewestAsync(db, cancellationToken))?.Size ?? 0;
+        var size = (await db.NewestCheckpointAsync(cancellationToken))?.Size ?? 0;
         var treeLevel = tile.Level * TilePath.Height;
         var available = size >> treeLevel;
         if (tile.Index > available / TilePath.FullWidth)
@@ -190,11 +251,36 @@ internal sealed class AuditLog(IDbContextFactory<GovernanceDb> databases, TimePr
     public static bool TryReadToken(string token, out long serial) =>
         long.TryParse(token, NumberStyles.None, CultureInfo.InvariantCulture, out serial);
 
-    private static Task<CheckpointRow?> NewestAsync(GovernanceDb db, CancellationToken cancellationToken) =>
-        db.Set<CheckpointRow>()
+    // Under the newest checkpoint that enough witnesses cosigned, if the entry is under it.
+    private async Task<InclusionProof?> ProveCosignedAsync(
+        GovernanceDb db,
+        Guid entryId,
+        int atLeast,
+        CancellationToken cancellationToken
+    ) =>
+        await db.NewestCosignedAsync(_witnesses, atLeast, cancellationToken) is { } cosigned
+            ? await ProveAsync(db, entryId, cosigned, cancellationToken)
+            : null;
+
+    private static async Task<InclusionProof?> ProveAsync(
+        GovernanceDb db,
+        Guid entryId,
+        CheckpointRow? checkpoint,
+        CancellationToken cancellationToken
+    )
+    {
+        var leaf = await db.Set<LeafRow>()
             .AsNoTracking()
-            .OrderByDescending(checkpoint => checkpoint.Size)
-            .FirstOrDefaultAsync(cancellationToken);
+            .FirstOrDefaultAsync(row => row.EntryId == entryId, cancellationToken);
+        if (leaf is null || checkpoint is null || leaf.Index >= checkpoint.Size)
+        {
+            return null;
+        }
+
+        var hashes = await ResolveAsync(db, MerkleProof.PlanInclusion(leaf.Index, checkpoint.Size), cancellationToken);
+        var note = await db.NoteAsync(checkpoint, cancellationToken);
+        return new InclusionProof(leaf.Index, Digest.FromBytes(leaf.Hash), hashes, note);
+    }
 
     private static async Task<IReadOnlyList<Digest>> ResolveAsync(
         GovernanceDb db,

@@ -39,6 +39,12 @@ internal sealed class AuditModel : IModelContribution
             checkpoint.HasKey(row => row.Size);
             checkpoint.Property(row => row.Size).ValueGeneratedNever();
         });
+        model.Entity<CosignatureRow>(cosignature =>
+        {
+            cosignature.ToTable("audit_cosignature");
+            cosignature.HasKey(row => new { row.Size, row.Witness });
+            cosignature.HasIndex(row => new { row.Witness, row.Size });
+        });
         model.Entity<SignatureRow>(signature =>
         {
             signature.ToTable("audit_signature");

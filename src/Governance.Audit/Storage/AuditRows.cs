@@ -47,6 +47,22 @@ internal sealed class NodeRow
     public byte[] Hash { get; set; } = [];
 }
 
+/// <summary>A cosignature of a checkpoint that verified; every one is kept.</summary>
+internal sealed class CosignatureRow
+{
+    /// <summary>Tree size of the checkpoint.</summary>
+    public long Size { get; set; }
+
+    /// <summary>Verifier key of the witness.</summary>
+    public string Witness { get; set; } = "";
+
+    /// <summary>The signature line, with its newline.</summary>
+    public string Line { get; set; } = "";
+
+    /// <summary>Milliseconds since 1970, UTC, by this gateway's clock.</summary>
+    public long At { get; set; }
+}
+
 /// <summary>A checkpoint that was signed; every one is kept.</summary>
 internal sealed class CheckpointRow
 {

@@ -25,6 +25,25 @@ internal static class NodeReader
         }
     }
 
+    /// <summary>The newest checkpoint; null before the first.</summary>
+    public static Task<CheckpointRow?> NewestCheckpointAsync(
+        this GovernanceDb db,
+        CancellationToken cancellationToken
+    ) =>
+        db.Set<CheckpointRow>()
+            .AsNoTracking()
+            .OrderByDescending(checkpoint => checkpoint.Size)
+            .FirstOrDefaultAsync(cancellationToken);
+
+    /// <summary>The root of the first leaves, from stored nodes; null when one is missing.</summary>
+    public static async Task<byte[]?> RootAtAsync(this GovernanceDb db, long size, CancellationToken cancellationToken)
+    {
+        var cover = MerkleTree.Cover(0, size);
+        var nodes = new Dictionary<NodeId, byte[]>();
+        await db.ReadNodesAsync(cover, nodes, cancellationToken);
+        return cover.All(nodes.ContainsKey) ? MerkleTree.Fold([.. cover.Select(id => nodes[id])]) : null;
+    }
+
     /// <summary>The hashes of one level from <paramref name="begin"/> to before <paramref name="end"/>, in order.</summary>
     public static Task<List<byte[]>> ReadLevelAsync(
         this GovernanceDb db,

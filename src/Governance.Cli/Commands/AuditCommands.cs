@@ -7,7 +7,7 @@ using Governance.Signing.Contracts;
 
 namespace Governance.Cli.Commands;
 
-/// <summary><c>govern audit verify</c>: audits the log from its published tiles, without trusting the server.</summary>
+/// <summary><c>govern audit</c>: audits the log from its published tiles, without trusting the server; reads it; proves entries.</summary>
 internal static class AuditCommands
 {
     private const int MaxCheckpoint = 64 << 10;
@@ -33,12 +33,15 @@ internal static class AuditCommands
     private static readonly Option<string> Format = Shared.Format("text", "json");
 
     public static Command Create(Surroundings surroundings) =>
-        new("audit", "Checks the tamper-evident log from outside.")
+        new("audit", "Checks the tamper-evident log from outside, and reads it.")
         {
+            EntriesCommand.Create(surroundings),
+            EntriesCommand.CreateProve(surroundings, Root),
             new Verb(
                 "verify",
                 "Rebuilds the log's tree from its tiles and compares it with its checkpoints, the kept ones included.",
-                "govern audit verify --server https://localhost:8443 --ca ca.pem --trusted-root trusted_root.json --keep last.checkpoint"
+                "govern audit verify --server https://localhost:8443 --ca ca.pem --trusted-root trusted_root.json --keep last.checkpoint",
+                "govern audit verify --server https://localhost:8443 --ca ca.pem --trusted-root trusted_root.json --witness VKEY"
             )
             {
                 Root,
@@ -46,6 +49,7 @@ internal static class AuditCommands
                 Keep,
                 Format,
             }
+                .WithWitnesses()
                 .WithServer()
                 .Runs(surroundings, RunAsync),
         };
@@ -60,6 +64,9 @@ internal static class AuditCommands
         }
 
         using var gateway = ServerOptions.ConnectPublic(run);
+        // Before the newest one, which then has all that was cosigned.
+        var (cosigned, witnessed) = await WitnessedAsync(run, gateway);
+        kept.AddRange(cosigned);
         var newest = await gateway.FindAsync("/log/checkpoint", run.Cancelled) ?? [];
         var (audit, key) = await AuditAsync(gateway, newest, kept, keys, run.Cancelled);
         if (run.Get(Keep) is { } path)
@@ -77,6 +84,7 @@ internal static class AuditCommands
                     ["size"] = audit.Size,
                     ["root"] = audit.Root.Hex,
                     ["checkpoints"] = audit.Checkpoints,
+                    ["witnesses"] = new JsonArray([.. witnessed.Select(line => (JsonNode)line)]),
                 }
             );
             return Exit.Fine;
@@ -86,12 +94,34 @@ internal static class AuditCommands
         run.Say("  ok  The newest checkpoint is signed by the log's key of the trusted root.");
         run.Say("  ok  Its root is the root of the published leaves, and every tile agrees.");
         run.Say(
-            kept.Count == 0
+            kept.Count == cosigned.Count
                 ? "  --  No kept checkpoint to compare with: a log that was set back would not show. Keep one with --keep."
-                : $"  ok  Checkpoints kept earlier are prefixes of the same log: {kept.Count}."
+                : $"  ok  Checkpoints kept earlier are prefixes of the same log: {kept.Count - cosigned.Count}."
         );
+        foreach (var line in witnessed)
+        {
+            run.Say($"  {(cosigned.Count == 0 ? "--" : "ok")}  {line}");
+        }
+
         run.Say("Verified.");
         return Exit.Fine;
+    }
+
+    // The checkpoint that witnesses cosigned is mostly a moment older than the newest: it must be of the same tree.
+    private static async Task<(IReadOnlyList<string> Checkpoint, IReadOnlyList<string> Lines)> WitnessedAsync(
+        Invocation run,
+        GatewayClient gateway
+    )
+    {
+        if (!Witnesses.AreAsked(run))
+        {
+            return ([], Witnesses.Check(run, ""));
+        }
+
+        var served = await gateway.FindAsync("/log/checkpoint/cosigned", run.Cancelled);
+        var note = served is null ? "" : System.Text.Encoding.UTF8.GetString(served);
+        var lines = Witnesses.Check(run, note);
+        return ([note], [.. lines, $"That checkpoint covers the first {note.Split('\n')[1]} entries."]);
     }
 
     // A log whose key was changed has several keys under one trusted root: the one that signed is the one that opens.

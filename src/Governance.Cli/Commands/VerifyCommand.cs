@@ -7,7 +7,7 @@ using Governance.Signing.Contracts;
 namespace Governance.Cli.Commands;
 
 /// <summary>A check that held, for people and machines.</summary>
-/// <param name="Kind">model, receipt or report.</param>
+/// <param name="Kind">model, receipt, entry or report.</param>
 /// <param name="What">What was verified, one line.</param>
 /// <param name="Checks">What held, one sentence each.</param>
 internal sealed record Verified(string Kind, string What, IReadOnlyList<string> Checks);
@@ -21,6 +21,7 @@ internal static class VerifyCommand
     private static readonly HashSet<string> Unreadable =
     [
         "signing.bad_key",
+        "audit.bad_witness_key",
         "signing.trusted_root",
         "signing.bundle_too_large",
         "signing.bundle_malformed",
@@ -29,7 +30,8 @@ internal static class VerifyCommand
 
     private static readonly Argument<string> PathArgument = new("path")
     {
-        Description = "Model folder or file, promotion receipt (JSON), or report (JSON, PDF, CSV).",
+        Description =
+            "Model folder or file, promotion receipt or proof of a log entry (JSON), or report (JSON, PDF, CSV).",
     };
 
     private static readonly Option<string?> Bundle = Shared.File(
@@ -64,11 +66,12 @@ internal static class VerifyCommand
     public static Command Create(Surroundings surroundings) =>
         new Verb(
             "verify",
-            "Verifies a model folder, a promotion receipt or a report, offline.",
+            "Verifies a model folder, a promotion receipt, a log entry or a report, offline.",
             "govern verify model/ --bundle model.sigstore.json --key signer.pub.pem",
             "govern verify model/ --bundle model.sigstore.json --trusted-root trusted_root.json",
             "govern verify model/ --bundle model.sigstore.json --trusted-root trusted_root.json --identity https://HOST/signers/ID --issuer https://HOST",
             "govern verify receipt.json --trusted-root trusted_root.json",
+            "govern verify receipt.json --trusted-root trusted_root.json --witness VKEY1 VKEY2 --witnesses 1",
             "govern verify report.json --trusted-root trusted_root.json",
             "govern verify report.pdf --bundle report.pdf.sigstore.json --trusted-root trusted_root.json"
         )
@@ -80,7 +83,9 @@ internal static class VerifyCommand
             Identity,
             Issuer,
             Format,
-        }.Runs(surroundings, RunAsync);
+        }
+            .WithWitnesses()
+            .Runs(surroundings, RunAsync);
 
     private static async Task<int> RunAsync(Invocation run)
     {
@@ -135,6 +140,11 @@ internal static class VerifyCommand
 
     private static async Task<Verified> VerifyAsync(Invocation run, string path)
     {
+        if (Witnesses.AreAsked(run) && (Directory.Exists(path) || run.Get(Bundle) is not null))
+        {
+            throw Stop.Usage("Witnesses cosign the log: --witness is for receipts and proofs of entries.");
+        }
+
         if (Directory.Exists(path))
         {
             return await VerifyModelAsync(run, path);
@@ -150,6 +160,11 @@ internal static class VerifyCommand
         var document = InputFile.Read(path, MaxDocument);
         if (ReportVerifier.IsSignedReport(document))
         {
+            if (Witnesses.AreAsked(run))
+            {
+                throw Stop.Usage("Witnesses cosign the log: --witness is for receipts and proofs of entries.");
+            }
+
             return Describe(
                 Checked(ReportVerifier.Verify(document, RequireRoot(run, "report"), OfflineVerifier.Create()))
             );
@@ -157,7 +172,9 @@ internal static class VerifyCommand
 
         if (CanonicalJson.TryParse(document) is JsonObject json && json["inclusionProof"] is not null)
         {
-            return Describe(Checked(ReceiptVerifier.Verify(document, RequireRoot(run, "receipt"))));
+            return json["statement"] is null
+                ? Describe(run, Checked(ReceiptVerifier.VerifyEntry(document, RequireRoot(run, "proof"))))
+                : Describe(run, Checked(ReceiptVerifier.Verify(document, RequireRoot(run, "receipt"))));
         }
 
         throw Stop.Unusable(
@@ -249,7 +266,18 @@ internal static class VerifyCommand
             [.. report.Checks, $"Signed by key {report.KeyHint[..16]}…."]
         );
 
-    private static Verified Describe(VerifiedReceipt receipt) =>
+    private static Verified Describe(Invocation run, VerifiedEntry proof) =>
+        new(
+            "entry",
+            $"Log entry: {proof.Entry["kind"]} of {proof.Entry["subject"]} by {proof.Entry["actor"]?["id"]}, {proof.Entry["at"]}, {proof.Entry["outcome"]}",
+            [
+                $"The entry is number {proof.LeafIndex} of the audit log, under a checkpoint signed by the log's key.",
+                "The trusted root lists that key, and it was valid when the entry was written.",
+                .. Witnesses.Check(run, proof.Checkpoint),
+            ]
+        );
+
+    private static Verified Describe(Invocation run, VerifiedReceipt receipt) =>
         new(
             "receipt",
             $"Receipt: {receipt.Entry["kind"]} of {receipt.Entry["subject"]} by {receipt.Entry["actor"]?["id"]}, {receipt.Entry["at"]}",
@@ -258,6 +286,7 @@ internal static class VerifyCommand
                 $"The log entry records exactly this statement ({receipt.Statement.Payload["predicateType"]}).",
                 $"The entry is number {receipt.LeafIndex} of the audit log, under a checkpoint signed by the log's key.",
                 "Both keys were valid when the entry was written.",
+                .. Witnesses.Check(run, receipt.Checkpoint),
             ]
         );
 

@@ -126,6 +126,28 @@ public static class GatewayHost
         return validated.Failed ? throw new InvalidOperationException(validated.FailureMessage) : options;
     }
 
+    private static AuditOptions ReadAudit(IConfiguration configuration)
+    {
+        var audit = Read(configuration, "Audit", new AuditOptionsValidator());
+        audit.CheckpointDirectory = Paths.Absolute(audit.CheckpointDirectory);
+        audit.CheckpointWebhookSecretFile = Paths.Absolute(audit.CheckpointWebhookSecretFile);
+        audit.CheckpointWebhookAuthorities = Paths.Absolute(audit.CheckpointWebhookAuthorities);
+        foreach (var witness in audit.Witnesses)
+        {
+            witness.Authorities = Paths.Absolute(witness.Authorities);
+        }
+
+        string[] files =
+        [
+            audit.CheckpointWebhookSecretFile,
+            audit.CheckpointWebhookAuthorities,
+            .. audit.Witnesses.Select(witness => witness.Authorities),
+        ];
+        return files.FirstOrDefault(file => file.Length > 0 && !File.Exists(file)) is { } missing
+            ? throw new InvalidOperationException($"Governance:Audit names {missing}, which is not there.")
+            : audit;
+    }
+
     private static void AddLogging(WebApplicationBuilder builder, bool demo)
     {
         builder.Logging.ClearProviders().AddConfiguration(builder.Configuration.GetSection("Logging"));
@@ -160,7 +182,7 @@ public static class GatewayHost
         services.AddSingleton(Read(configuration, "Jobs", new JobOptionsValidator()));
         services.AddSingleton(Read(configuration, "Blobs", new BlobOptionsValidator()));
         services.AddSingleton(Read(configuration, "Blobs:S3", new S3OptionsValidator()));
-        services.AddSingleton(Read(configuration, "Audit", new AuditOptionsValidator()));
+        services.AddSingleton(ReadAudit(configuration));
         services.AddSingleton(Read(configuration, "Signing", new SigningOptionsValidator()));
         services.AddSingleton(Read(configuration, "Compliance", new ComplianceOptionsValidator()));
         services.AddSingleton(Read(configuration, "Privacy", new PrivacyOptionsValidator()));

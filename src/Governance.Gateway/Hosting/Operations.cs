@@ -26,7 +26,10 @@ internal static class Operations
     }
 }
 
-/// <summary>Ready when the database answers and the log has a signed checkpoint to extend.</summary>
+/// <summary>
+/// Ready when the database answers and the log has a signed checkpoint to extend; degraded, which is ready too, while a witness
+/// is behind. Which one, metrics and the log say.
+/// </summary>
 internal sealed class ReadyCheck(IDbContextFactory<GovernanceDb> databases, IAuditLog log) : IHealthCheck
 {
     public async Task<HealthCheckResult> CheckHealthAsync(
@@ -35,10 +38,15 @@ internal sealed class ReadyCheck(IDbContextFactory<GovernanceDb> databases, IAud
     )
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        return
-            await db.Database.CanConnectAsync(cancellationToken)
-            && await log.CheckpointAsync(cancellationToken) is not null
-            ? HealthCheckResult.Healthy()
-            : HealthCheckResult.Unhealthy();
+        if (
+            !await db.Database.CanConnectAsync(cancellationToken)
+            || await log.CheckpointAsync(cancellationToken) is null
+        )
+        {
+            return HealthCheckResult.Unhealthy();
+        }
+
+        var witnesses = await log.WitnessesAsync(cancellationToken);
+        return witnesses.Any(witness => witness.IsBehind) ? HealthCheckResult.Degraded() : HealthCheckResult.Healthy();
     }
 }

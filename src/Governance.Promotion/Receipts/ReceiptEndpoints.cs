@@ -66,7 +66,7 @@ internal static class ReceiptEndpoints
             : Failure
                 .Conflict(
                     "promotion.receipt_pending",
-                    "The log entry is not under a checkpoint yet; try again in a second."
+                    "The log entry is not under a checkpoint yet, or not under one that enough witnesses cosigned; try again in a second."
                 )
                 .ToProblem();
     }

@@ -287,7 +287,7 @@ internal sealed class Promotions(
             .SingleOrDefaultAsync(receipt => receipt.Id == receiptId, cancellationToken);
         if (
             row is null
-            || await log.AwaitProofAsync(row.EntryId, TimeSpan.FromSeconds(2), cancellationToken) is not { } proof
+            || await log.ReceiptProofAsync(row.EntryId, TimeSpan.FromSeconds(2), cancellationToken) is not { } proof
             || !(await log.FindAsync([row.EntryId], cancellationToken)).TryGetValue(row.EntryId, out var entry)
         )
         {

@@ -3,6 +3,7 @@ using Governance.Kernel;
 using Governance.Platform.Database;
 using Governance.Platform.Jobs;
 using Governance.Platform.Logging;
+using Governance.Platform.Outbound;
 using Governance.Registry.Remote;
 using Governance.Registry.Storage;
 using Governance.Registry.Wire;

@@ -5,6 +5,7 @@ using System.Security.Authentication;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using Governance.Kernel;
+using Governance.Platform.Outbound;
 using Governance.Registry.Wire;
 
 namespace Governance.Registry.Remote;
@@ -30,7 +31,7 @@ internal sealed class RemoteMlflow : IDisposable
     public RemoteMlflow(RemoteOptions options, IHostAddresses hosts, TimeProvider clock)
     {
         (_options, _clock) = (options, clock);
-        _handler = OutboundConnections.Handler(hosts, options.Policy(), options.Authorities, options.Identity);
+        _handler = OutboundConnections.Handler(hosts, options.Policy().Allows, options.Authorities, options.Identity);
         _handler.PooledConnectionLifetime = TimeSpan.FromMinutes(2);
         _handler.MaxConnectionsPerServer = options.Connections;
         _client = new HttpClient(_handler) { Timeout = Timeout.InfiniteTimeSpan };

@@ -3,6 +3,7 @@ using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json.Nodes;
 using Governance.Kernel;
+using Governance.Platform.Outbound;
 using Governance.Registry.Remote;
 using Governance.Registry.Wire;
 using Microsoft.Extensions.Options;
@@ -35,7 +36,12 @@ internal sealed class UpstreamClient : IDisposable
             }
             : new RemoteOptions(new Uri("https://localhost"));
         _root = _remote.Url.GetLeftPart(UriPartial.Path).TrimEnd('/') + "/";
-        var handler = OutboundConnections.Handler(hosts, _remote.Policy(), _remote.Authorities, _remote.Identity);
+        var handler = OutboundConnections.Handler(
+            hosts,
+            _remote.Policy().Allows,
+            _remote.Authorities,
+            _remote.Identity
+        );
         handler.PooledConnectionLifetime = TimeSpan.FromMinutes(2);
         handler.MaxConnectionsPerServer = _remote.Connections;
         handler.ActivityHeadersPropagator = null;

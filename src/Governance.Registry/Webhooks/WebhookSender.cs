@@ -5,6 +5,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Governance.Kernel;
 using Governance.Platform.Keys;
+using Governance.Platform.Outbound;
 using Governance.Registry.Engine;
 using Governance.Registry.Remote;
 using Governance.Registry.Storage;
@@ -26,7 +27,7 @@ internal sealed class WebhookSender : IDisposable
         (_keys, _clock) = (keys, clock);
         var settings = options.Value;
         Policy = new OutboundPolicy([.. settings.WebhookNetworks.Select(network => IPNetwork.Parse(network))]);
-        var handler = OutboundConnections.Handler(hosts, Policy, settings.WebhookAuthorities);
+        var handler = OutboundConnections.Handler(hosts, Policy.Allows, settings.WebhookAuthorities);
         _client = new HttpClient(handler) { Timeout = TimeSpan.FromSeconds(settings.WebhookTimeoutSeconds) };
     }
 

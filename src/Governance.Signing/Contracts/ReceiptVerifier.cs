@@ -11,11 +11,19 @@ namespace Governance.Signing.Contracts;
 /// <param name="Statement">The signed statement.</param>
 /// <param name="Entry">The log entry that records it.</param>
 /// <param name="LeafIndex">Position of the entry in the audit log.</param>
-public sealed record VerifiedReceipt(VerifiedStatement Statement, JsonObject Entry, long LeafIndex);
+/// <param name="Checkpoint">The signed note that it is under, with the cosignatures that it carries.</param>
+public sealed record VerifiedReceipt(VerifiedStatement Statement, JsonObject Entry, long LeafIndex, string Checkpoint);
+
+/// <summary>What the proof of a log entry proves.</summary>
+/// <param name="Entry">The log entry.</param>
+/// <param name="LeafIndex">Position of the entry in the audit log.</param>
+/// <param name="Checkpoint">The signed note that it is under, with the cosignatures that it carries.</param>
+public sealed record VerifiedEntry(JsonObject Entry, long LeafIndex, string Checkpoint);
 
 /// <summary>
 /// Receipts: {statement: bundle, entry: canonical text, salt: base64, inclusionProof: {leafIndex, leafHash, hashes, checkpoint},
-/// verifierKey}. The entry binds the statement by <c>details.statementSha256</c>, the SHA-256 of the signed payload. Pure.
+/// verifierKey}. The entry binds the statement by <c>details.statementSha256</c>, the SHA-256 of the signed payload. The same
+/// without <c>statement</c> is the proof of any entry. Pure.
 /// </summary>
 public static class ReceiptVerifier
 {
@@ -26,12 +34,19 @@ public static class ReceiptVerifier
     public static JsonObject Compose(byte[] statementBundle, AuditEntry entry, InclusionProof proof, string verifierKey)
     {
         ArgumentNullException.ThrowIfNull(entry);
+        var receipt = ComposeEntry(entry.Canonical, entry.Salt, proof, verifierKey);
+        receipt.Insert(0, "statement", Json.TryParse(statementBundle));
+        return receipt;
+    }
+
+    /// <summary>Puts the proof of an entry together: a receipt without a statement.</summary>
+    public static JsonObject ComposeEntry(string canonical, byte[] salt, InclusionProof proof, string verifierKey)
+    {
         ArgumentNullException.ThrowIfNull(proof);
         return new JsonObject
         {
-            ["statement"] = Json.TryParse(statementBundle),
-            ["entry"] = entry.Canonical,
-            ["salt"] = Convert.ToBase64String(entry.Salt),
+            ["entry"] = canonical,
+            ["salt"] = Convert.ToBase64String(salt),
             ["inclusionProof"] = new JsonObject
             {
                 ["leafIndex"] = proof.LeafIndex,
@@ -55,34 +70,25 @@ public static class ReceiptVerifier
             return root.Failure;
         }
 
-        if (receiptJson.Length > MaxBytes || Read(receiptJson) is not { } receipt)
+        if (
+            receiptJson.Length > MaxBytes
+            || Json.TryParse(receiptJson).Exactly(["statement", "entry", "salt", "inclusionProof", "verifierKey"])
+                is not { } members
+            || members["statement"] is not JsonObject content
+            || Read(members) is not { } receipt
+        )
         {
             return SigningFailure.Of("receipt_malformed", "The receipt does not have the form of a receipt.");
         }
 
-        if (root.Value.FindLogKey(receipt.VerifierKey) is not { } logKey)
-        {
-            return SigningFailure.Of("unknown_log", "The receipt names a log that the trusted root does not list.");
-        }
-
-        if (!logKey.IsValidAt(receipt.At))
-        {
-            return SigningFailure.Of("log_key_not_valid", "The log's key was not valid at the time of the entry.");
-        }
-
-        var included = new LogVerifier().VerifyInclusion(
-            receipt.Entry,
-            receipt.Salt,
-            receipt.Proof,
-            receipt.VerifierKey
-        );
+        var included = VerifyIncluded(receipt, root.Value);
         if (!included.Ok)
         {
             return included.Failure;
         }
 
         // From here on the entry is what the log recorded, and with it its time.
-        var bundle = SignedBundle.Read(receipt.Statement);
+        var bundle = SignedBundle.Read(CanonicalJson.Serialize(content));
         if (!bundle.Ok)
         {
             return bundle.Failure;
@@ -98,20 +104,49 @@ public static class ReceiptVerifier
             receipt.Entry["kind"].Text() == "promotion.carried_out"
             && (receipt.Entry["details"] as JsonObject)?["statementSha256"].Text()
                 == Digest.Of(bundle.Value.Payload).Hex
-            ? new VerifiedReceipt(statement.Value, receipt.Entry, receipt.Proof.LeafIndex)
+            ? new VerifiedReceipt(statement.Value, receipt.Entry, receipt.Proof.LeafIndex, receipt.Proof.Checkpoint)
             : SigningFailure.Of(
                 "receipt_not_bound",
                 "The log entry records another statement than the one in the receipt."
             );
     }
 
-    private static ParsedReceipt? Read(ReadOnlySpan<byte> json)
+    /// <summary>
+    /// Verifies the proof of an entry with nothing but the trusted root: the inclusion, the log's signature, and that its key was
+    /// valid when the entry was written. Codes <c>signing.*</c>, <c>audit.*</c>.
+    /// </summary>
+    public static Result<VerifiedEntry> VerifyEntry(ReadOnlySpan<byte> proofJson, ReadOnlySpan<byte> trustedRoot)
+    {
+        var root = TrustedRootDocument.Read(trustedRoot);
+        if (!root.Ok)
+        {
+            return root.Failure;
+        }
+
+        if (
+            proofJson.Length > MaxBytes
+            || Json.TryParse(proofJson).Exactly(["entry", "salt", "inclusionProof", "verifierKey"]) is not { } members
+            || Read(members) is not { } proof
+        )
+        {
+            return SigningFailure.Of("receipt_malformed", "The proof does not have the form of a proof of an entry.");
+        }
+
+        return VerifyIncluded(proof, root.Value)
+            .Map(_ => new VerifiedEntry(proof.Entry, proof.Proof.LeafIndex, proof.Proof.Checkpoint));
+    }
+
+    private static Result<Unit> VerifyIncluded(ParsedProof proof, TrustedRootDocument root) =>
+        root.FindLogKey(proof.VerifierKey) is not { } logKey
+            ? SigningFailure.Of("unknown_log", "The receipt names a log that the trusted root does not list.")
+        : !logKey.IsValidAt(proof.At)
+            ? SigningFailure.Of("log_key_not_valid", "The log's key was not valid at the time of the entry.")
+        : new LogVerifier().VerifyInclusion(proof.Entry, proof.Salt, proof.Proof, proof.VerifierKey);
+
+    private static ParsedProof? Read(JsonObject receipt)
     {
         if (
-            Json.TryParse(json).Exactly(["statement", "entry", "salt", "inclusionProof", "verifierKey"])
-                is not { } receipt
-            || receipt["statement"] is not JsonObject statement
-            || receipt["entry"].Text() is not { } text
+            receipt["entry"].Text() is not { } text
             || Json.TryParse(Encoding.UTF8.GetBytes(text)) is not JsonObject entry
             || CanonicalJson.SerializeToString(entry) != text
             || !DateTimeOffset.TryParseExact(
@@ -129,7 +164,7 @@ public static class ReceiptVerifier
             return null;
         }
 
-        return new ParsedReceipt(CanonicalJson.Serialize(statement), entry, at, salt, proof, verifierKey);
+        return new ParsedProof(entry, at, salt, proof, verifierKey);
     }
 
     private static InclusionProof? ReadProof(JsonNode? node)
@@ -159,8 +194,7 @@ public static class ReceiptVerifier
         return new InclusionProof(index, leafHash, hashes, checkpoint);
     }
 
-    private sealed record ParsedReceipt(
-        byte[] Statement,
+    private sealed record ParsedProof(
         JsonObject Entry,
         DateTimeOffset At,
         byte[] Salt,

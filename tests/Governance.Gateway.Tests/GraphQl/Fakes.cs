@@ -693,12 +693,26 @@ internal sealed class FakeAuditLog(World world) : IAuditLog
         long from,
         long to,
         CancellationToken cancellationToken
-    ) => throw new NotSupportedException();
+    ) => Task.FromResult<Result<ConsistencyProof>>(new ConsistencyProof(from, to, []));
 
     public Task<byte[]?> TileAsync(string level, string rest, CancellationToken cancellationToken) =>
         throw new NotSupportedException();
 
     public Task<string?> CheckpointAsync(CancellationToken cancellationToken) => Task.FromResult<string?>("note");
+
+    public Task<InclusionProof?> ReceiptProofAsync(
+        Guid entryId,
+        TimeSpan atMost,
+        CancellationToken cancellationToken
+    ) => ProveAsync(entryId, cancellationToken);
+
+    public Task<string?> CosignedCheckpointAsync(CancellationToken cancellationToken) =>
+        Task.FromResult<string?>("cosigned");
+
+    public Task<IReadOnlyList<WitnessView>> WitnessesAsync(CancellationToken cancellationToken) =>
+        Task.FromResult<IReadOnlyList<WitnessView>>([
+            new WitnessView("witness.example/w1", "witness.example/w1+00000000+BA==", 42, World.Then, false),
+        ]);
 }
 
 /// <summary>Walks the world's edges in memory, level by level.</summary>

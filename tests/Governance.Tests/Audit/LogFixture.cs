@@ -12,15 +12,33 @@ namespace Governance.Tests.Audit;
 
 internal static class LogFixture
 {
-    public static async Task<TestDatabase> StartAsync(bool triggers = true, bool sequencer = false)
+    public static async Task<TestDatabase> StartAsync(
+        bool triggers = true,
+        bool sequencer = false,
+        AuditOptions? options = null,
+        TimeProvider? clock = null,
+        string? root = null
+    )
     {
-        var database = await TestDatabase.StartAsync(services => services.AddAudit());
+        var database = await TestDatabase.StartAsync(
+            services =>
+            {
+                services.AddSingleton(options ?? new AuditOptions());
+                services.AddAudit();
+            },
+            clock: clock,
+            root: root
+        );
         if (triggers)
         {
             await SqlAsync(database, TestServer.IsPostgreSql ? AuditSchema.PostgresTriggerSql : AuditSchema.TriggerSql);
             await SqlAsync(
                 database,
                 TestServer.IsPostgreSql ? AuditSchema.PostgresSignatureTriggerSql : AuditSchema.SignatureTriggerSql
+            );
+            await SqlAsync(
+                database,
+                TestServer.IsPostgreSql ? AuditSchema.PostgresCosignatureTriggerSql : AuditSchema.CosignatureTriggerSql
             );
         }
 
@@ -71,8 +89,8 @@ internal static class LogFixture
         while ((await database.Get<SequenceEntries>().RunAsync(CancellationToken.None)).Value > 0) { }
     }
 
-    public static Task<Result<long>> CheckAsync(this TestDatabase database) =>
-        database.Get<CheckLog>().RunAsync(CancellationToken.None);
+    public static async Task<Result<long>> CheckAsync(this TestDatabase database) =>
+        (await database.Get<CheckLog>().RunAsync(CancellationToken.None)).Map(holds => holds.Leaves);
 
     public static async Task SqlAsync(this TestDatabase database, string sql)
     {

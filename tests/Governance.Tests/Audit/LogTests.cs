@@ -135,7 +135,7 @@ public class LogTests
     public async Task A_broken_log_takes_no_more_entries()
     {
         await using var database = await LogFixture.StartAsync();
-        database.Get<LogState>().Break("audit.tree_altered");
+        database.Get<LogState>().Break(LogFailures.TreeAltered);
 
         await Assert.ThrowsAsync<LogBrokenException>(() => database.AppendAsync());
         await Assert.ThrowsAsync<LogBrokenException>(() => database.Writer.LogAsync(LogFixture.Entry("x"), Token));

@@ -39,6 +39,38 @@ public class MerkleTests
         Assert.Equal(root, Convert.ToHexStringLower(tree.Root));
     }
 
+    [Theory]
+    [InlineData(
+        5,
+        8,
+        "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0 d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7"
+    )]
+    [InlineData(2, 3, "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125")]
+    public void Audit_paths_are_those_of_the_published_vectors(int index, int size, string path)
+    {
+        var log = new MemoryLog(Inputs);
+
+        Assert.Equal(path.Split(' '), Hex(log.Resolve(MerkleProof.PlanInclusion(index, size))));
+    }
+
+    [Theory]
+    [InlineData(
+        6,
+        8,
+        "0ebc5d3437fbe2db158b9f126a1d118e308181031d0a949f8dededebc558ef6a ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0 d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7"
+    )]
+    [InlineData(
+        2,
+        5,
+        "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b"
+    )]
+    public void Consistency_proofs_are_those_of_the_published_vectors(int from, int to, string proof)
+    {
+        var log = new MemoryLog(Inputs);
+
+        Assert.Equal(proof.Split(' '), Hex(log.Resolve(MerkleProof.PlanConsistency(from, to))));
+    }
+
     [Fact]
     public void Every_inclusion_proof_verifies_and_no_mutated_one_does() =>
         (
@@ -147,6 +179,8 @@ public class MerkleTests
         Assert.InRange(plan.SelectMany(range => MerkleTree.Cover(range.Begin, range.End)).Count(), 1, 60);
     }
 
+    private static IEnumerable<string> Hex(IEnumerable<byte[]> hashes) => hashes.Select(Convert.ToHexStringLower);
+
     private static byte[] Flip(byte[] hash, int seed)
     {
         byte[] copy = [.. hash];
@@ -159,12 +193,15 @@ public class MerkleTests
         private readonly Dictionary<NodeId, byte[]> _nodes = [];
 
         public MemoryLog(long size)
+            : this(Enumerable.Range(0, (int)size).Select(i => BitConverter.GetBytes((long)i))) { }
+
+        public MemoryLog(IEnumerable<byte[]> inputs)
         {
             var tree = new TreeBuilder();
-            for (var i = 0L; i < size; i++)
+            foreach (var input in inputs)
             {
-                var leaf = MerkleTree.HashLeaf(BitConverter.GetBytes(i));
-                _nodes[new NodeId(0, i)] = leaf;
+                var leaf = MerkleTree.HashLeaf(input);
+                _nodes[new NodeId(0, tree.Size)] = leaf;
                 foreach (var (id, hash) in tree.Append(leaf))
                 {
                     _nodes[id] = hash;

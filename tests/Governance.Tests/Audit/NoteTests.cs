@@ -19,6 +19,32 @@ public class NoteTests
     public void The_published_note_opens_under_the_published_key() =>
         Assert.Equal(PublishedText, SignedNote.Open(PublishedNote, NoteKey.TryParse(PublishedKey)!));
 
+    // The example of the C2SP signed-note specification.
+    [Fact]
+    public void The_note_of_the_specification_opens_under_its_key() =>
+        Assert.Equal(
+            "This is an example message.\n",
+            SignedNote.Open(
+                "This is an example message.\n\n— example.com/foo Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAlTgK7Ztg1ERYNZXsYjOBH3mFXmRKuwHjG1Yu72IneyaQM=\n",
+                NoteKey.TryParse("example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k")!
+            )
+        );
+
+    // The spelling and the widths that C2SP tlog-tiles gives for a tree of 70,000 leaves.
+    [Fact]
+    public void The_tiles_of_the_specifications_example_are_named_as_it_says() =>
+        Assert.Equal(
+            ["tile/0/272", "tile/0/273.p/112", "tile/1/000", "tile/1/001.p/17", "tile/2/000.p/1"],
+            new[]
+            {
+                new TilePath(0, 272, 256),
+                new TilePath(0, 273, (int)(70_000 % 256)),
+                new TilePath(1, 0, 256),
+                new TilePath(1, 1, (70_000 / 256) % 256),
+                new TilePath(2, 0, 70_000 / 65_536),
+            }.Select(tile => tile.ToString())
+        );
+
     [Fact]
     public void A_verifier_key_is_written_as_it_was_read() =>
         Assert.Equal(PublishedKey, NoteKey.TryParse(PublishedKey)!.VerifierKey);

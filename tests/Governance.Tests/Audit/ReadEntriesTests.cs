@@ -51,7 +51,7 @@ public class ReadEntriesTests
     public async Task When_the_read_cannot_be_logged_nothing_is_read()
     {
         await using var database = await StartAsync();
-        database.Get<LogState>().Break("audit.tree_altered");
+        database.Get<LogState>().Break(LogFailures.TreeAltered);
         await using var body = new WatchedStream(() => { });
 
         await Assert.ThrowsAsync<LogBrokenException>(() => ReadAsync(database, Auditor, body));
@@ -105,6 +105,7 @@ public class ReadEntriesTests
         await LogEndpoints.EntriesAsync(
             Context(Auditor, body),
             database.Get<ReadEntries>(),
+            null,
             "ana@example.test",
             null,
             null,
@@ -138,6 +139,7 @@ public class ReadEntriesTests
         LogEndpoints.EntriesAsync(
             Context(actor, body),
             database.Get<ReadEntries>(),
+            null,
             null,
             null,
             null,

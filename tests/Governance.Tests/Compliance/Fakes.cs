@@ -216,6 +216,16 @@ internal sealed class FakeWorld(VersionFacts facts)
     Task<IArtifactSource?> IRegistryReader.OpenAsync(ModelVersionRef version, CancellationToken cancellationToken) =>
         throw Unused();
 
+    Task<InclusionProof?> IAuditLog.ReceiptProofAsync(
+        Guid entryId,
+        TimeSpan atMost,
+        CancellationToken cancellationToken
+    ) => throw Unused();
+
+    Task<string?> IAuditLog.CosignedCheckpointAsync(CancellationToken cancellationToken) => throw Unused();
+
+    Task<IReadOnlyList<WitnessView>> IAuditLog.WitnessesAsync(CancellationToken cancellationToken) => throw Unused();
+
     Task<IReadOnlyList<string>> IAuditLog.CheckpointsAsync(
         long afterSize,
         int first,

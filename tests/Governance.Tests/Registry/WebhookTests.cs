@@ -6,6 +6,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Governance.Kernel;
 using Governance.Platform.Jobs;
+using Governance.Platform.Outbound;
 using Governance.Registry;
 using Governance.Registry.Engine;
 using Governance.Registry.Remote;

@@ -63,6 +63,28 @@ namespace Governance.Gateway.Database.Migrations
                     b.ToTable("audit_checkpoint", (string)null);
                 });
 
+            modelBuilder.Entity("Governance.Audit.Storage.CosignatureRow", b =>
+                {
+                    b.Property<long>("Size")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("Witness")
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("At")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("Line")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("Size", "Witness");
+
+                    b.HasIndex("Witness", "Size");
+
+                    b.ToTable("audit_cosignature", (string)null);
+                });
+
             modelBuilder.Entity("Governance.Audit.Storage.EntryRow", b =>
                 {
                     b.Property<long>("Serial")

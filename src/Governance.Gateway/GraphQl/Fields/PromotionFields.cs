@@ -240,7 +240,7 @@ internal sealed class LogEntryFields(AuditEntry entry)
     /// <summary>Salt of the leaf, base64: the leaf is SHA-256 of salt and canonical JSON.</summary>
     public string Salt => Convert.ToBase64String(entry.Salt);
 
-    /// <summary>Proof of inclusion under the newest signed checkpoint; null until the entry has a position.</summary>
+    /// <summary>Proof of inclusion under the newest cosigned checkpoint that covers it, else the newest; null until the entry has a position.</summary>
     [Cost(Own = 50)]
     public async Task<ProofFields?> Proof([FromServices] IAuditLog log, CancellationToken cancellationToken) =>
         await log.ProveAsync(entry.Id, cancellationToken) is { } proof ? new ProofFields(proof) : null;
@@ -262,4 +262,40 @@ internal sealed class ProofFields(InclusionProof proof)
 
     /// <summary>The signed checkpoint.</summary>
     public string Checkpoint => proof.Checkpoint;
+}
+
+/// <summary>Proof that a tree of the log extends a smaller one (RFC 6962).</summary>
+[Name("ConsistencyProof")]
+[Needs("self:read")]
+internal sealed class ConsistencyFields(ConsistencyProof proof)
+{
+    /// <summary>Earlier tree size.</summary>
+    public long From => proof.From;
+
+    /// <summary>Later tree size.</summary>
+    public long To => proof.To;
+
+    /// <summary>The proof, lower to higher.</summary>
+    public IEnumerable<string> Hashes => proof.Hashes.Select(hash => hash.Hex);
+}
+
+/// <summary>A witness of the log.</summary>
+[Name("Witness")]
+[Needs("audit:read")]
+internal sealed class WitnessFields(WitnessView witness)
+{
+    /// <summary>Name in its cosignatures.</summary>
+    public string Name => witness.Name;
+
+    /// <summary>C2SP verifier key, as the gateway is configured; verifiers ask the witness for it.</summary>
+    public string VerifierKey => witness.VerifierKey;
+
+    /// <summary>Tree size that it cosigned last; null before the first.</summary>
+    public long? Size => witness.Size;
+
+    /// <summary>When that was kept.</summary>
+    public DateTimeOffset? At => witness.At;
+
+    /// <summary>Whether a checkpoint waits for it for longer than 30 seconds.</summary>
+    public bool IsBehind => witness.IsBehind;
 }

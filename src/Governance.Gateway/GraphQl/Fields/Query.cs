@@ -315,6 +315,35 @@ internal sealed class Query
     public static Task<string?> Checkpoint([FromServices] IAuditLog log, CancellationToken cancellationToken) =>
         log.CheckpointAsync(cancellationToken);
 
+    /// <summary>The newest checkpoint that a quorum of witnesses cosigned, one at least; null when there is none of late.</summary>
+    [Needs("self:read")]
+    [Cost(Own = 10)]
+    public static Task<string?> CosignedCheckpoint([FromServices] IAuditLog log, CancellationToken cancellationToken) =>
+        log.CosignedCheckpointAsync(cancellationToken);
+
+    /// <summary>Proof that the first leaves of the log are a prefix of it at a later size (RFC 6962).</summary>
+    [Needs("self:read")]
+    [Cost(Own = 50)]
+    public static async Task<ConsistencyFields> LogConsistency(
+        [FromServices] IAuditLog log,
+        CancellationToken cancellationToken,
+        long fromSize,
+        long toSize
+    ) => new(Arguments.Value(await log.ProveConsistencyAsync(fromSize, toSize, cancellationToken)));
+
+    /// <summary>The witnesses that checkpoints are sent to.</summary>
+    [Needs("audit:read")]
+    [Cost(Own = 20, Length = 8)]
+    public static async Task<IEnumerable<WitnessFields>> Witnesses(
+        [FromServices] Caller caller,
+        [FromServices] IAuditLog log,
+        CancellationToken cancellationToken
+    )
+    {
+        await caller.DemandGloballyAsync(Permissions.AuditRead, cancellationToken);
+        return (await log.WitnessesAsync(cancellationToken)).Select(witness => new WitnessFields(witness));
+    }
+
     /// <summary>The controls of a regulation for a version, evaluated now.</summary>
     [Needs("report:read")]
     [Cost(Own = 200, Length = 30)]

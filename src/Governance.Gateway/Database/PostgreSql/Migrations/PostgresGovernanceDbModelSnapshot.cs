@@ -70,6 +70,30 @@ namespace Governance.Gateway.Database.PostgreSql.Migrations
                     b.ToTable("audit_checkpoint", (string)null);
                 });
 
+            modelBuilder.Entity("Governance.Audit.Storage.CosignatureRow", b =>
+                {
+                    b.Property<long>("Size")
+                        .HasColumnType("bigint");
+
+                    b.Property<string>("Witness")
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.Property<long>("At")
+                        .HasColumnType("bigint");
+
+                    b.Property<string>("Line")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .UseCollation("C");
+
+                    b.HasKey("Size", "Witness");
+
+                    b.HasIndex("Witness", "Size");
+
+                    b.ToTable("audit_cosignature", (string)null);
+                });
+
             modelBuilder.Entity("Governance.Audit.Storage.EntryRow", b =>
                 {
                     b.Property<long>("Serial")

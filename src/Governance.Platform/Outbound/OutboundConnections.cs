@@ -3,13 +3,13 @@ using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
-using Governance.Registry.Engine;
 
-namespace Governance.Registry.Remote;
+namespace Governance.Platform.Outbound;
 
 /// <summary>Port to the name service.</summary>
-internal interface IHostAddresses
+public interface IHostAddresses
 {
+    /// <summary>The addresses of a host name.</summary>
     Task<IPAddress[]> ResolveAsync(string host, CancellationToken cancellationToken);
 }
 
@@ -19,24 +19,30 @@ internal sealed class SystemHostAddresses : IHostAddresses
         Dns.GetHostAddressesAsync(host, cancellationToken);
 }
 
-/// <summary>An address that the policy forbids, found only when it was looked up.</summary>
-internal sealed class ForbiddenAddressException() : IOException(OutboundPolicy.Forbidden.Code);
+/// <summary>An address that may not be connected to, found only when it was looked up.</summary>
+public sealed class ForbiddenAddressException : IOException
+{
+    /// <summary>Names no address: it may be inside.</summary>
+    public ForbiddenAddressException()
+        : base("The address may not be connected to.") { }
+}
 
 /// <summary>
-/// Makes what sends requests: the only code of the registry that opens a connection. A name is looked up for each connection,
+/// Makes what sends requests: the only code that opens a connection to what somebody configured. A name is looked up for each connection,
 /// every address it has is checked, and the connection goes to a checked one, so that a name that changes its mind gains
 /// nothing. No proxy, no cookie, no redirect, no decompression.
 /// </summary>
-internal static class OutboundConnections
+public static class OutboundConnections
 {
-    /// <summary>A handler whose connections follow the policy; authorities name a PEM file, or are empty for the system's.</summary>
+    /// <summary>A handler that connects to allowed addresses only; authorities name a PEM file, or are empty for the system's.</summary>
     public static SocketsHttpHandler Handler(
         IHostAddresses hosts,
-        OutboundPolicy policy,
+        Func<IPAddress, bool> allows,
         string authorities,
         SslStreamCertificateContext? identity = null
     )
     {
+        ArgumentNullException.ThrowIfNull(authorities);
         var handler = new SocketsHttpHandler
         {
             AllowAutoRedirect = false,
@@ -46,7 +52,7 @@ internal static class OutboundConnections
             PooledConnectionLifetime = TimeSpan.Zero,
             ConnectTimeout = TimeSpan.FromSeconds(5),
             MaxResponseHeadersLength = 16,
-            ConnectCallback = (context, token) => ConnectAsync(hosts, policy, context.DnsEndPoint, token),
+            ConnectCallback = (context, token) => ConnectAsync(hosts, allows, context.DnsEndPoint, token),
         };
         handler.SslOptions.ClientCertificateContext = identity;
         handler.SslOptions.EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13;
@@ -69,7 +75,7 @@ internal static class OutboundConnections
 
     private static async ValueTask<Stream> ConnectAsync(
         IHostAddresses hosts,
-        OutboundPolicy policy,
+        Func<IPAddress, bool> allows,
         DnsEndPoint end,
         CancellationToken cancellationToken
     )
@@ -78,7 +84,7 @@ internal static class OutboundConnections
             ? [literal]
             : await hosts.ResolveAsync(end.Host, cancellationToken);
         // One forbidden address among public ones is how a name is made to point inside every now and then.
-        if (addresses.Length == 0 || !addresses.All(policy.Allows))
+        if (addresses.Length == 0 || !addresses.All(allows))
         {
             throw new ForbiddenAddressException();
         }
