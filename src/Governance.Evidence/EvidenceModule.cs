@@ -1,6 +1,7 @@
 using Governance.Evidence.Contracts;
 using Governance.Evidence.Produce;
 using Governance.Evidence.Read;
+using Governance.Evidence.Signatures;
 using Governance.Evidence.Storage;
 using Governance.Platform.Blobs;
 using Governance.Platform.Database;
@@ -22,7 +23,11 @@ public static class EvidenceModule
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IModelContribution, EvidenceModel>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IBlobReferences, DocumentReferences>());
         services.TryAddSingleton<IEvidence, EvidenceReader>();
+        services.TryAddSingleton<ISignatures, SignatureStandings>();
+        services.TryAddSingleton<RecordedBundles>();
+        services.TryAddSingleton<SignatureReview>();
         services.TryAddSingleton<IVersionIntake, VersionIntake>();
+        services.TryAddSingleton<IReadGate, SignatureReadGate>();
         services.TryAddSingleton<IInputDatasets, InputDatasets>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IDatasetWatch, DatasetWatch>());
         AddProducer<ScanProducer>(services);

@@ -12,10 +12,18 @@ namespace Governance.Policy;
 internal sealed class ActivePolicies(IDbContextFactory<GovernanceDb> databases) : IPolicies
 {
     private const string Promotion = "promotion";
+    private const string Signers = "signers";
     private readonly ConcurrentDictionary<Digest, PromotionRules> _parsed = new();
+    private readonly ConcurrentDictionary<Digest, SignersPolicy> _signers = new();
 
     public async ValueTask<IPromotionPolicy> PromotionAsync(CancellationToken cancellationToken) =>
         Parse(await NewestAsync(Promotion, cancellationToken));
+
+    public async ValueTask<SignersPolicy> SignersAsync(CancellationToken cancellationToken)
+    {
+        var row = await NewestAsync(Signers, cancellationToken);
+        return _signers.GetOrAdd(row.Digest, _ => SignersReader.Read(row.Text));
+    }
 
     public async ValueTask<(string Text, Digest Digest)> TextAsync(string name, CancellationToken cancellationToken)
     {
@@ -32,10 +40,16 @@ internal sealed class ActivePolicies(IDbContextFactory<GovernanceDb> databases) 
         return row is null ? null : Parse(row);
     }
 
+    public Task<Digest> SignersDigestAsync(WriteSession session, CancellationToken cancellationToken) =>
+        DigestAsync(session, Signers, cancellationToken);
+
     public Task<Digest> PromotionDigestAsync(WriteSession session, CancellationToken cancellationToken) =>
+        DigestAsync(session, Promotion, cancellationToken);
+
+    private static Task<Digest> DigestAsync(WriteSession session, string name, CancellationToken cancellationToken) =>
         session
             .Db.Set<PolicyRow>()
-            .Where(policy => policy.Name == Promotion)
+            .Where(policy => policy.Name == name)
             .OrderByDescending(policy => policy.Id)
             .Select(policy => policy.Digest)
             .FirstAsync(cancellationToken);

@@ -23,4 +23,7 @@ public static class PolicyModule
     /// <summary>Parses a promotion policy text; for the CLI and tests. Throws <see cref="PolicySyntaxException"/> with line and column.</summary>
     public static IPromotionPolicy ParsePromotion(string text) =>
         new PromotionPolicy(PromotionRulesReader.Read(text), Kernel.Digest.Of(text), Kernel.Actor.System.Id);
+
+    /// <summary>Parses a signer policy text; for the CLI and tests. Throws <see cref="PolicySyntaxException"/> with line and column.</summary>
+    public static SignersPolicy ParseSigners(string text) => SignersReader.Read(text);
 }

@@ -32,6 +32,7 @@ public sealed partial class PolicySeed
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         await SeedAsync("promotion", static text => PromotionRulesReader.Read(text), cancellationToken);
+        await SeedAsync("signers", static text => SignersReader.Read(text), cancellationToken);
         // The privacy module reads its own grammar when it starts, and stops the start when it cannot.
         await SeedAsync("privacy", static _ => { }, cancellationToken);
     }

@@ -21,6 +21,12 @@ public sealed record LoggedSignature
     /// <summary>Position of the entry.</summary>
     public required long Index { get; init; }
 
+    /// <summary>
+    /// Position in the tree of the proof, for another's log, which may consist of several trees, each with an id of its own
+    /// making; null for a log of ours, where it is <see cref="Index"/>.
+    /// </summary>
+    public long? TreeIndex { get; init; }
+
     /// <summary>When the log took it, UTC, whole seconds. Trusted because the promise covers it.</summary>
     public required DateTimeOffset IntegratedAt { get; init; }
 
@@ -73,7 +79,10 @@ public static class SignatureLogVerifier
             return Failure.Invalid("audit.promise_invalid", "The log did not promise this entry, index and time.");
         }
 
-        if (SignatureCheckpoint.Open(entry.Checkpoint, name, spki) is not { } checkpoint)
+        if (
+            SignatureCheckpoint.Open(entry.Checkpoint, name, spki, anyTree: entry.TreeIndex is not null)
+            is not { } checkpoint
+        )
         {
             return Failure.Invalid(
                 "audit.bad_checkpoint",
@@ -94,7 +103,7 @@ public static class SignatureLogVerifier
         }
 
         var included = MerkleProof.VerifyInclusion(
-            entry.Index,
+            entry.TreeIndex ?? entry.Index,
             checkpoint.Size,
             MerkleTree.HashLeaf(entry.Body),
             entry.Hashes,

@@ -13,6 +13,10 @@ namespace Governance.Audit.Engine;
 internal sealed record SignatureCheckpoint(string Name, long Size, byte[] Root)
 {
     private const int MaxLength = 4096;
+    private const string Separator = " - ";
+
+    /// <summary>Tree id of another's log; ours is made from its key.</summary>
+    private long? Tree { get; init; }
 
     public string Sign(ECDsa key)
     {
@@ -20,8 +24,11 @@ internal sealed record SignatureCheckpoint(string Name, long Size, byte[] Root)
         return Note(spki, EcdsaP256.Sign(key, Encoding.UTF8.GetBytes(Text(spki))));
     }
 
-    /// <summary>Reads a checkpoint of the log with this name and key; null when anything is off, one byte of spelling included.</summary>
-    public static SignatureCheckpoint? Open(string note, string name, ReadOnlySpan<byte> spki)
+    /// <summary>
+    /// Reads a checkpoint of the log with this name and key; null when anything is off, one byte of spelling included. Another's
+    /// log may have given its tree any id.
+    /// </summary>
+    public static SignatureCheckpoint? Open(string note, string name, ReadOnlySpan<byte> spki, bool anyTree = false)
     {
         var lines = note.Length <= MaxLength ? note.Split('\n') : [];
         if (
@@ -34,7 +41,17 @@ internal sealed record SignatureCheckpoint(string Name, long Size, byte[] Root)
             return null;
         }
 
-        var checkpoint = new SignatureCheckpoint(name, size, root);
+        long? tree =
+            anyTree
+            && long.TryParse(
+                lines[0].Split(Separator)[^1],
+                NumberStyles.None,
+                CultureInfo.InvariantCulture,
+                out var other
+            )
+                ? other
+                : null;
+        var checkpoint = new SignatureCheckpoint(name, size, root) { Tree = tree };
         return
             checkpoint.Note(spki, value[4..]) == note
             && EcdsaP256.Verify(spki, Encoding.UTF8.GetBytes(checkpoint.Text(spki)), value.AsSpan(4))
@@ -44,10 +61,10 @@ internal sealed record SignatureCheckpoint(string Name, long Size, byte[] Root)
 
     private string Text(ReadOnlySpan<byte> spki)
     {
-        var tree = BinaryPrimitives.ReadInt64BigEndian(SHA256.HashData(spki)) & long.MaxValue;
+        var tree = Tree ?? BinaryPrimitives.ReadInt64BigEndian(SHA256.HashData(spki)) & long.MaxValue;
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"{Name} - {tree}\n{Size}\n{Convert.ToBase64String(Root)}\n"
+            $"{Name}{Separator}{tree}\n{Size}\n{Convert.ToBase64String(Root)}\n"
         );
     }
 

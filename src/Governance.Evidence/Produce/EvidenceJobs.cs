@@ -180,9 +180,13 @@ internal sealed class EvidenceJobHandler(
         CancellationToken cancellationToken
     )
     {
+        // What speaks against data or signer stops promotion, not registration.
         var refused =
             produced.Outcome == EvidenceOutcome.Error
-            || (produced.Outcome == EvidenceOutcome.Failed && producer.Kind != EvidenceKind.Privacy);
+            || (
+                produced.Outcome == EvidenceOutcome.Failed
+                && producer.Kind is not (EvidenceKind.Privacy or EvidenceKind.Signature)
+            );
         if (refused)
         {
             var reason = string.Join(' ', [produced.Summary, .. produced.Reasons.Take(5)]);

@@ -26,6 +26,10 @@ internal static class EvidenceEndpoints
             "application/vnd.dev.sigstore.bundle.v0.3+json",
             Permissions.EvidenceRead
         );
+        group
+            .MapGet("signature", SignatureEndpoint.HandleAsync)
+            .RequirePermission(Permissions.EvidenceRead)
+            .WithTags("Evidence");
         Document(
             group,
             "sbom",

@@ -1,10 +1,12 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Governance.Evidence.Contracts;
+using Governance.Evidence.Signatures;
 using Governance.Evidence.Storage;
 using Governance.Kernel;
 using Governance.Platform.Blobs;
 using Governance.Platform.Database;
+using Governance.Policy.Contracts;
 using Governance.Privacy.Contracts;
 using Governance.Registry.Contracts;
 using Governance.Scanning.Contracts;
@@ -20,11 +22,10 @@ internal sealed class EvidenceReader(
     IRegistryReader registry,
     IArtifactScanner scanner,
     IDatasets datasets,
+    IPolicies policies,
     IBlobStore blobs
 ) : IEvidence
 {
-    private const long MaxDocument = 64 << 20;
-
     public async Task<VersionEvidence?> OfAsync(ModelVersionRef version, CancellationToken cancellationToken) =>
         (await OfManyAsync([version], cancellationToken)).GetValueOrDefault(version);
 
@@ -41,10 +42,11 @@ internal sealed class EvidenceReader(
             .AsNoTracking()
             .Where(row => models.Contains(row.ModelId) && numbers.Contains(row.Version) && !row.Stale)
             .ToListAsync(cancellationToken);
+        var signatures = SignatureRules.Version((await policies.SignersAsync(cancellationToken)).Digest);
         var byVersion = rows.ToLookup(row => (row.ModelId, row.Version));
         return views.ToDictionary(
             pair => pair.Key,
-            pair => Compose(pair.Value, [.. byVersion[(pair.Value.ModelId, pair.Value.Ref.Version)]])
+            pair => Compose(pair.Value, [.. byVersion[(pair.Value.ModelId, pair.Value.Ref.Version)]], signatures)
         );
     }
 
@@ -59,7 +61,8 @@ internal sealed class EvidenceReader(
             .AsNoTracking()
             .Where(row => row.ModelId == version.ModelId && row.Version == version.Ref.Version && !row.Stale)
             .ToListAsync(cancellationToken);
-        return Compose(version, rows).Digest;
+        var signatures = SignatureRules.Version(await policies.SignersDigestAsync(session, cancellationToken));
+        return Compose(version, rows, signatures).Digest;
     }
 
     public async Task<byte[]?> DocumentAsync(
@@ -73,28 +76,12 @@ internal sealed class EvidenceReader(
             return null;
         }
 
-        var opened = await blobs.OpenAsync(digest, cancellationToken);
-        if (!opened.Ok)
-        {
-            throw opened.Failure.Kind == FailureKind.Unavailable
-                ? new BlobsUnavailableException(opened.Failure.Message)
-                : new BlobCorruptException(digest);
-        }
-
-        await using var stream = opened.Value;
-        if (stream.Length > MaxDocument)
-        {
-            throw new InvalidDataException("An evidence document is larger than 64 MiB.");
-        }
-
-        var bytes = new byte[stream.Length];
-        await stream.ReadExactlyAsync(bytes, cancellationToken);
-        return bytes;
+        return await EvidenceDocuments.ReadAsync(blobs, digest, cancellationToken);
     }
 
-    private VersionEvidence Compose(VersionView view, List<EvidenceRow> rows)
+    private VersionEvidence Compose(VersionView view, List<EvidenceRow> rows, string signatures)
     {
-        var items = Enum.GetValues<EvidenceKind>().Select(kind => Item(view, kind, rows)).ToList();
+        var items = Enum.GetValues<EvidenceKind>().Select(kind => Item(view, kind, rows, signatures)).ToList();
         var canonical = new JsonArray([
             .. items.Select(item => new JsonObject
             {
@@ -115,11 +102,11 @@ internal sealed class EvidenceReader(
         );
     }
 
-    private EvidenceItem Item(VersionView view, EvidenceKind kind, List<EvidenceRow> rows)
+    private EvidenceItem Item(VersionView view, EvidenceKind kind, List<EvidenceRow> rows, string signatures)
     {
         var subject = Subjects.Of(kind, view);
         var row = rows.Where(candidate =>
-                candidate.Kind == kind && candidate.Subject == subject && IsCurrent(candidate)
+                candidate.Kind == kind && candidate.Subject == subject && IsCurrent(candidate, signatures)
             )
             .MaxBy(candidate => candidate.Id);
         return row is null
@@ -151,11 +138,12 @@ internal sealed class EvidenceReader(
             };
     }
 
-    private bool IsCurrent(EvidenceRow row) =>
+    private bool IsCurrent(EvidenceRow row, string signatures) =>
         row.Kind switch
         {
             EvidenceKind.Scan => row.RulesVersion == scanner.RulesVersion,
             EvidenceKind.Privacy => row.RulesVersion == datasets.RulesVersion,
+            EvidenceKind.Signature => row.RulesVersion == signatures,
             _ => true,
         };
 }

@@ -4,6 +4,7 @@ using Governance.Compliance;
 using Governance.Compliance.Contracts;
 using Governance.Console;
 using Governance.Evidence;
+using Governance.Evidence.Signatures;
 using Governance.Gateway.Access;
 using Governance.Gateway.Database;
 using Governance.Gateway.GraphQl;
@@ -271,6 +272,7 @@ public static class GatewayHost
 
         await Schema.MigrateAsync(app.Services, CancellationToken.None);
         await app.Services.GetRequiredService<PolicySeed>().RunAsync(CancellationToken.None);
+        await app.Services.GetRequiredService<SignatureReview>().RunAsync(CancellationToken.None);
         _ = app.Services.GetRequiredService<IReports>(); // reads the catalogues, or says what is wrong with them
     }
 

@@ -58,6 +58,9 @@ public sealed record Facts
     /// <summary>Whether the signature over exactly these bytes verified now.</summary>
     public required bool SignatureVerified { get; init; }
 
+    /// <summary>What is wrong with the signature, for the refusal text.</summary>
+    public IReadOnlyList<string> SignatureReasons { get; init; } = [];
+
     /// <summary>pass, incomplete, fail; empty when missing.</summary>
     public required string Privacy { get; init; }
 
@@ -122,11 +125,17 @@ public interface IPolicies
     /// <summary>The active promotion policy.</summary>
     ValueTask<IPromotionPolicy> PromotionAsync(CancellationToken cancellationToken);
 
+    /// <summary>Whose signatures over models count.</summary>
+    ValueTask<SignersPolicy> SignersAsync(CancellationToken cancellationToken);
+
     /// <summary>The text of an active policy file by name, e.g. <c>privacy</c>; throws when unknown, which is a bug.</summary>
     ValueTask<(string Text, Digest Digest)> TextAsync(string name, CancellationToken cancellationToken);
 
     /// <summary>A promotion policy by its digest, current or former, for replay; null when unknown.</summary>
     Task<IPromotionPolicy?> FindPromotionAsync(Digest digest, CancellationToken cancellationToken);
+
+    /// <summary>The digest of the signer policy as a transaction sees it.</summary>
+    Task<Digest> SignersDigestAsync(WriteSession session, CancellationToken cancellationToken);
 
     /// <summary>Re-reads the policy digest inside a transaction, for the compare-and-swap of a move.</summary>
     Task<Digest> PromotionDigestAsync(WriteSession session, CancellationToken cancellationToken);

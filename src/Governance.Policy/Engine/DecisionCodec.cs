@@ -28,6 +28,7 @@ internal sealed class DecisionCodec : IDecisionCodec
             ["quarantined"] = facts.Quarantined,
             ["sbom"] = facts.Sbom,
             ["scanClass"] = facts.ScanClass,
+            ["signatureReasons"] = Array(facts.SignatureReasons),
             ["signatureVerified"] = facts.SignatureVerified,
             ["status"] = facts.Status,
             ["target"] = facts.Target,
@@ -54,6 +55,8 @@ internal sealed class DecisionCodec : IDecisionCodec
             Quarantined = Flag(json, "quarantined"),
             Sbom = Flag(json, "sbom"),
             ScanClass = Text(json, "scanClass"),
+            // Decisions of earlier versions have none.
+            SignatureReasons = json.ContainsKey("signatureReasons") ? List(json, "signatureReasons") : [],
             SignatureVerified = Flag(json, "signatureVerified"),
             Status = Text(json, "status"),
             Target = Text(json, "target"),

@@ -122,12 +122,18 @@ internal static class DecisionEngine
 
     private static IEnumerable<UnmetCondition> Signature(PromotionRule rule, Facts facts)
     {
-        if (rule.Signature && !facts.SignatureVerified)
+        if (!rule.Signature || facts.SignatureVerified)
         {
-            yield return new UnmetCondition(
-                "policy.signature",
-                "There is no signature that verifies over exactly these bytes."
-            );
+            yield break;
+        }
+
+        yield return new UnmetCondition(
+            "policy.signature",
+            "There is no signature that verifies over exactly these bytes."
+        );
+        foreach (var reason in facts.SignatureReasons)
+        {
+            yield return new UnmetCondition("policy.signature_reason", reason);
         }
     }
 

@@ -52,7 +52,8 @@ internal sealed class FactsBuilder(IAccess access, ISubjects subjects, ILoginOwn
             ),
             ScanClass = Passing(context, EvidenceKind.Scan)?.Class ?? "",
             Sbom = Passing(context, EvidenceKind.Sbom) is not null,
-            SignatureVerified = context.SignatureVerified,
+            SignatureVerified = context.Signature?.Verified ?? false,
+            SignatureReasons = context.Signature?.Reasons ?? [],
             Lineage = Passing(context, EvidenceKind.Lineage) is not null,
             Privacy =
                 context.Evidence is { } evidence

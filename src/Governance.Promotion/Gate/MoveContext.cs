@@ -25,7 +25,8 @@ internal sealed record MoveContext
     /// <summary>Null for moves of a whole model.</summary>
     public required VersionEvidence? Evidence { get; init; }
 
-    public required bool SignatureVerified { get; init; }
+    /// <summary>Null for moves of a whole model.</summary>
+    public required SignatureStanding? Signature { get; init; }
 
     /// <summary>Versions in a stage other than None and Archived.</summary>
     public required IReadOnlyList<VersionView> StageHolders { get; init; }

@@ -3,7 +3,6 @@ using Governance.Identity.Contracts;
 using Governance.Kernel;
 using Governance.Policy.Contracts;
 using Governance.Registry.Contracts;
-using Governance.Signing.Contracts;
 
 namespace Governance.Promotion.Gate;
 
@@ -13,8 +12,7 @@ internal sealed class MoveContexts(
     IAccess access,
     IPolicies policies,
     IEvidence evidence,
-    ISigner signer,
-    IVerifier verifier
+    ISignatures signatures
 )
 {
     private static readonly Failure Absent = Failure.NotFound(
@@ -53,14 +51,8 @@ internal sealed class MoveContexts(
             Rights = rights,
             Policy = await policies.PromotionAsync(cancellationToken),
             Evidence = found,
-            SignatureVerified = version is not null && await IsSignedAsync(version.Ref, cancellationToken),
+            Signature = version is null ? null : await signatures.OfAsync(version, cancellationToken),
             StageHolders = await registry.StageHoldersAsync(model.Name, cancellationToken),
         };
     }
-
-    // The bundle is verified when it is needed, not believed because a row says so.
-    private async Task<bool> IsSignedAsync(ModelVersionRef version, CancellationToken cancellationToken) =>
-        await evidence.DocumentAsync(version, EvidenceKind.Signature, cancellationToken) is { } bundle
-        && await registry.ManifestOfAsync(version, cancellationToken) is { } manifest
-        && verifier.VerifyModel(bundle, manifest, signer.TrustedRoot, SignerPolicy.Anybody).Ok;
 }

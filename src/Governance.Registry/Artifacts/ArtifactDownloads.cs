@@ -166,6 +166,11 @@ internal static class ArtifactDownloads
             version.Row.Stage,
             version.Aliases.Count > 0
         );
+        if (await Holders.CheckSignaturesAsync(call, [holder with { Prefix = "" }], file.Path) is { } unsigned)
+        {
+            return unsigned;
+        }
+
         var stored = new ArtifactRow
         {
             Path = file.Path,

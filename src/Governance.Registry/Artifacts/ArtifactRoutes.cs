@@ -454,6 +454,7 @@ internal static class ArtifactRoutes
     {
         Holder? served;
         ArtifactRow? file;
+        List<Holder> holders;
         await using (var db = await call.OpenAsync())
         {
             var place = await PlaceAsync(call, db, address);
@@ -466,7 +467,7 @@ internal static class ArtifactRoutes
                 return Absent(call, Permissions.ArtifactRead, place);
             }
 
-            var holders = await Holders.OfAsync(db, container, call.Token);
+            holders = await Holders.OfAsync(db, container, call.Token);
             if (Holders.CheckRead(call, place.Target, holders, path, NoArtifact) is { } refused)
             {
                 return refused;
@@ -475,7 +476,7 @@ internal static class ArtifactRoutes
             served = holders.Find(holder => holder.IsProtected && holder.Covers(path));
         }
 
-        return (file, served);
+        return await Holders.CheckSignaturesAsync(call, holders, file.Path) is { } unsigned ? unsigned : (file, served);
     }
 
     private static async Task<Result<JsonObject?>> PutAsync(HttpContext context, Call call)

@@ -77,6 +77,21 @@ internal static class Holders
         "These bytes belong to a version whose registration failed: only who may write the run or logged model reads them."
     );
 
+    /// <summary>Null when the versions that let the caller read this path have the signatures that policy asks for.</summary>
+    public static Task<Failure?> CheckSignaturesAsync(Call call, IEnumerable<Holder> all, string path) =>
+        call.Ports.Reads.CheckAsync(
+            call.Actor,
+            [
+                .. all.Where(holder =>
+                        !holder.Deleted
+                        && holder.Covers(path)
+                        && call.Rights.Allows(Permissions.ArtifactRead, holder.Target)
+                    )
+                    .Select(holder => (holder.Version, holder.Stage)),
+            ],
+            call.Token
+        );
+
     public static async Task<List<Holder>> OfAsync(
         GovernanceDb db,
         string container,

@@ -122,6 +122,20 @@ public interface IVersionIntake
     );
 }
 
+/// <summary>Port: whether bytes that versions hold may be served, beside the reader's rights. Implemented by Evidence.</summary>
+public interface IReadGate
+{
+    /// <summary>
+    /// Null, or why the bytes are not served. <paramref name="holders"/> are the versions that hold them and that the reader may
+    /// read, each with its stage. What stops nothing is on record when this returns.
+    /// </summary>
+    Task<Failure?> CheckAsync(
+        Actor actor,
+        IReadOnlyCollection<(ModelVersionRef Version, string Stage)> holders,
+        CancellationToken cancellationToken
+    );
+}
+
 /// <summary>Port: datasets that runs may name as inputs. Implemented by a higher module over Privacy.</summary>
 public interface IInputDatasets
 {

@@ -19,6 +19,7 @@ internal sealed record RegistryPorts(
     IAccess Access,
     IMoveGate Gate,
     IVersionIntake Intake,
+    IReadGate Reads,
     IInputDatasets Datasets,
     IKeyWrap Keys,
     WebhookSender Webhooks,

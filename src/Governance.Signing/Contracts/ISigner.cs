@@ -25,6 +25,12 @@ public interface ISigner
     /// <summary>Whom <see cref="SignModelAsync"/> signs for; anybody in key mode.</summary>
     SignerPolicy PolicyFor(string registrant);
 
+    /// <summary>
+    /// Whether a verified signature of a version speaks of whoever registered it: a certificate must name their pseudonym at the
+    /// address that it was issued at; a key names nobody.
+    /// </summary>
+    bool IsFor(VerifiedStatement statement, string registrant);
+
     /// <summary>Sigstore bundle v0.3 with a DSSE envelope over an in-toto statement (RFC 8785 bytes of <paramref name="statement"/>).</summary>
     byte[] SignStatement(JsonObject statement);
 
@@ -58,6 +64,19 @@ public interface IVerifier
         ReadOnlySpan<byte> trustedRoot,
         SignerPolicy policy
     );
+
+    /// <summary>
+    /// Verifies a model signature that somebody else made, by a trusted root of theirs or ours, over exactly these files: the
+    /// signature file itself is not among them. Paths that the signer would ignore are not ignored. Codes as <see cref="VerifyModel"/>.
+    /// </summary>
+    Result<VerifiedStatement> VerifyArriving(
+        ReadOnlySpan<byte> bundle,
+        Manifest manifest,
+        ReadOnlySpan<byte> trustedRoot
+    );
+
+    /// <summary>The same by one public key, PEM; also code <c>signing.bad_key</c>.</summary>
+    Result<VerifiedStatement> VerifyArrivingByKey(ReadOnlySpan<byte> bundle, Manifest manifest, string publicKeyPem);
 
     /// <summary>Verifies a statement bundle by a key of the trusted root; a certificate signs models only. Codes <c>signing.*</c>.</summary>
     Result<VerifiedStatement> VerifyStatement(ReadOnlySpan<byte> bundle, ReadOnlySpan<byte> trustedRoot);

@@ -57,6 +57,14 @@ public sealed class OfflineVerifier(TimeProvider clock) : IVerifier
     )
     {
         ArgumentNullException.ThrowIfNull(manifest);
+        var verified = VerifyByKey(bundle, publicKeyPem);
+        return verified.Ok && ModelStatement.Check(verified.Value.Payload, manifest) is { } failure
+            ? failure
+            : verified;
+    }
+
+    private static Result<VerifiedStatement> VerifyByKey(ReadOnlySpan<byte> bundle, string publicKeyPem)
+    {
         if (SigningKeyPem.ReadPublic(publicKeyPem) is not { } spki)
         {
             return SigningFailure.Of("bad_key", "The key is not an ECDSA P-256 public key in PEM.");
@@ -64,16 +72,47 @@ public sealed class OfflineVerifier(TimeProvider clock) : IVerifier
 
         var key = TrustedRootDocument.SigningKey("", spki, DateTimeOffset.MinValue, null);
         var parsed = SignedBundle.Read(bundle);
-        if (!parsed.Ok)
+        return parsed.Ok
+            ? Verify(parsed.Value, new TrustedRootDocument([key]), DateTimeOffset.MaxValue)
+            : parsed.Failure;
+    }
+
+    /// <inheritdoc />
+    public Result<VerifiedStatement> VerifyArriving(
+        ReadOnlySpan<byte> bundle,
+        Manifest manifest,
+        ReadOnlySpan<byte> trustedRoot
+    )
+    {
+        ArgumentNullException.ThrowIfNull(manifest);
+        var root = TrustedRootDocument.Read(trustedRoot);
+        if (!root.Ok)
         {
-            return parsed.Failure;
+            return root.Failure;
         }
 
-        var verified = Verify(parsed.Value, new TrustedRootDocument([key]), DateTimeOffset.MaxValue);
-        return verified.Ok && ModelStatement.Check(verified.Value.Payload, manifest) is { } failure
+        var parsed = SignedBundle.Read(bundle, foreign: true);
+        return !parsed.Ok ? parsed.Failure
+            : parsed.Value.Identity is { } material
+                ? CheckArriving(VerifyIdentity(parsed.Value, material, root.Value), manifest)
+            : CheckArriving(Verify(parsed.Value, root.Value, clock.GetUtcNow()), manifest);
+    }
+
+    /// <inheritdoc />
+    public Result<VerifiedStatement> VerifyArrivingByKey(
+        ReadOnlySpan<byte> bundle,
+        Manifest manifest,
+        string publicKeyPem
+    )
+    {
+        ArgumentNullException.ThrowIfNull(manifest);
+        return CheckArriving(VerifyByKey(bundle, publicKeyPem), manifest);
+    }
+
+    private static Result<VerifiedStatement> CheckArriving(Result<VerifiedStatement> verified, Manifest manifest) =>
+        verified.Ok && ModelStatement.Check(verified.Value.Payload, manifest, mayNameIgnored: true) is { } failure
             ? failure
             : verified;
-    }
 
     internal static Result<VerifiedStatement> Verify(SignedBundle bundle, TrustedRootDocument root, DateTimeOffset at)
     {

@@ -76,6 +76,14 @@ internal static class IdentityChecks
         TrustedRootDocument root
     )
     {
+        if (material.Timestamp is null)
+        {
+            // Without an authority for timestamps in the trusted root the log's promise is the time that there is.
+            return root.TimestampAuthorities.Count == 0
+                ? material.Entry.IntegratedAt
+                : SigningFailure.Of("timestamp_count", "The bundle must have exactly one timestamp.");
+        }
+
         if (Rfc3161.Read(material.Timestamp) is not { } token)
         {
             return SigningFailure.Of("timestamp_malformed", "The timestamp is not a granted RFC 3161 response.");
@@ -133,7 +141,10 @@ internal static class IdentityChecks
             return SigningFailure.Of("log_key_not_valid", "The log's key was not valid at the time of the entry.");
         }
 
-        if (!LogBody.Create(bundle, Pem(certificate)).AsSpan().SequenceEqual(material.Entry.Body))
+        var about = material.Entry.TreeIndex is null
+            ? LogBody.Create(bundle, Pem(certificate)).AsSpan().SequenceEqual(material.Entry.Body)
+            : LogBody.IsAbout(material.Entry.Body, bundle, Pem(certificate));
+        if (!about)
         {
             return SigningFailure.Of(
                 "log_body_mismatch",

@@ -9,8 +9,8 @@ namespace Governance.Signing.Engine;
 /// <param name="Certificate">The signer's certificate, DER.</param>
 /// <param name="LogId">SHA-256 of the log's SubjectPublicKeyInfo.</param>
 /// <param name="Entry">The entry with its proofs.</param>
-/// <param name="Timestamp">RFC 3161 response over the signature.</param>
-internal sealed record IdentityMaterial(byte[] Certificate, byte[] LogId, LoggedSignature Entry, byte[] Timestamp)
+/// <param name="Timestamp">RFC 3161 response over the signature; null in a bundle of others that has none.</param>
+internal sealed record IdentityMaterial(byte[] Certificate, byte[] LogId, LoggedSignature Entry, byte[]? Timestamp)
 {
     private const int MaxHashes = 63;
 
@@ -45,19 +45,21 @@ internal sealed record IdentityMaterial(byte[] Certificate, byte[] LogId, Logged
             ["timestampVerificationData"] = new JsonObject
             {
                 ["rfc3161Timestamps"] = new JsonArray(
-                    new JsonObject { ["signedTimestamp"] = Convert.ToBase64String(Timestamp) }
+                    new JsonObject { ["signedTimestamp"] = Convert.ToBase64String(Timestamp!) }
                 ),
             },
         };
 
-    /// <summary>Reads the material of a bundle; one certificate, one log entry and one timestamp, and nothing that would be ignored.</summary>
-    public static Result<IdentityMaterial> Read(JsonNode? node)
+    /// <summary>
+    /// Reads the material of a bundle; one certificate, one log entry and one timestamp, and nothing that would be ignored. A
+    /// bundle of others (<paramref name="foreign"/>) may leave the timestamp out, and its log may consist of several trees.
+    /// </summary>
+    public static Result<IdentityMaterial> Read(JsonNode? node, bool foreign)
     {
         if (
-            node.Exactly(["certificate", "tlogEntries", "timestampVerificationData"]) is not { } material
+            node.Exactly(["certificate", "tlogEntries"], "timestampVerificationData") is not { } material
             || material["tlogEntries"] is not JsonArray entries
-            || material["timestampVerificationData"].Exactly(["rfc3161Timestamps"]) is not { } data
-            || data["rfc3161Timestamps"] is not JsonArray timestamps
+            || ReadTimestamps(material["timestampVerificationData"], foreign) is not { } timestamps
         )
         {
             return SigningFailure.Of(
@@ -79,15 +81,14 @@ internal sealed record IdentityMaterial(byte[] Certificate, byte[] LogId, Logged
             return SigningFailure.Of("log_entry_count", "The bundle must have exactly one log entry.");
         }
 
-        if (timestamps is not [var stamped])
+        if (timestamps.Count != 1 && !(foreign && timestamps.Count == 0))
         {
             return SigningFailure.Of("timestamp_count", "The bundle must have exactly one timestamp.");
         }
 
-        if (
-            stamped.Exactly(["signedTimestamp"]) is not { } stamp
-            || Bytes(stamp["signedTimestamp"]) is not { } response
-        )
+        var stamped = timestamps.FirstOrDefault();
+        var response = Bytes(stamped.Exactly(["signedTimestamp"])?["signedTimestamp"]);
+        if (timestamps.Count == 1 && response is null)
         {
             return SigningFailure.Of("timestamp_malformed", "The timestamp is not a granted RFC 3161 response.");
         }
@@ -101,12 +102,20 @@ internal sealed record IdentityMaterial(byte[] Certificate, byte[] LogId, Logged
             return SigningFailure.Of("log_entry_kind", "The log entry is not of kind dsse 0.0.1.");
         }
 
-        return ReadEntry(logged) is var (logId, entry)
+        return ReadEntry(logged, foreign) is var (logId, entry)
             ? new IdentityMaterial(certificate, logId, entry, response)
             : SigningFailure.Of("log_entry_malformed", "The log entry does not have the form of one with both proofs.");
     }
 
-    private static (byte[] LogId, LoggedSignature Entry)? ReadEntry(JsonNode? node)
+    // Absent, or without a member: protobuf writers leave out what is empty.
+    private static JsonArray? ReadTimestamps(JsonNode? node, bool foreign) =>
+        node is null or JsonObject { Count: 0 }
+            ? foreign
+                ? []
+                : null
+            : node.Exactly(["rfc3161Timestamps"])?["rfc3161Timestamps"] as JsonArray;
+
+    private static (byte[] LogId, LoggedSignature Entry)? ReadEntry(JsonNode? node, bool foreign)
     {
         if (
             node.Exactly([
@@ -133,7 +142,8 @@ internal sealed record IdentityMaterial(byte[] Certificate, byte[] LogId, Logged
         var hashes = items.Select(Bytes).OfType<byte[]>().ToList();
         return
             Number(entry["logIndex"]) is { } index
-            && Number(proof["logIndex"]) == index
+            && Number(proof["logIndex"]) is { } treeIndex
+            && (foreign || treeIndex == index)
             && Number(entry["integratedTime"]) is { } seconds
             && seconds <= DateTimeOffset.MaxValue.ToUnixTimeSeconds()
             && Number(proof["treeSize"]) is { } size
@@ -149,6 +159,7 @@ internal sealed record IdentityMaterial(byte[] Certificate, byte[] LogId, Logged
                 {
                     Body = body,
                     Index = index,
+                    TreeIndex = foreign ? treeIndex : null,
                     IntegratedAt = DateTimeOffset.FromUnixTimeSeconds(seconds),
                     Promise = promised,
                     Size = size,

@@ -32,5 +32,26 @@ internal static class LogBody
             }
         );
 
+    /// <summary>
+    /// Whether a body is about this bundle. Others hash the envelope as they happened to write it, so of that hash only the form
+    /// is looked at; payload, signature and certificate are named beside it.
+    /// </summary>
+    public static bool IsAbout(byte[] body, SignedBundle bundle, string certificatePem)
+    {
+        var expected = Json.TryParse(Create(bundle, certificatePem))!.AsObject();
+        if (
+            Json.TryParse(body) is not JsonObject actual
+            || (actual["spec"] as JsonObject)?["envelopeHash"].Exactly(["algorithm", "value"]) is not { } hash
+            || hash["algorithm"].Text() != "sha256"
+            || !Digest.TryParse(hash["value"].Text(), out var envelope)
+        )
+        {
+            return false;
+        }
+
+        expected["spec"]!["envelopeHash"] = Hash(envelope);
+        return JsonNode.DeepEquals(expected, actual);
+    }
+
     private static JsonObject Hash(Digest digest) => new() { ["algorithm"] = "sha256", ["value"] = digest.Hex };
 }

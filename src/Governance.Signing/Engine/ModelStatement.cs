@@ -7,7 +7,7 @@ namespace Governance.Signing.Engine;
 /// <summary>The statement of OpenSSF Model Signing v1.0: method <c>files</c>, SHA-256.</summary>
 internal static class ModelStatement
 {
-    private const string PredicateType = "https://model_signing/signature/v1.0";
+    public const string PredicateType = "https://model_signing/signature/v1.0";
 
     /// <summary>The bytes to sign. Throws on an empty manifest: that is a bug of the caller.</summary>
     public static byte[] Payload(string name, Manifest manifest) =>
@@ -48,8 +48,11 @@ internal static class ModelStatement
             },
         };
 
-    /// <summary>Null when the statement names exactly the files of the manifest; else the first check that failed.</summary>
-    public static Failure? Check(JsonObject statement, Manifest manifest)
+    /// <summary>
+    /// Null when the statement names exactly the files of the manifest; else the first check that failed. Signers elsewhere write
+    /// down which paths they would ignore (<paramref name="mayNameIgnored"/>): none is ignored here, so such a file is an extra one.
+    /// </summary>
+    public static Failure? Check(JsonObject statement, Manifest manifest, bool mayNameIgnored = false)
     {
         if (statement["predicateType"].Text() != PredicateType)
         {
@@ -57,7 +60,7 @@ internal static class ModelStatement
         }
 
         var predicate = statement["predicate"].Exactly(["serialization", "resources"]);
-        if (!IsPlainFiles(predicate?["serialization"]))
+        if (!IsPlainFiles(predicate?["serialization"], mayNameIgnored))
         {
             return SigningFailure.Of(
                 "serialization",
@@ -84,14 +87,15 @@ internal static class ModelStatement
     }
 
     // Only .git* paths are ever ignored by default by other signers; a signer who may ignore can hide files, so none is accepted.
-    private static bool IsPlainFiles(JsonNode? node) =>
+    private static bool IsPlainFiles(JsonNode? node, bool mayNameIgnored) =>
         node.Exactly(["method", "hash_type", "allow_symlinks", "ignore_paths"]) is { } serialization
         && serialization["method"].Text() == "files"
         && serialization["hash_type"].Text() == "sha256"
         && serialization["allow_symlinks"] is JsonValue links
         && links.TryGetValue<bool>(out var follows)
         && !follows
-        && serialization["ignore_paths"] is JsonArray { Count: 0 };
+        && serialization["ignore_paths"] is JsonArray ignored
+        && (ignored.Count == 0 || mayNameIgnored);
 
     private static Result<List<(string Path, Digest Digest)>> ReadResources(JsonNode? node)
     {

@@ -39,8 +39,11 @@ internal sealed record SignedBundle(string? KeyHint, byte[] Payload, byte[] Sign
             ["signatures"] = new JsonArray(new JsonObject { ["sig"] = Convert.ToBase64String(Signature) }),
         };
 
-    /// <summary>Reads the one form that this verifier can vouch for; whatever it would have to ignore, it refuses.</summary>
-    public static Result<SignedBundle> Read(ReadOnlySpan<byte> utf8)
+    /// <summary>
+    /// Reads the one form that this verifier can vouch for; whatever it would have to ignore, it refuses. Bundles of others
+    /// (<paramref name="foreign"/>) may have one log entry of theirs in its own spelling.
+    /// </summary>
+    public static Result<SignedBundle> Read(ReadOnlySpan<byte> utf8, bool foreign = false)
     {
         if (utf8.Length > MaxBytes)
         {
@@ -67,7 +70,7 @@ internal sealed record SignedBundle(string? KeyHint, byte[] Payload, byte[] Sign
             return ReadEnvelope(root["dsseEnvelope"], hint);
         }
 
-        var identity = IdentityMaterial.Read(root["verificationMaterial"]);
+        var identity = IdentityMaterial.Read(root["verificationMaterial"], foreign);
         return identity.Ok
             ? ReadEnvelope(root["dsseEnvelope"], null).Map(bundle => bundle with { Identity = identity.Value })
             : identity.Failure;

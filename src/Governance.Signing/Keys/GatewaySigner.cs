@@ -76,12 +76,16 @@ internal sealed class GatewaySigner : ISigner, IDisposable
 
     public void Dispose() => _signer.Dispose();
 
+    public bool IsFor(VerifiedStatement statement, string registrant) =>
+        statement.Signer is null || statement.Signer == IdentityOf(registrant, statement.Signer.Issuer);
+
+    private SignerIdentity IdentityOf(string registrant) => IdentityOf(registrant, _platform.PublicUrl);
+
     // The address as certificates spell it: without a port that goes without saying.
-    private SignerIdentity IdentityOf(string registrant) =>
-        new(
-            new Uri($"{_platform.PublicUrl}/signers/{Uri.EscapeDataString(registrant)}").AbsoluteUri,
-            _platform.PublicUrl
-        );
+    private static SignerIdentity IdentityOf(string registrant, string address) =>
+        Uri.TryCreate($"{address}/signers/{Uri.EscapeDataString(registrant)}", UriKind.Absolute, out var subject)
+            ? new SignerIdentity(subject.AbsoluteUri, address)
+            : new SignerIdentity("", address);
 
     private static JsonObject ClientConfig(JsonObject root) =>
         new()

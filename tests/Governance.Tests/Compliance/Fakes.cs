@@ -174,6 +174,12 @@ internal sealed class FakeWorld(VersionFacts facts)
     ValueTask<(string Text, Digest Digest)> IPolicies.TextAsync(string name, CancellationToken cancellationToken) =>
         throw Unused();
 
+    ValueTask<SignersPolicy> IPolicies.SignersAsync(CancellationToken cancellationToken) =>
+        throw new NotSupportedException();
+
+    Task<Digest> IPolicies.SignersDigestAsync(WriteSession session, CancellationToken cancellationToken) =>
+        throw new NotSupportedException();
+
     Task<Digest> IPolicies.PromotionDigestAsync(WriteSession session, CancellationToken cancellationToken) =>
         throw Unused();
 
@@ -381,6 +387,20 @@ internal sealed class FakeSigner : ISigner, IVerifier, IDisposable
     ) => throw new NotSupportedException();
 
     public SignerPolicy PolicyFor(string registrant) => SignerPolicy.Anybody;
+
+    public bool IsFor(VerifiedStatement statement, string registrant) => true;
+
+    public Result<VerifiedStatement> VerifyArriving(
+        ReadOnlySpan<byte> bundle,
+        Manifest manifest,
+        ReadOnlySpan<byte> trustedRoot
+    ) => throw new NotSupportedException();
+
+    public Result<VerifiedStatement> VerifyArrivingByKey(
+        ReadOnlySpan<byte> bundle,
+        Manifest manifest,
+        string publicKeyPem
+    ) => throw new NotSupportedException();
 
     public byte[] SignStatement(JsonObject statement)
     {

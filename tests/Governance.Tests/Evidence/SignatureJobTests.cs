@@ -4,10 +4,14 @@ using Governance.Audit.Signatures;
 using Governance.Evidence;
 using Governance.Evidence.Contracts;
 using Governance.Evidence.Produce;
+using Governance.Evidence.Signatures;
 using Governance.Evidence.Storage;
 using Governance.Kernel;
 using Governance.Platform.Blobs;
 using Governance.Platform.Database;
+using Governance.Platform.Jobs;
+using Governance.Policy;
+using Governance.Policy.Contracts;
 using Governance.Registry.Contracts;
 using Governance.Signing;
 using Governance.Signing.Contracts;
@@ -72,21 +76,96 @@ public sealed class SignatureJobTests
         Assert.Equal("audit.checkpoint_forged", refused.Message);
     }
 
-    private static Task<RegistryHost> StartAsync() =>
-        RegistryHost.StartAsync(services =>
+    [Fact]
+    public async Task Judged_again_a_version_keeps_its_signature_and_what_is_not_allowed_stops_its_promotion()
+    {
+        await using var host = await StartAsync();
+        await host.VersionAsync("fraud");
+        await RunAsync(host, host.Database.Writer);
+        var first = await DocumentAsync(host);
+        await ChangePolicyAsync(host);
+
+        await new SignatureReview(
+            host.Database.Get<IDbContextFactory<GovernanceDb>>(),
+            host.Database.Get<IRegistryReader>(),
+            host.Database.Get<IPolicies>(),
+            host.Database.Writer
+        ).RunAsync(Now);
+
+        await using var db = host.Database.Read();
+        Assert.True(await db.Set<JobRow>().AnyAsync(job => job.Kind == "evidence.signature", Now));
+        await RunAsync(host, host.Database.Writer);
+        var rows = await db.Set<EvidenceRow>().OrderBy(row => row.Id).ToListAsync(Now);
+        Assert.Equal(rows[0].Document, rows[1].Document);
+        Assert.NotNull(first);
+        Assert.Equal((EvidenceOutcome.Failed, "arriving-refused"), (rows[1].Outcome, rows[1].Class));
+        Assert.Contains("signing.not_signed", rows[1].Reasons, StringComparison.Ordinal);
+        Assert.NotEqual(rows[0].RulesVersion, rows[1].RulesVersion);
+        Assert.Equal(1, await EntriesAsync(host));
+    }
+
+    private static async Task ChangePolicyAsync(RegistryHost host)
+    {
+        using var key = System.Security.Cryptography.ECDsa.Create(
+            System.Security.Cryptography.ECCurve.NamedCurves.nistP256
+        );
+        var pem = key.ExportSubjectPublicKeyInfoPem().Replace("\n", "\\n", StringComparison.Ordinal);
+        var text = $$"""
+            version: 1
+            trusted_roots: {}
+            signers: { partner: { key: "{{pem}}" } }
+            rules:
+              - { models: "*", arriving: { mode: enforce, signers: [partner] }, read: { otherwise: "off" } }
+            """;
+        await host.Database.Writer.WriteAsync<Unit>(
+            async (session, token) =>
+            {
+                session.Db.Add(
+                    new Governance.Policy.Storage.PolicyRow
+                    {
+                        Name = "signers",
+                        Text = text,
+                        Digest = Digest.Of(text),
+                        Editor = "a",
+                        ActiveFrom = session.Now,
+                    }
+                );
+                await session.Db.SaveChangesAsync(token);
+                return default(Unit);
+            },
+            Now
+        );
+    }
+
+    private static async Task<RegistryHost> StartAsync()
+    {
+        var host = await RegistryHost.StartAsync(services =>
             services
                 .AddSingleton<IModelContribution, EvidenceModel>()
                 .AddSingleton<IVersionIntake, VersionIntake>()
                 .AddAudit()
                 .AddSigning()
+                .AddPolicy()
         );
+        await host.Database.Get<PolicySeed>().RunAsync(Now);
+        return host;
+    }
 
     private static async Task RunAsync(RegistryHost host, IWriter writer, string model = "fraud")
     {
         var registry = host.Database.Get<IRegistryReader>();
         var version = await registry.FindVersionAsync(new(model, 1), Now);
         var handler = new EvidenceJobHandler(
-            new SignatureProducer(host.Database.Get<ISigner>(), host.Database.Get<IVerifier>(), registry),
+            new SignatureProducer(
+                host.Database.Get<ISigner>(),
+                host.Database.Get<IVerifier>(),
+                registry,
+                host.Database.Get<IPolicies>(),
+                new RecordedBundles(
+                    host.Database.Get<IDbContextFactory<GovernanceDb>>(),
+                    host.Database.Get<IBlobStore>()
+                )
+            ),
             registry,
             host.Database.Get<IVersionStatus>(),
             host.Database.Get<IBlobStore>(),
@@ -110,7 +189,10 @@ public sealed class SignatureJobTests
     private static async Task<byte[]?> DocumentAsync(RegistryHost host)
     {
         await using var db = host.Database.Read();
-        var row = await db.Set<EvidenceRow>().SingleOrDefaultAsync(item => item.Kind == EvidenceKind.Signature, Now);
+        var row = await db.Set<EvidenceRow>()
+            .Where(item => item.Kind == EvidenceKind.Signature)
+            .OrderBy(item => item.Id)
+            .LastOrDefaultAsync(Now);
         if (row?.Document is not { } digest)
         {
             return null;

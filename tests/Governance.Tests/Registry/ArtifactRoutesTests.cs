@@ -33,6 +33,32 @@ public sealed class ArtifactRoutesTests
         }
     }
 
+    [Fact]
+    public async Task A_version_whose_signature_policy_asks_for_is_read_by_no_route_without_it()
+    {
+        await using var host = await RegistryHost.StartAsync();
+        var path = await host.VersionAsync("m");
+        var run = path.Split('/')[1];
+        host.Database.Get<FakeReadGate>().Refused = new("m", 1);
+
+        foreach (
+            var url in new[]
+            {
+                $"/get-artifact?run_id={run}&path=model%2Fmodel.pkl",
+                "/model-versions/get-artifact?name=m&version=1&path=model.pkl",
+                $"/api/2.0/mlflow-artifacts/artifacts/{path}/model.pkl",
+            }
+        )
+        {
+            using var answer = await host.Client.GetAsync(Relative(url), TestContext.Current.CancellationToken);
+
+            Assert.Equal(409, (int)answer.StatusCode);
+            var body = await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+            Assert.Contains("\"code\":\"evidence.signature_required\"", body, StringComparison.Ordinal);
+            Assert.Contains("\"error_code\":\"RESOURCE_CONFLICT\"", body, StringComparison.Ordinal);
+        }
+    }
+
     [Theory]
     [InlineData("/get-artifact?run_id=@run&path=..%2Fx", 400)]
     [InlineData("/get-artifact?run_id=@run&path=%252e%252e%2Fx", 400)]

@@ -67,6 +67,8 @@ public sealed class RegistryHost : IAsyncDisposable
                 services.AddSingleton<IDecisionLedger>(p => p.GetRequiredService<FakeLedger>());
                 services.AddSingleton<FakeIntake>();
                 services.AddSingleton<IVersionIntake>(p => p.GetRequiredService<FakeIntake>());
+                services.AddSingleton<FakeReadGate>();
+                services.AddSingleton<IReadGate>(p => p.GetRequiredService<FakeReadGate>());
                 services.AddSingleton<FakeDatasets>();
                 services.AddSingleton<IInputDatasets>(p => p.GetRequiredService<FakeDatasets>());
                 add?.Invoke(services);
@@ -210,6 +212,23 @@ public sealed class RegistryHost : IAsyncDisposable
             .EnumerateFiles(Path.Combine(Database.Directory, "data", "blobs"), "*", SearchOption.AllDirectories)
             .Single(file => file.Replace("/", "", StringComparison.Ordinal).EndsWith(hex, StringComparison.Ordinal));
     }
+}
+
+/// <summary>Refuses the versions that a test names.</summary>
+public sealed class FakeReadGate : IReadGate
+{
+    public ModelVersionRef? Refused { get; set; }
+
+    public Task<Failure?> CheckAsync(
+        Actor actor,
+        IReadOnlyCollection<(ModelVersionRef Version, string Stage)> holders,
+        CancellationToken cancellationToken
+    ) =>
+        Task.FromResult(
+            holders.Any(holder => holder.Version == Refused)
+                ? Failure.Conflict("evidence.signature_required", "Not signed.")
+                : null
+        );
 }
 
 /// <summary>Roles as the shipped policy has them, in short.</summary>

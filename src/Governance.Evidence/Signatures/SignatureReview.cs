@@ -1,0 +1,76 @@
+using Governance.Evidence.Contracts;
+using Governance.Evidence.Produce;
+using Governance.Evidence.Storage;
+using Governance.Kernel;
+using Governance.Platform.Database;
+using Governance.Policy.Contracts;
+using Governance.Registry.Contracts;
+using Microsoft.EntityFrameworkCore;
+
+namespace Governance.Evidence.Signatures;
+
+/// <summary>Has signatures judged again that were judged by another signer policy.</summary>
+public sealed class SignatureReview
+{
+    private const int Batch = 500;
+    private readonly IDbContextFactory<GovernanceDb> _databases;
+    private readonly IRegistryReader _registry;
+    private readonly IPolicies _policies;
+    private readonly IWriter _writer;
+
+    /// <summary>Made by dependency injection.</summary>
+    public SignatureReview(
+        IDbContextFactory<GovernanceDb> databases,
+        IRegistryReader registry,
+        IPolicies policies,
+        IWriter writer
+    )
+    {
+        _databases = databases;
+        _registry = registry;
+        _policies = policies;
+        _writer = writer;
+    }
+
+    /// <summary>Runs at start, after the policies are there; enqueues what is to be judged again.</summary>
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        var rules = SignatureRules.Version((await _policies.SignersAsync(cancellationToken)).Digest);
+        foreach (var batch in (await OutdatedAsync(rules, cancellationToken)).Chunk(Batch))
+        {
+            var jobs = new List<Platform.Jobs.JobRequest>();
+            foreach (var (model, version) in batch)
+            {
+                if (await _registry.FindVersionByIdAsync(model, version, cancellationToken) is { } view)
+                {
+                    jobs.Add(EvidenceJob.Of(view).Request(EvidenceKind.Signature));
+                }
+            }
+
+            await _writer.WriteAsync<Unit>(
+                async (session, token) =>
+                {
+                    await session.EnqueueAsync(jobs, token);
+                    return default(Unit);
+                },
+                cancellationToken
+            );
+        }
+    }
+
+    private async Task<List<(Guid Model, int Version)>> OutdatedAsync(string rules, CancellationToken cancellationToken)
+    {
+        await using var db = await _databases.CreateDbContextAsync(cancellationToken);
+        var rows = db.Set<EvidenceRow>().AsNoTracking().Where(row => row.Kind == EvidenceKind.Signature && !row.Stale);
+        var outdated = await rows.Where(row =>
+                row.RulesVersion != rules
+                && !rows.Any(newer =>
+                    newer.ModelId == row.ModelId && newer.Version == row.Version && newer.RulesVersion == rules
+                )
+            )
+            .Select(row => new { row.ModelId, row.Version })
+            .Distinct()
+            .ToListAsync(cancellationToken);
+        return outdated.ConvertAll(row => (row.ModelId, row.Version));
+    }
+}
