@@ -24,6 +24,7 @@ internal static class Govern
             PolicyCommands.Create(surroundings),
             AuditCommands.Create(surroundings),
             WitnessCommand.Create(surroundings),
+            KeyCommands.Create(surroundings),
             WhoAmICommand.Create(surroundings),
             DatasetCommands.Create(surroundings),
             LineageCommand.Create(surroundings),

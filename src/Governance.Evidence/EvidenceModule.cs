@@ -8,6 +8,7 @@ using Governance.Platform.Database;
 using Governance.Platform.Jobs;
 using Governance.Privacy.Contracts;
 using Governance.Registry.Contracts;
+using Governance.Signing.Contracts;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -27,6 +28,7 @@ public static class EvidenceModule
         services.TryAddSingleton<RecordedBundles>();
         services.TryAddSingleton<SignatureReview>();
         services.TryAddSingleton<IVersionIntake, VersionIntake>();
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IRevocationWatch, RevocationWatch>());
         services.TryAddSingleton<IReadGate, SignatureReadGate>();
         services.TryAddSingleton<IInputDatasets, InputDatasets>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IDatasetWatch, DatasetWatch>());
@@ -37,6 +39,10 @@ public static class EvidenceModule
         AddProducer<PrivacyProducer>(services);
         return services;
     }
+
+    /// <summary>Has signatures judged again that were judged by another signer policy; at start, once the policies are there.</summary>
+    public static Task ReviewSignaturesAsync(IServiceProvider services, CancellationToken cancellationToken) =>
+        services.GetRequiredService<SignatureReview>().RunAsync(cancellationToken);
 
     /// <summary>Maps the documents of a version.</summary>
     public static void MapEvidence(this IEndpointRouteBuilder routes) => EvidenceEndpoints.Map(routes);
@@ -50,7 +56,8 @@ public static class EvidenceModule
             provider.GetRequiredService<IRegistryReader>(),
             provider.GetRequiredService<IVersionStatus>(),
             provider.GetRequiredService<IBlobStore>(),
-            provider.GetRequiredService<IWriter>()
+            provider.GetRequiredService<IWriter>(),
+            provider.GetRequiredService<ISignatureJournal>()
         ));
     }
 }

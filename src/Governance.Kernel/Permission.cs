@@ -92,6 +92,9 @@ public static class Permissions
     /// <summary>Read the active policies.</summary>
     public static readonly Permission PolicyRead = new("policy:read");
 
+    /// <summary>Replace and revoke the keys that sign versions, statements, certificates, timestamps and the signature log.</summary>
+    public static readonly Permission KeysManage = new("keys:manage");
+
     /// <summary>Manage webhooks: the receiver is told name, source, tags and description of every model.</summary>
     public static readonly Permission WebhookManage = new("webhook:manage");
 
@@ -138,6 +141,7 @@ public static class Permissions
         IdentityManage,
         PolicyManage,
         PolicyRead,
+        KeysManage,
         WebhookManage,
         ImportManage,
         UpstreamManage,

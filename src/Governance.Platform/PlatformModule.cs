@@ -41,6 +41,8 @@ public static class PlatformModule
         );
         services.TryAddSingleton<IBlobStore, BlobStore>();
         services.TryAddSingleton<IKeyWrap, FileKeyWrap>();
+        services.TryAddSingleton<KeyRing>();
+        services.AddHostedService<KeyWatch>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IModelContribution, PlatformModel>());
         services.TryAddSingleton<MonthPartitions>();
         services.AddHostedService(provider => provider.GetRequiredService<MonthPartitions>());
@@ -79,6 +81,14 @@ internal sealed class PlatformModel : IModelContribution
             job.HasIndex(row => new { row.Kind, row.Key }, "IX_platform_job_running")
                 .IsUnique()
                 .HasFilter("\"State\" = 1");
+        });
+        model.Entity<KeyRow>(key =>
+        {
+            key.ToTable("platform_key");
+            key.HasKey(row => new { row.Name, row.Number });
+            key.Property(row => row.Name).HasMaxLength(64);
+            key.Property(row => row.Number).ValueGeneratedNever();
+            key.Property(row => row.File).HasMaxLength(128);
         });
         model.Entity<LeaseRow>(lease =>
         {

@@ -1,8 +1,11 @@
 using Governance.Kernel;
+using Governance.Platform.Database;
 using Governance.Platform.Web;
+using Governance.Signing.Change;
 using Governance.Signing.Contracts;
 using Governance.Signing.Engine;
 using Governance.Signing.Keys;
+using Governance.Signing.Storage;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -22,10 +25,14 @@ public static class SigningModule
         services.TryAddSingleton<GatewaySigner>();
         services.TryAddSingleton<ISigner>(provider => provider.GetRequiredService<GatewaySigner>());
         services.TryAddSingleton<IVerifier, OfflineVerifier>();
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IModelContribution, SigningModel>());
+        services.TryAddSingleton<KeyCatalogue>();
+        services.TryAddSingleton<KeyChanges>();
+        services.TryAddSingleton<ISignatureJournal, SignatureJournal>();
         return services;
     }
 
-    /// <summary>Maps <c>/.well-known/governance/…</c>, public.</summary>
+    /// <summary>Maps <c>/.well-known/governance/…</c>, public, and <c>/api/v1/keys</c>.</summary>
     public static IEndpointRouteBuilder MapSigning(this IEndpointRouteBuilder routes)
     {
         var trust = routes.MapGroup("").WithTags("Trust");
@@ -47,6 +54,7 @@ public static class SigningModule
                 (GatewaySigner signer) => Results.Text(signer.PublicKeyPem, "application/x-pem-file")
             )
             .RequirePermission(Permissions.Public);
+        KeyEndpoints.Map(routes);
         return routes;
     }
 }

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Governance.Audit.Engine;
 using Governance.Kernel;
+using Governance.Platform.Keys;
 
 namespace Governance.Audit.Contracts;
 
@@ -10,7 +11,14 @@ namespace Governance.Audit.Contracts;
 /// <param name="Name">Name of its key in checkpoints: host and path, no white space.</param>
 /// <param name="Spki">SubjectPublicKeyInfo, DER; ECDSA P-256.</param>
 /// <param name="CreatedAt">When the key was made, UTC.</param>
-public sealed record SignatureLogKey(string Name, byte[] Spki, DateTimeOffset CreatedAt);
+public sealed record SignatureLogKey(string Name, byte[] Spki, DateTimeOffset CreatedAt)
+{
+    /// <summary>The last moment at which a signature of it counts, UTC; null while it is in use.</summary>
+    public DateTimeOffset? End { get; init; }
+
+    /// <summary>Which of the log's keys it is.</summary>
+    public KeyGeneration Generation { get; init; } = new("", 1, "");
+}
 
 /// <summary>An entry of a signature log with what proves it, as a Sigstore bundle carries it (Rekor v1).</summary>
 public sealed record LoggedSignature
@@ -39,6 +47,9 @@ public sealed record LoggedSignature
     /// <summary>Root hash of the proof.</summary>
     public required byte[] Root { get; init; }
 
+    /// <summary>SHA-256 of the SubjectPublicKeyInfo of the key that signed promise and checkpoint; empty where a bundle says it.</summary>
+    public byte[] LogId { get; init; } = [];
+
     /// <summary>Audit path, lower to higher.</summary>
     public required IReadOnlyList<byte[]> Hashes { get; init; }
 
@@ -52,8 +63,14 @@ public sealed record LoggedSignature
 /// </summary>
 public interface ISignatureLog
 {
-    /// <summary>Its key.</summary>
+    /// <summary>The key that signs now.</summary>
     SignatureLogKey Key { get; }
+
+    /// <summary>All keys that it had, the oldest first.</summary>
+    IReadOnlyList<SignatureLogKey> Keys { get; }
+
+    /// <summary>Makes the next key in a file of its own; nobody uses it until the ring has it.</summary>
+    void MakeKey(string file);
 
     /// <summary>
     /// Appends an entry; it is durable when this returns. Throws <see cref="InvalidOperationException"/> with the code of what

@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Governance.Audit.Contracts;
 using Governance.Audit.Engine;
 using Governance.Kernel;
@@ -7,42 +6,63 @@ using Governance.Platform.Keys;
 
 namespace Governance.Audit.Keys;
 
-/// <summary>The ECDSA P-256 key of the signature log, wrapped in <c>keys/signature-log.key</c>, made on the first run.</summary>
+/// <summary>The ECDSA P-256 keys of the signature log, wrapped in <c>keys/</c>, the first made on the first run.</summary>
 internal sealed class SignatureLogSigner : IDisposable
 {
-    private readonly ECDsa _key;
+    private const string Name = "signature-log";
+    private readonly RotatingKey<PlainKey> _keys;
+    private readonly Func<string, PlainKey> _load;
+    private readonly string _logName;
 
-    public SignatureLogSigner(PlatformOptions platform, AuditOptions options, IKeyWrap wrap, TimeProvider clock)
+    public SignatureLogSigner(
+        PlatformOptions platform,
+        AuditOptions options,
+        KeyRing ring,
+        IKeyWrap wrap,
+        TimeProvider clock
+    )
     {
-        (_key, var createdAt) = WrappedEcdsaKey.LoadOrCreate(
-            "signature-log",
-            "signature-log-key",
-            platform,
-            wrap,
-            clock
-        );
-        Public = new SignatureLogKey($"{options.Origin}/signatures", _key.ExportSubjectPublicKeyInfo(), createdAt);
+        _logName = $"{options.Origin}/signatures";
+        _load = file => PlainKey.LoadOrCreate(file, "signature-log-key", platform, wrap, clock);
+        _keys = new RotatingKey<PlainKey>(Name, ring, clock, _load);
     }
 
-    public SignatureLogKey Public { get; }
+    /// <summary>The key that signs now; an entry is signed by one key throughout.</summary>
+    public PlainKey Current => _keys.Current;
 
-    /// <summary>Signs a checkpoint. The writer may run units beside each other, and the key is one.</summary>
-    public string Sign(long size, byte[] root)
+    /// <summary>All keys, the oldest first.</summary>
+    public IReadOnlyList<SignatureLogKey> Keys =>
+        [.. _keys.All.Select(key => Public(key.Key) with { End = key.Generation.End, Generation = key.Generation })];
+
+    public SignatureLogKey Public(PlainKey key) => new(_logName, key.Spki, key.CreatedAt);
+
+    /// <summary>Makes the next key in a file of its own; nobody uses it until the ring has it.</summary>
+    public void Make(string file) => _load(file).Dispose();
+
+    /// <summary>A checkpoint that one of the keys signed, or null.</summary>
+    public SignatureCheckpoint? Open(string note) =>
+        _keys
+            .All.Reverse()
+            .Select(key => SignatureCheckpoint.Open(note, _logName, key.Key.Spki))
+            .FirstOrDefault(opened => opened is not null);
+
+    /// <summary>Signs a checkpoint. The writer may run units beside each other, and a key is one.</summary>
+    public string Sign(PlainKey key, long size, byte[] root)
     {
-        lock (_key)
+        lock (key)
         {
-            return new SignatureCheckpoint(Public.Name, size, root).Sign(_key);
+            return new SignatureCheckpoint(_logName, size, root).Sign(key.Key);
         }
     }
 
     /// <summary>The signed entry timestamp.</summary>
-    public byte[] Promise(byte[] body, DateTimeOffset at, long index)
+    public static byte[] Promise(PlainKey key, byte[] body, DateTimeOffset at, long index)
     {
-        lock (_key)
+        lock (key)
         {
-            return EcdsaP256.Sign(_key, SignatureLogVerifier.Promised(body, at, index, Public.Spki));
+            return EcdsaP256.Sign(key.Key, SignatureLogVerifier.Promised(body, at, index, key.Spki));
         }
     }
 
-    public void Dispose() => _key.Dispose();
+    public void Dispose() => _keys.Dispose();
 }

@@ -61,7 +61,7 @@ internal sealed class CheckSignatureLog(IDbContextFactory<GovernanceDb> database
     }
 
     private bool IsSigned(SignatureRow row, TreeBuilder tree) =>
-        SignatureCheckpoint.Open(row.Note, signer.Public.Name, signer.Public.Spki) is { } opened
+        signer.Open(row.Note) is { } opened
         && opened.Size == tree.Size
         && CryptographicOperations.FixedTimeEquals(opened.Root, tree.Root);
 }

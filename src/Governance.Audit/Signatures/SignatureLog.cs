@@ -22,7 +22,11 @@ internal sealed class SignatureLog(IWriter writer, SignatureLogSigner signer) : 
     // As the audit log's entries: anything longer is a payload.
     private const int MaxBody = 64 * 1024;
 
-    public SignatureLogKey Key => signer.Public;
+    public SignatureLogKey Key => signer.Public(signer.Current);
+
+    public IReadOnlyList<SignatureLogKey> Keys => signer.Keys;
+
+    public void MakeKey(string file) => signer.Make(file);
 
     public async Task<LoggedSignature> AppendAsync(byte[] body, CancellationToken cancellationToken)
     {
@@ -58,7 +62,8 @@ internal sealed class SignatureLog(IWriter writer, SignatureLogSigner signer) : 
         var (index, path) = (tree.Size, tree.Edge.Reverse().ToList());
         var leaf = MerkleTree.HashLeaf(body);
         tree.Append(leaf);
-        var note = signer.Sign(tree.Size, tree.Root);
+        var key = signer.Current;
+        var note = signer.Sign(key, tree.Size, tree.Root);
         var at = session.Now.ToUnixTimeSeconds();
         await session.Db.InsertAsync(
             [
@@ -86,7 +91,8 @@ internal sealed class SignatureLog(IWriter writer, SignatureLogSigner signer) : 
             Body = body,
             Index = index,
             IntegratedAt = time,
-            Promise = signer.Promise(body, time, index),
+            LogId = SHA256.HashData(key.Spki),
+            Promise = SignatureLogSigner.Promise(key, body, time, index),
             Size = tree.Size,
             Root = tree.Root,
             Hashes = path,
@@ -103,7 +109,7 @@ internal sealed class SignatureLog(IWriter writer, SignatureLogSigner signer) : 
 
         var tree = new TreeBuilder(last.Index + 1, [.. last.Edge.Chunk(SHA256.HashSizeInBytes)]);
         return
-            SignatureCheckpoint.Open(last.Note, Key.Name, Key.Spki) is { } checkpoint
+            signer.Open(last.Note) is { } checkpoint
             && checkpoint.Size == tree.Size
             && CryptographicOperations.FixedTimeEquals(checkpoint.Root, tree.Root)
             ? tree

@@ -20,7 +20,8 @@ internal static class Pages
         string? after = null;
         do
         {
-            var query = after is null ? "?first=200" : $"?first=200&after={Uri.EscapeDataString(after)}";
+            var first = path.Contains('?', StringComparison.Ordinal) ? "&first=200" : "?first=200";
+            var query = after is null ? first : $"{first}&after={Uri.EscapeDataString(after)}";
             var page = CanonicalJson.TryParse(await gateway.GetAsync(path + query, run.Cancelled)) as JsonObject;
             foreach (var item in (page?["items"] as JsonArray ?? []).OfType<JsonNode>())
             {

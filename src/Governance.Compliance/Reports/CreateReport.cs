@@ -97,7 +97,7 @@ internal sealed class ReportService(
 }
 
 /// <summary>Renders, signs and keeps a report: four blobs, one row and one entry, committed together.</summary>
-internal sealed class ReportArchive(ISigner signer, IBlobStore blobs, IWriter writer)
+internal sealed class ReportArchive(ISigner signer, ISignatureJournal journal, IBlobStore blobs, IWriter writer)
 {
     public async Task<Result<ReportView>> StoreAsync(
         Actor actor,
@@ -134,6 +134,7 @@ internal sealed class ReportArchive(ISigner signer, IBlobStore blobs, IWriter wr
                     }
                 }
 
+                await journal.RecordAsync(session, bundle, $"report:{content.Id:N}", token);
                 session
                     .Db.Set<ReportRow>()
                     .Add(

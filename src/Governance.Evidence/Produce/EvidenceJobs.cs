@@ -10,6 +10,7 @@ using Governance.Platform.Graph;
 using Governance.Platform.Jobs;
 using Governance.Platform.Logging;
 using Governance.Registry.Contracts;
+using Governance.Signing.Contracts;
 using Microsoft.EntityFrameworkCore;
 
 namespace Governance.Evidence.Produce;
@@ -59,7 +60,8 @@ internal sealed class EvidenceJobHandler(
     IRegistryReader registry,
     IVersionStatus status,
     IBlobStore blobs,
-    IWriter writer
+    IWriter writer,
+    ISignatureJournal journal
 ) : IJobHandler
 {
     private const long MaxDocument = 64 << 20;
@@ -114,6 +116,11 @@ internal sealed class EvidenceJobHandler(
                 }
 
                 await AddAsync(session, version, produced, document?.Digest, token);
+                if (producer.Kind == EvidenceKind.Signature && produced.Document is { } bundle)
+                {
+                    await journal.RecordAsync(session, bundle, Urn.Version(version.Ref), token);
+                }
+
                 return await SettleAsync(session, version, produced, token);
             },
             cancellationToken

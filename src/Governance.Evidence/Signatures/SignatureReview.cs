@@ -10,44 +10,31 @@ using Microsoft.EntityFrameworkCore;
 namespace Governance.Evidence.Signatures;
 
 /// <summary>Has signatures judged again that were judged by another signer policy.</summary>
-public sealed class SignatureReview
+internal sealed class SignatureReview(
+    IDbContextFactory<GovernanceDb> databases,
+    IRegistryReader registry,
+    IPolicies policies,
+    IWriter writer
+)
 {
     private const int Batch = 500;
-    private readonly IDbContextFactory<GovernanceDb> _databases;
-    private readonly IRegistryReader _registry;
-    private readonly IPolicies _policies;
-    private readonly IWriter _writer;
-
-    /// <summary>Made by dependency injection.</summary>
-    public SignatureReview(
-        IDbContextFactory<GovernanceDb> databases,
-        IRegistryReader registry,
-        IPolicies policies,
-        IWriter writer
-    )
-    {
-        _databases = databases;
-        _registry = registry;
-        _policies = policies;
-        _writer = writer;
-    }
 
     /// <summary>Runs at start, after the policies are there; enqueues what is to be judged again.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
-        var rules = SignatureRules.Version((await _policies.SignersAsync(cancellationToken)).Digest);
+        var rules = SignatureRules.Version((await policies.SignersAsync(cancellationToken)).Digest);
         foreach (var batch in (await OutdatedAsync(rules, cancellationToken)).Chunk(Batch))
         {
             var jobs = new List<Platform.Jobs.JobRequest>();
             foreach (var (model, version) in batch)
             {
-                if (await _registry.FindVersionByIdAsync(model, version, cancellationToken) is { } view)
+                if (await registry.FindVersionByIdAsync(model, version, cancellationToken) is { } view)
                 {
                     jobs.Add(EvidenceJob.Of(view).Request(EvidenceKind.Signature));
                 }
             }
 
-            await _writer.WriteAsync<Unit>(
+            await writer.WriteAsync<Unit>(
                 async (session, token) =>
                 {
                     await session.EnqueueAsync(jobs, token);
@@ -60,7 +47,7 @@ public sealed class SignatureReview
 
     private async Task<List<(Guid Model, int Version)>> OutdatedAsync(string rules, CancellationToken cancellationToken)
     {
-        await using var db = await _databases.CreateDbContextAsync(cancellationToken);
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
         var rows = db.Set<EvidenceRow>().AsNoTracking().Where(row => row.Kind == EvidenceKind.Signature && !row.Stale);
         var outdated = await rows.Where(row =>
                 row.RulesVersion != rules

@@ -4,7 +4,6 @@ using Governance.Compliance;
 using Governance.Compliance.Contracts;
 using Governance.Console;
 using Governance.Evidence;
-using Governance.Evidence.Signatures;
 using Governance.Gateway.Access;
 using Governance.Gateway.Database;
 using Governance.Gateway.GraphQl;
@@ -271,8 +270,9 @@ public static class GatewayHost
         }
 
         await Schema.MigrateAsync(app.Services, CancellationToken.None);
+        await app.Services.GetRequiredService<KeyRing>().RefreshAsync(CancellationToken.None);
         await app.Services.GetRequiredService<PolicySeed>().RunAsync(CancellationToken.None);
-        await app.Services.GetRequiredService<SignatureReview>().RunAsync(CancellationToken.None);
+        await EvidenceModule.ReviewSignaturesAsync(app.Services, CancellationToken.None);
         _ = app.Services.GetRequiredService<IReports>(); // reads the catalogues, or says what is wrong with them
     }
 

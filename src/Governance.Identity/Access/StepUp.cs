@@ -54,7 +54,11 @@ internal sealed class StepUp(IOptions<IdentityOptions> options, TimeProvider clo
     }
 
     public Failure? Check(Actor actor, Permission permission) =>
-        permission == Permissions.IdentityManage || permission == Permissions.PolicyManage ? Check(actor) : null;
+        permission == Permissions.IdentityManage
+        || permission == Permissions.PolicyManage
+        || permission == Permissions.KeysManage
+            ? Check(actor)
+            : null;
 
     public Failure? CheckBinding(Actor actor, Permission permission) =>
         !actor.SenderConstrained && _bound.Contains(permission.Name) ? Unbound : null;

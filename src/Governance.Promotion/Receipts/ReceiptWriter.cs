@@ -13,7 +13,7 @@ namespace Governance.Promotion.Receipts;
 /// Writes the receipt of a carried-out move: an in-toto statement (SLSA verification summary v1 with a member
 /// <c>promotion</c>), signed, whose payload digest stands in the log entry of the move.
 /// </summary>
-internal sealed class ReceiptWriter(ISigner signer, PlatformOptions options)
+internal sealed class ReceiptWriter(ISigner signer, ISignatureJournal journal, PlatformOptions options)
 {
     public async Task<ReceiptRow> WriteAsync(
         WriteSession session,
@@ -45,6 +45,7 @@ internal sealed class ReceiptWriter(ISigner signer, PlatformOptions options)
             cancellationToken
         );
         session.Db.Add(receipt);
+        await journal.RecordAsync(session, receipt.Statement, $"receipt:{receipt.Id}", cancellationToken);
         return receipt;
     }
 

@@ -46,7 +46,7 @@ public sealed record VerifiedStatement(JsonObject Payload, string KeyHint)
     /// <summary>Whom the certificate names that signed; null when a key of the trusted root did.</summary>
     public SignerIdentity? Signer { get; init; }
 
-    /// <summary>When the timestamp authority saw the signature, UTC; null when a key signed, for that has no trusted time.</summary>
+    /// <summary>When the timestamp authority saw the signature, UTC; null when there is none.</summary>
     public DateTimeOffset? SignedAt { get; init; }
 }
 

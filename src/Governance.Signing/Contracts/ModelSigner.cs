@@ -44,26 +44,39 @@ public sealed class ModelSigner : IDisposable
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
         ArgumentNullException.ThrowIfNull(manifest);
-        return Sign(ModelStatement.Payload(name, manifest));
+        return SignModel(name, manifest, null);
     }
 
+    /// <summary>The same with a timestamp over the signature.</summary>
+    internal byte[] SignModel(string name, Manifest manifest, Timestamper? stamp) =>
+        Sign(ModelStatement.Payload(name, manifest), stamp);
+
     /// <summary>A bundle over an in-toto statement; throws when it is not one.</summary>
-    public byte[] SignStatement(JsonObject statement)
+    public byte[] SignStatement(JsonObject statement) => SignStatement(statement, null);
+
+    /// <summary>The same with a timestamp over the signature.</summary>
+    internal byte[] SignStatement(JsonObject statement, Timestamper? stamp)
     {
         ArgumentNullException.ThrowIfNull(statement);
         return InTotoStatement.IsStatement(statement)
-            ? Sign(CanonicalJson.Serialize(statement))
+            ? Sign(CanonicalJson.Serialize(statement), stamp)
             : throw new ArgumentException("Not an in-toto statement v1.", nameof(statement));
     }
 
     /// <inheritdoc />
     public void Dispose() => _key.Dispose();
 
-    private byte[] Sign(byte[] payload)
+    /// <summary>RFC 3161 response over a signature.</summary>
+    internal delegate byte[] Timestamper(ReadOnlySpan<byte> signature);
+
+    private byte[] Sign(byte[] payload, Timestamper? stamp)
     {
+        byte[] signature;
         lock (_lock)
         {
-            return new SignedBundle(KeyHint, payload, Dsse.Sign(_key, payload)).Write();
+            signature = Dsse.Sign(_key, payload);
         }
+
+        return new SignedBundle(KeyHint, payload, signature) { Timestamp = stamp?.Invoke(signature) }.Write();
     }
 }

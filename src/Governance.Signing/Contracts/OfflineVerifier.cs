@@ -4,9 +4,9 @@ using Governance.Signing.Engine;
 namespace Governance.Signing.Contracts;
 
 /// <summary>
-/// Verifies bundles with nothing but bytes and the time: no service, no network, no file. A key bundle carries no trusted
-/// time, so its key must be valid at the time of verification; receipts bring the time of their log entry instead, and a
-/// bundle in identity mode its own.
+/// Verifies bundles with nothing but bytes and the time: no service, no network, no file. A bundle of the gateway carries a
+/// timestamp, at which its key or certificate must have been valid. A key bundle without one has no trusted time, so its key
+/// must be valid at the time of verification, or at that of the log entry for a receipt.
 /// </summary>
 /// <param name="clock">The time at which keys must be valid.</param>
 public sealed class OfflineVerifier(TimeProvider clock) : IVerifier
@@ -73,7 +73,7 @@ public sealed class OfflineVerifier(TimeProvider clock) : IVerifier
         var key = TrustedRootDocument.SigningKey("", spki, DateTimeOffset.MinValue, null);
         var parsed = SignedBundle.Read(bundle);
         return parsed.Ok
-            ? Verify(parsed.Value, new TrustedRootDocument([key]), DateTimeOffset.MaxValue)
+            ? Verify(parsed.Value with { Timestamp = null }, new TrustedRootDocument([key]), DateTimeOffset.MaxValue)
             : parsed.Failure;
     }
 
@@ -129,18 +129,34 @@ public sealed class OfflineVerifier(TimeProvider clock) : IVerifier
             return SigningFailure.Of("unknown_key", "The bundle names a key that the trusted root does not list.");
         }
 
-        if (!key.IsValidAt(at))
-        {
-            return SigningFailure.Of("key_not_valid", "The signing key was not valid at that time.");
-        }
-
         if (!Dsse.Verify(key.Spki, bundle.Payload, bundle.Signature))
         {
             return NotSigned;
         }
 
+        DateTimeOffset? signedAt = null;
+        if (bundle.Timestamp is { } timestamp)
+        {
+            var stamped = IdentityChecks.CheckTimestamp(bundle, timestamp, root);
+            if (!stamped.Ok)
+            {
+                return stamped.Failure;
+            }
+
+            // The time of the signature, whenever somebody asks.
+            at = stamped.Value;
+            signedAt = at;
+        }
+
+        if (!key.IsValidAt(at))
+        {
+            return SigningFailure.Of("key_not_valid", "The signing key was not valid at that time.");
+        }
+
         // The payload is read only now, from the very bytes that the signature covers.
-        return InTotoStatement.Read(bundle.Payload).Map(payload => new VerifiedStatement(payload, bundle.KeyHint));
+        return InTotoStatement
+            .Read(bundle.Payload)
+            .Map(payload => new VerifiedStatement(payload, bundle.KeyHint) { SignedAt = signedAt });
     }
 
     private static Failure NotSigned =>

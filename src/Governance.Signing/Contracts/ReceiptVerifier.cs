@@ -100,6 +100,12 @@ public static class ReceiptVerifier
             return statement.Failure;
         }
 
+        // A timestamp tells when the key signed; the log, which is another party to that, when the entry was written.
+        if (!root.Value.FindSigningKey(bundle.Value.KeyHint!)!.IsValidAt(receipt.At))
+        {
+            return SigningFailure.Of("key_not_valid", "The signing key was not valid at that time.");
+        }
+
         return
             receipt.Entry["kind"].Text() == "promotion.carried_out"
             && (receipt.Entry["details"] as JsonObject)?["statementSha256"].Text()

@@ -47,7 +47,7 @@ internal static class IdentityChecks
         TrustedRootDocument root
     )
     {
-        var stamped = CheckTimestamp(bundle, material, root);
+        var stamped = CheckTime(bundle, material, root);
         if (!stamped.Ok)
         {
             return stamped.Failure;
@@ -70,21 +70,20 @@ internal static class IdentityChecks
                 new VerifiedSigner(identity.Value, certificate.PublicKey.ExportSubjectPublicKeyInfo(), stamped.Value);
     }
 
-    private static Result<DateTimeOffset> CheckTimestamp(
+    // Without an authority for timestamps in the trusted root the log's promise is the time that there is.
+    private static Result<DateTimeOffset> CheckTime(
         SignedBundle bundle,
         IdentityMaterial material,
         TrustedRootDocument root
-    )
-    {
-        if (material.Timestamp is null)
-        {
-            // Without an authority for timestamps in the trusted root the log's promise is the time that there is.
-            return root.TimestampAuthorities.Count == 0
-                ? material.Entry.IntegratedAt
-                : SigningFailure.Of("timestamp_count", "The bundle must have exactly one timestamp.");
-        }
+    ) =>
+        material.Timestamp is { } timestamp ? CheckTimestamp(bundle, timestamp, root)
+        : root.TimestampAuthorities.Count == 0 ? material.Entry.IntegratedAt
+        : SigningFailure.Of("timestamp_count", "The bundle must have exactly one timestamp.");
 
-        if (Rfc3161.Read(material.Timestamp) is not { } token)
+    /// <summary>The time that an authority of the trusted root gave for the signature.</summary>
+    public static Result<DateTimeOffset> CheckTimestamp(SignedBundle bundle, byte[] timestamp, TrustedRootDocument root)
+    {
+        if (Rfc3161.Read(timestamp) is not { } token)
         {
             return SigningFailure.Of("timestamp_malformed", "The timestamp is not a granted RFC 3161 response.");
         }
@@ -261,6 +260,13 @@ internal static class IdentityChecks
         return sct.Verify(certificate, issuer, log.Spki)
             ? null
             : SigningFailure.Of("sct_invalid", "The log of certificates did not sign this certificate.");
+    }
+
+    /// <summary>Whom a certificate names; null when it is none.</summary>
+    public static string? SubjectOf(byte[] der)
+    {
+        using var certificate = Load(der);
+        return certificate is null ? null : SubjectOf(certificate);
     }
 
     /// <summary>The PEM text by which the log names a certificate; with a final newline, which .NET leaves out.</summary>

@@ -14,6 +14,12 @@ internal sealed record IdentityMaterial(byte[] Certificate, byte[] LogId, Logged
 {
     private const int MaxHashes = 63;
 
+    private static Failure NoMaterial =>
+        SigningFailure.Of(
+            "verification_material",
+            "The bundle must have either one public key's hint and no log entry, or a certificate with log entry and timestamp."
+        );
+
     public JsonObject Write() =>
         new()
         {
@@ -42,12 +48,7 @@ internal sealed record IdentityMaterial(byte[] Certificate, byte[] LogId, Logged
                     ["canonicalizedBody"] = Convert.ToBase64String(Entry.Body),
                 }
             ),
-            ["timestampVerificationData"] = new JsonObject
-            {
-                ["rfc3161Timestamps"] = new JsonArray(
-                    new JsonObject { ["signedTimestamp"] = Convert.ToBase64String(Timestamp!) }
-                ),
-            },
+            ["timestampVerificationData"] = WriteTimestamp(Timestamp!),
         };
 
     /// <summary>
@@ -59,13 +60,10 @@ internal sealed record IdentityMaterial(byte[] Certificate, byte[] LogId, Logged
         if (
             node.Exactly(["certificate", "tlogEntries"], "timestampVerificationData") is not { } material
             || material["tlogEntries"] is not JsonArray entries
-            || ReadTimestamps(material["timestampVerificationData"], foreign) is not { } timestamps
+            || (material["timestampVerificationData"] is null && !foreign)
         )
         {
-            return SigningFailure.Of(
-                "verification_material",
-                "The bundle must have either one public key's hint and no log entry, or a certificate with log entry and timestamp."
-            );
+            return NoMaterial;
         }
 
         if (
@@ -81,16 +79,10 @@ internal sealed record IdentityMaterial(byte[] Certificate, byte[] LogId, Logged
             return SigningFailure.Of("log_entry_count", "The bundle must have exactly one log entry.");
         }
 
-        if (timestamps.Count != 1 && !(foreign && timestamps.Count == 0))
+        var timestamp = ReadTimestamp(material["timestampVerificationData"], optional: foreign, foreign);
+        if (!timestamp.Ok)
         {
-            return SigningFailure.Of("timestamp_count", "The bundle must have exactly one timestamp.");
-        }
-
-        var stamped = timestamps.FirstOrDefault();
-        var response = Bytes(stamped.Exactly(["signedTimestamp"])?["signedTimestamp"]);
-        if (timestamps.Count == 1 && response is null)
-        {
-            return SigningFailure.Of("timestamp_malformed", "The timestamp is not a granted RFC 3161 response.");
+            return timestamp.Failure;
         }
 
         if (
@@ -103,17 +95,40 @@ internal sealed record IdentityMaterial(byte[] Certificate, byte[] LogId, Logged
         }
 
         return ReadEntry(logged, foreign) is var (logId, entry)
-            ? new IdentityMaterial(certificate, logId, entry, response)
+            ? new IdentityMaterial(certificate, logId, entry, timestamp.Value.Response)
             : SigningFailure.Of("log_entry_malformed", "The log entry does not have the form of one with both proofs.");
     }
 
-    // Absent, or without a member: protobuf writers leave out what is empty.
-    private static JsonArray? ReadTimestamps(JsonNode? node, bool foreign) =>
-        node is null or JsonObject { Count: 0 }
-            ? foreign
-                ? []
-                : null
-            : node.Exactly(["rfc3161Timestamps"])?["rfc3161Timestamps"] as JsonArray;
+    public static JsonObject WriteTimestamp(byte[] timestamp) =>
+        new()
+        {
+            ["rfc3161Timestamps"] = new JsonArray(
+                new JsonObject { ["signedTimestamp"] = Convert.ToBase64String(timestamp) }
+            ),
+        };
+
+    /// <summary>The one timestamp, or none where it is optional; writers elsewhere may leave an empty member in its place.</summary>
+    public static Result<(byte[]? Response, bool Present)> ReadTimestamp(JsonNode? node, bool optional, bool foreign)
+    {
+        if (optional && (node is null || (foreign && node is JsonObject { Count: 0 })))
+        {
+            return ((byte[]?)null, false);
+        }
+
+        if (node.Exactly(["rfc3161Timestamps"])?["rfc3161Timestamps"] is not JsonArray timestamps)
+        {
+            return NoMaterial;
+        }
+
+        if (timestamps is not [var stamped])
+        {
+            return SigningFailure.Of("timestamp_count", "The bundle must have exactly one timestamp.");
+        }
+
+        return stamped.Exactly(["signedTimestamp"]) is { } stamp && Bytes(stamp["signedTimestamp"]) is { } response
+            ? ((byte[]?)response, true)
+            : SigningFailure.Of("timestamp_malformed", "The timestamp is not a granted RFC 3161 response.");
+    }
 
     private static (byte[] LogId, LoggedSignature Entry)? ReadEntry(JsonNode? node, bool foreign)
     {

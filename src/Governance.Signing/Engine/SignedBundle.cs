@@ -15,21 +15,33 @@ internal sealed record SignedBundle(string? KeyHint, byte[] Payload, byte[] Sign
     /// <summary>Certificate, log entry and timestamp of a bundle in identity mode; null in key mode.</summary>
     public IdentityMaterial? Identity { get; init; }
 
+    /// <summary>RFC 3161 response over the signature, in key mode: the time at which the key must have been valid. May be absent.</summary>
+    public byte[]? Timestamp { get; init; }
+
     public byte[] Write() =>
         CanonicalJson.Serialize(
             new JsonObject
             {
                 ["mediaType"] = MediaType,
-                ["verificationMaterial"] = Identity is not null
-                    ? Identity.Write()
-                    : new JsonObject
-                    {
-                        ["publicKey"] = new JsonObject { ["hint"] = KeyHint },
-                        ["tlogEntries"] = new JsonArray(),
-                    },
+                ["verificationMaterial"] = Identity is not null ? Identity.Write() : WriteKey(),
                 ["dsseEnvelope"] = Envelope(),
             }
         );
+
+    private JsonObject WriteKey()
+    {
+        var material = new JsonObject
+        {
+            ["publicKey"] = new JsonObject { ["hint"] = KeyHint },
+            ["tlogEntries"] = new JsonArray(),
+        };
+        if (Timestamp is not null)
+        {
+            material["timestampVerificationData"] = IdentityMaterial.WriteTimestamp(Timestamp);
+        }
+
+        return material;
+    }
 
     public JsonObject Envelope() =>
         new()
@@ -67,7 +79,15 @@ internal sealed record SignedBundle(string? KeyHint, byte[] Payload, byte[] Sign
 
         if (ReadHint(root["verificationMaterial"]) is { } hint)
         {
-            return ReadEnvelope(root["dsseEnvelope"], hint);
+            var timestamp = IdentityMaterial.ReadTimestamp(
+                root["verificationMaterial"]!["timestampVerificationData"],
+                optional: true,
+                foreign
+            );
+            return timestamp.Ok
+                ? ReadEnvelope(root["dsseEnvelope"], hint)
+                    .Map(bundle => bundle with { Timestamp = timestamp.Value.Response })
+                : timestamp.Failure;
         }
 
         var identity = IdentityMaterial.Read(root["verificationMaterial"], foreign);
@@ -77,8 +97,9 @@ internal sealed record SignedBundle(string? KeyHint, byte[] Payload, byte[] Sign
     }
 
     private static string? ReadHint(JsonNode? material) =>
-        material.Exactly(["publicKey"], "tlogEntries") is { } members
+        material.Exactly(["publicKey"], "tlogEntries", "timestampVerificationData") is { } members
         && (!members.ContainsKey("tlogEntries") || members["tlogEntries"] is JsonArray { Count: 0 })
+        && (!members.ContainsKey("timestampVerificationData") || members["timestampVerificationData"] is JsonObject)
         && members["publicKey"].Exactly(["hint"]) is { } key
         && Digest.TryParse(key["hint"].Text(), out var hint)
             ? hint.Hex

@@ -16,12 +16,20 @@ internal sealed record TrustedKey(
     DateTimeOffset? End
 )
 {
-    public bool IsValidAt(DateTimeOffset time) => Start <= time && (End is null || time <= End);
+    public bool IsValidAt(DateTimeOffset time) => Window.Holds(Start, End, time);
 
     public string Pem => PemEncoding.WriteString("PUBLIC KEY", Spki) + "\n";
 
     /// <summary>OMS key hint: SHA-256 of the PEM text with its final newline.</summary>
     public string Hint => Digest.Of(Pem).Hex;
+}
+
+/// <summary>Time in which a key or authority may sign.</summary>
+internal static class Window
+{
+    /// <summary>Ends are whole seconds, and their last second still counts.</summary>
+    public static bool Holds(DateTimeOffset start, DateTimeOffset? end, DateTimeOffset time) =>
+        start <= time && (end is not { } last || time < last || time.ToUnixTimeSeconds() == last.ToUnixTimeSeconds());
 }
 
 /// <summary>An authority that issues certificates, or timestamps, with the time in which it may.</summary>
@@ -36,7 +44,7 @@ internal sealed record TrustedAuthority(
     DateTimeOffset? End
 )
 {
-    public bool IsValidAt(DateTimeOffset time) => Start <= time && (End is null || time <= End);
+    public bool IsValidAt(DateTimeOffset time) => Window.Holds(Start, End, time);
 }
 
 /// <summary>
@@ -174,7 +182,7 @@ internal sealed class TrustedRootDocument
             {
                 ["rawBytes"] = Convert.ToBase64String(key.Spki),
                 ["keyDetails"] = key.KeyDetails,
-                ["validFor"] = Window(key.Start, key.End),
+                ["validFor"] = WriteWindow(key.Start, key.End),
             },
             ["logId"] = new JsonObject { ["keyId"] = Convert.ToBase64String(LogId(key)) },
         };
@@ -193,10 +201,10 @@ internal sealed class TrustedRootDocument
                     }),
                 ]),
             },
-            ["validFor"] = Window(authority.Start, authority.End),
+            ["validFor"] = WriteWindow(authority.Start, authority.End),
         };
 
-    private static JsonObject Window(DateTimeOffset start, DateTimeOffset? end)
+    private static JsonObject WriteWindow(DateTimeOffset start, DateTimeOffset? end)
     {
         var window = new JsonObject { ["start"] = Time(start) };
         if (end is { } last)

@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Governance.Audit.Contracts;
 using Governance.Platform;
@@ -9,77 +8,74 @@ using Governance.Signing.Engine;
 namespace Governance.Signing.Keys;
 
 /// <summary>
-/// The embedded authorities: root, issuer of signers' certificates, log of certificates, timestamp authority. Each has a key of
-/// its own, wrapped in <c>keys/</c>, made on the first run. Thread-safe.
+/// The embedded authorities: root, issuer of signers' certificates, log of certificates, timestamp authority. Each has keys of
+/// its own, wrapped in <c>keys/</c>; the first are made on the first run. The root's key certifies the others' and is not
+/// replaced. Thread-safe.
 /// </summary>
 internal sealed class Authorities : IDisposable
 {
-    // Nothing replaces them yet.
+    public const string IssuerName = "ca-signers";
+    public const string TimeName = "timestamp";
+    public const string CertificateLogName = "certificate-log";
     private const int Years = 20;
     private static readonly TimeSpan SignerLifetime = TimeSpan.FromMinutes(10);
 
+    private readonly PlatformOptions _platform;
+    private readonly IKeyWrap _wrap;
     private readonly TimeProvider _clock;
+    private readonly string _logAddress;
     private readonly Lock _lock = new();
     private readonly CertifiedKey _root;
-    private readonly CertifiedKey _issuer;
-    private readonly CertifiedKey _time;
-    private readonly X509Certificate2 _timeWithKey;
-    private readonly ECDsa _log;
+    private readonly RotatingKey<CertifiedKey> _issuers;
+    private readonly RotatingKey<CertifiedKey> _times;
+    private readonly RotatingKey<PlainKey> _logs;
 
-    public Authorities(PlatformOptions platform, ILogKey audit, IKeyWrap wrap, TimeProvider clock)
+    public Authorities(PlatformOptions platform, ILogKey audit, KeyRing ring, IKeyWrap wrap, TimeProvider clock)
     {
-        _clock = clock;
-        _root = Load("ca-root", static (key, now) => SignerCertificates.Root(key, now, now.AddYears(Years)));
-        _issuer = Load(
-            "ca-signers",
-            (key, now) => SignerCertificates.Intermediate(key, _root.Certificate, _root.Key, now, _root.End)
-        );
-        _time = Load(
-            "timestamp",
-            (key, now) => SignerCertificates.TimestampAuthority(key, _root.Certificate, _root.Key, now, _root.End)
-        );
-        _timeWithKey = _time.Certificate.CopyWithPrivateKey(_time.Key);
-        (_log, var logStart) = WrappedEcdsaKey.LoadOrCreate(
-            "certificate-log",
-            "certificate-log-key",
-            platform,
-            wrap,
-            clock
-        );
-        Issuer = Trusted(_issuer);
-        TimestampAuthority = Trusted(_time);
-        CertificateLog = TrustedRootDocument.EcdsaLog(
-            $"{audit.Origin}/certificates",
-            _log.ExportSubjectPublicKeyInfo(),
-            logStart,
-            null
-        );
-
-        CertifiedKey Load(string name, Func<ECDsa, DateTimeOffset, X509Certificate2> issue) =>
-            CertifiedKey.LoadOrCreate(name, platform, wrap, clock, issue);
-
-        TrustedAuthority Trusted(CertifiedKey leaf) =>
-            new(platform.PublicUrl, [leaf.Certificate.RawData, _root.Certificate.RawData], leaf.Start, null);
+        (_platform, _wrap, _clock) = (platform, wrap, clock);
+        _logAddress = $"{audit.Origin}/certificates";
+        _root = Load("ca-root", "ca-root", static (key, now) => SignerCertificates.Root(key, now, now.AddYears(Years)));
+        _issuers = new RotatingKey<CertifiedKey>(IssuerName, ring, clock, LoadIssuer);
+        _times = new RotatingKey<CertifiedKey>(TimeName, ring, clock, LoadTime);
+        _logs = new RotatingKey<PlainKey>(CertificateLogName, ring, clock, LoadLog);
     }
 
-    public TrustedAuthority Issuer { get; }
+    public IReadOnlyList<(KeyGeneration Generation, CertifiedKey Key)> Issuers => _issuers.All;
 
-    public TrustedAuthority TimestampAuthority { get; }
+    public IReadOnlyList<(KeyGeneration Generation, CertifiedKey Key)> Times => _times.All;
 
-    public TrustedKey CertificateLog { get; }
+    public IReadOnlyList<(KeyGeneration Generation, PlainKey Key)> CertificateLogs => _logs.All;
+
+    public TrustedAuthority Trusted(KeyGeneration generation, CertifiedKey key) =>
+        new(_platform.PublicUrl, [key.Certificate.RawData, _root.Certificate.RawData], key.Start, generation.End);
+
+    public TrustedKey Trusted(KeyGeneration generation, PlainKey key) =>
+        TrustedRootDocument.EcdsaLog(_logAddress, key.Spki, key.CreatedAt, generation.End);
+
+    /// <summary>Makes the next key of a task in a file of its own; nobody uses it until the ring has it.</summary>
+    public void Make(string name, string file)
+    {
+        using IDisposable made = name switch
+        {
+            IssuerName => LoadIssuer(file),
+            TimeName => LoadTime(file),
+            _ => LoadLog(file),
+        };
+    }
 
     /// <summary>A certificate for a key that lives for one signature; valid from now on for ten minutes.</summary>
-    public X509Certificate2 Certify(ECDsa key, SignerIdentity identity)
+    public X509Certificate2 Certify(System.Security.Cryptography.ECDsa key, SignerIdentity identity)
     {
         var now = _clock.GetUtcNow();
         lock (_lock)
         {
+            var issuer = _issuers.Current;
             return SignerCertificates.Signer(
                 key,
                 identity,
-                _issuer.Certificate,
-                _issuer.Key,
-                _log,
+                issuer.Certificate,
+                issuer.Key,
+                _logs.Current.Key,
                 now,
                 now + SignerLifetime
             );
@@ -91,16 +87,38 @@ internal sealed class Authorities : IDisposable
     {
         lock (_lock)
         {
-            return Rfc3161.Issue(signature, _timeWithKey, _clock.GetUtcNow());
+            return Rfc3161.Issue(signature, _times.Current.WithKey, _clock.GetUtcNow());
         }
     }
 
     public void Dispose()
     {
-        _log.Dispose();
-        _timeWithKey.Dispose();
-        _time.Dispose();
-        _issuer.Dispose();
+        _logs.Dispose();
+        _times.Dispose();
+        _issuers.Dispose();
         _root.Dispose();
     }
+
+    private CertifiedKey LoadIssuer(string file) =>
+        Load(
+            file,
+            IssuerName,
+            (key, now) => SignerCertificates.Intermediate(key, _root.Certificate, _root.Key, now, _root.End)
+        );
+
+    private CertifiedKey LoadTime(string file) =>
+        Load(
+            file,
+            TimeName,
+            (key, now) => SignerCertificates.TimestampAuthority(key, _root.Certificate, _root.Key, now, _root.End)
+        );
+
+    private PlainKey LoadLog(string file) =>
+        PlainKey.LoadOrCreate(file, $"{CertificateLogName}-key", _platform, _wrap, _clock);
+
+    private CertifiedKey Load(
+        string file,
+        string name,
+        Func<System.Security.Cryptography.ECDsa, DateTimeOffset, X509Certificate2> issue
+    ) => CertifiedKey.LoadOrCreate(file, name, _platform, _wrap, _clock, issue);
 }

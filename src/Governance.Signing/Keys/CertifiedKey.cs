@@ -13,6 +13,7 @@ internal sealed class CertifiedKey : IDisposable
     {
         Key = key;
         Certificate = certificate;
+        WithKey = certificate.CopyWithPrivateKey(key);
     }
 
     public ECDsa Key { get; }
@@ -20,14 +21,21 @@ internal sealed class CertifiedKey : IDisposable
     /// <summary>The certificate, without its key.</summary>
     public X509Certificate2 Certificate { get; }
 
+    /// <summary>The certificate with its key.</summary>
+    public X509Certificate2 WithKey { get; }
+
     /// <summary>Start of its validity, UTC, whole seconds.</summary>
     public DateTimeOffset Start => new DateTimeOffset(Certificate.NotBefore).ToUniversalTime();
 
     /// <summary>End of its validity, UTC, whole seconds.</summary>
     public DateTimeOffset End => new DateTimeOffset(Certificate.NotAfter).ToUniversalTime();
 
-    /// <summary>Reads the pair from <c>keys/{name}.key</c>, or makes it there; <paramref name="issue"/> issues its certificate.</summary>
+    /// <summary>
+    /// Reads the pair of the task <paramref name="name"/> from <c>keys/{file}.key</c>, or makes it there; <paramref name="issue"/>
+    /// issues its certificate.
+    /// </summary>
     public static CertifiedKey LoadOrCreate(
+        string file,
         string name,
         PlatformOptions platform,
         IKeyWrap wrap,
@@ -36,7 +44,7 @@ internal sealed class CertifiedKey : IDisposable
     )
     {
         var stored = WrappedKeyFile.LoadOrCreate(
-            Path.Combine(platform.DataDirectory, "keys", $"{name}.key"),
+            Path.Combine(platform.DataDirectory, "keys", $"{file}.key"),
             $"{name}-key",
             wrap,
             clock,
@@ -52,6 +60,7 @@ internal sealed class CertifiedKey : IDisposable
 
     public void Dispose()
     {
+        WithKey.Dispose();
         Certificate.Dispose();
         Key.Dispose();
     }

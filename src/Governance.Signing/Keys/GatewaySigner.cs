@@ -9,19 +9,25 @@ using Governance.Signing.Engine;
 namespace Governance.Signing.Keys;
 
 /// <summary>
-/// The gateway's model-signing key, wrapped in <c>keys/signing.key</c>, made on the first run, and the embedded authorities by
+/// The gateway's model-signing keys, wrapped in <c>keys/</c>, the first made on the first run, and the embedded authorities by
 /// which it signs for a registrant.
 /// </summary>
 internal sealed class GatewaySigner : ISigner, IDisposable
 {
-    private readonly ModelSigner _signer;
+    public const string Name = "signing";
+    private readonly RotatingKey<SigningKey> _keys;
     private readonly IdentitySigner _identities;
     private readonly PlatformOptions _platform;
+    private readonly Authorities _authorities;
+    private readonly TrustDocuments _documents;
+    private readonly IKeyWrap _wrap;
+    private readonly TimeProvider _clock;
     private readonly bool _forRegistrants;
 
     public GatewaySigner(
         PlatformOptions platform,
         SigningOptions options,
+        KeyRing ring,
         IKeyWrap wrap,
         ILogKey log,
         ISignatureLog signatures,
@@ -29,33 +35,26 @@ internal sealed class GatewaySigner : ISigner, IDisposable
         TimeProvider clock
     )
     {
-        _platform = platform;
+        (_platform, _authorities, _wrap, _clock) = (platform, authorities, wrap, clock);
         _forRegistrants = options.Mode == SigningMode.Identity;
         _identities = new IdentitySigner(authorities, signatures);
-        var (key, createdAt) = WrappedEcdsaKey.LoadOrCreate("signing", "model-signing-key", platform, wrap, clock);
-        _signer = new ModelSigner(key);
-        var root = new TrustedRootDocument([
-            TrustedRootDocument.EcdsaLog(signatures.Key.Name, signatures.Key.Spki, signatures.Key.CreatedAt, null),
-            TrustedRootDocument.LogKey(log.Origin, log.RawPublicKey, log.CreatedAt),
-            TrustedRootDocument.SigningKey(platform.PublicUrl, _signer.SubjectPublicKeyInfo, createdAt, null),
-        ])
-        {
-            CertificateAuthorities = [authorities.Issuer],
-            CertificateLogs = [authorities.CertificateLog],
-            TimestampAuthorities = [authorities.TimestampAuthority],
-        };
-        TrustedRoot = CanonicalJson.Serialize(root.Write());
-        ClientTrustConfig = CanonicalJson.Serialize(ClientConfig(root.Write()));
+        _keys = new RotatingKey<SigningKey>(Name, ring, clock, Load);
+        _documents = new TrustDocuments(platform, ring, log, signatures, authorities, _keys);
     }
 
-    public string PublicKeyPem => _signer.PublicKeyPem;
+    public string PublicKeyPem => _keys.Current.Signer.PublicKeyPem;
 
-    public string KeyHint => _signer.KeyHint;
+    public string KeyHint => _keys.Current.Signer.KeyHint;
 
-    public byte[] TrustedRoot { get; }
+    public byte[] TrustedRoot => _documents.TrustedRoot;
 
     /// <summary>The wrapper that Python clients read: our root, and no service to sign with.</summary>
-    public byte[] ClientTrustConfig { get; }
+    public byte[] ClientTrustConfig => _documents.ClientTrustConfig;
+
+    public IReadOnlyList<(KeyGeneration Generation, SigningKey Key)> Keys => _keys.All;
+
+    /// <summary>Makes the next key in a file of its own; nobody uses it until the ring has it.</summary>
+    public void Make(string file) => Load(file).Dispose();
 
     public Task<byte[]> SignModelAsync(
         string name,
@@ -65,19 +64,23 @@ internal sealed class GatewaySigner : ISigner, IDisposable
     ) =>
         _forRegistrants
             ? _identities.SignAsync(ModelStatement.Payload(name, manifest), IdentityOf(registrant), cancellationToken)
-            : Task.FromResult(_signer.SignModel(name, manifest));
+            : Task.FromResult(_keys.Current.Signer.SignModel(name, manifest, _authorities.Timestamp));
 
     public SignerPolicy PolicyFor(string registrant) =>
         _forRegistrants && IdentityOf(registrant) is var identity
             ? new SignerPolicy(identity.Subject, identity.Issuer)
             : SignerPolicy.Anybody;
 
-    public byte[] SignStatement(JsonObject statement) => _signer.SignStatement(statement);
-
-    public void Dispose() => _signer.Dispose();
-
     public bool IsFor(VerifiedStatement statement, string registrant) =>
         statement.Signer is null || statement.Signer == IdentityOf(registrant, statement.Signer.Issuer);
+
+    public byte[] SignStatement(JsonObject statement) =>
+        _keys.Current.Signer.SignStatement(statement, _authorities.Timestamp);
+
+    public void Dispose() => _keys.Dispose();
+
+    private SigningKey Load(string file) =>
+        SigningKey.Of(WrappedEcdsaKey.LoadOrCreate(file, "model-signing-key", _platform, _wrap, _clock));
 
     private SignerIdentity IdentityOf(string registrant) => IdentityOf(registrant, _platform.PublicUrl);
 
@@ -86,21 +89,4 @@ internal sealed class GatewaySigner : ISigner, IDisposable
         Uri.TryCreate($"{address}/signers/{Uri.EscapeDataString(registrant)}", UriKind.Absolute, out var subject)
             ? new SignerIdentity(subject.AbsoluteUri, address)
             : new SignerIdentity("", address);
-
-    private static JsonObject ClientConfig(JsonObject root) =>
-        new()
-        {
-            ["mediaType"] = "application/vnd.dev.sigstore.clienttrustconfig.v0.1+json",
-            ["trustedRoot"] = root,
-            ["signingConfig"] = new JsonObject
-            {
-                ["mediaType"] = "application/vnd.dev.sigstore.signingconfig.v0.2+json",
-                ["caUrls"] = new JsonArray(),
-                ["oidcUrls"] = new JsonArray(),
-                ["rekorTlogUrls"] = new JsonArray(),
-                ["tsaUrls"] = new JsonArray(),
-                ["rekorTlogConfig"] = new JsonObject { ["selector"] = "ANY" },
-                ["tsaConfig"] = new JsonObject { ["selector"] = "ANY" },
-            },
-        };
 }

@@ -19,7 +19,7 @@ internal sealed class IdentitySigner(Authorities authorities, ISignatureLog log)
         var bundle = new SignedBundle(null, payload, Dsse.Sign(key, payload));
         var timestamp = authorities.Timestamp(bundle.Signature);
         var entry = await log.AppendAsync(LogBody.Create(bundle, IdentityChecks.Pem(certificate)), cancellationToken);
-        var material = new IdentityMaterial(certificate.RawData, SHA256.HashData(log.Key.Spki), entry, timestamp);
+        var material = new IdentityMaterial(certificate.RawData, entry.LogId, entry, timestamp);
         return (bundle with { Identity = material }).Write();
     }
 }

@@ -367,7 +367,7 @@ internal sealed class FakeAccess : IAccess
 }
 
 /// <summary>A signer and verifier with a real ECDSA key and the least bundle: {payload, sig, mediaType}.</summary>
-internal sealed class FakeSigner : ISigner, IVerifier, IDisposable
+internal sealed class FakeSigner : ISigner, IVerifier, ISignatureJournal, IDisposable
 {
     private readonly ECDsa _key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
 
@@ -387,6 +387,9 @@ internal sealed class FakeSigner : ISigner, IVerifier, IDisposable
     ) => throw new NotSupportedException();
 
     public SignerPolicy PolicyFor(string registrant) => SignerPolicy.Anybody;
+
+    public Task RecordAsync(WriteSession session, byte[] bundle, string subject, CancellationToken cancellationToken) =>
+        Task.CompletedTask;
 
     public bool IsFor(VerifiedStatement statement, string registrant) => true;
 

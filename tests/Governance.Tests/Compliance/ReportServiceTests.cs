@@ -58,6 +58,7 @@ public sealed class ReportServiceTests : IAsyncLifetime, IDisposable
             services.AddSingleton<IAccess>(_access);
             services.AddSingleton<ISigner>(_signer);
             services.AddSingleton<IVerifier>(_signer);
+            services.AddSingleton<ISignatureJournal>(_signer);
             services.AddCompliance();
         });
     }

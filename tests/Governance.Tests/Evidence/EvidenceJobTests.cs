@@ -7,6 +7,7 @@ using Governance.Platform.Blobs;
 using Governance.Platform.Database;
 using Governance.Platform.Jobs;
 using Governance.Registry.Contracts;
+using Governance.Signing.Contracts;
 using Governance.Tests.Registry;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
@@ -100,8 +101,19 @@ public sealed class EvidenceJobTests
             host.Database.Get<IRegistryReader>(),
             host.Database.Get<IVersionStatus>(),
             host.Database.Get<IBlobStore>(),
-            host.Database.Writer
+            host.Database.Writer,
+            new NoJournal()
         );
+
+    private sealed class NoJournal : ISignatureJournal
+    {
+        public Task RecordAsync(
+            WriteSession session,
+            byte[] bundle,
+            string subject,
+            CancellationToken cancellationToken
+        ) => Task.CompletedTask;
+    }
 
     private static Task ChangeAsync(RegistryHost host, Digest sha256) =>
         host.Database.Writer.WriteAsync<Unit>(

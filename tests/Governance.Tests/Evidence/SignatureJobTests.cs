@@ -169,7 +169,8 @@ public sealed class SignatureJobTests
             registry,
             host.Database.Get<IVersionStatus>(),
             host.Database.Get<IBlobStore>(),
-            writer
+            writer,
+            host.Database.Get<ISignatureJournal>()
         );
         await handler.RunAsync(EvidenceJob.Of(version!).Request(EvidenceKind.Signature).Payload, Now);
     }

@@ -35,6 +35,7 @@ public sealed class RoleFileTests
         identity:manage      -      -         -        -       -       -       E
         policy:manage        -      -         -        -       -       -       E
         policy:read          -      -         -        -       -       E       E
+        keys:manage          -      -         -        -       -       -       E
         webhook:manage       -      -         -        -       -       -       E
         import:manage        -      -         -        -       -       -       E
         upstream:manage      -      -         -        -       -       -       E

@@ -275,6 +275,7 @@ public class GatewaySigningTests
         new(
             database.Get<PlatformOptions>(),
             database.Get<ILogKey>(),
+            database.Get<KeyRing>(),
             database.Get<IKeyWrap>(),
             database.Get<TimeProvider>()
         );
@@ -287,6 +288,7 @@ public class GatewaySigningTests
         new(
             database.Get<PlatformOptions>(),
             new SigningOptions { Mode = mode },
+            database.Get<KeyRing>(),
             database.Get<IKeyWrap>(),
             database.Get<ILogKey>(),
             database.Get<ISignatureLog>(),

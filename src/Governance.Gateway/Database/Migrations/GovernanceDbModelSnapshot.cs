@@ -973,6 +973,34 @@ namespace Governance.Gateway.Database.Migrations
                     b.ToTable("platform_job", (string)null);
                 });
 
+            modelBuilder.Entity("Governance.Platform.Keys.KeyRow", b =>
+                {
+                    b.Property<string>("Name")
+                        .HasMaxLength(64)
+                        .HasColumnType("TEXT");
+
+                    b.Property<int>("Number")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<long>("ActiveFrom")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<long?>("End")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("File")
+                        .IsRequired()
+                        .HasMaxLength(128)
+                        .HasColumnType("TEXT");
+
+                    b.Property<long?>("RevokedFrom")
+                        .HasColumnType("INTEGER");
+
+                    b.HasKey("Name", "Number");
+
+                    b.ToTable("platform_key", (string)null);
+                });
+
             modelBuilder.Entity("Governance.Policy.Storage.PolicyRow", b =>
                 {
                     b.Property<long>("Id")
@@ -2397,6 +2425,51 @@ namespace Governance.Gateway.Database.Migrations
                     b.HasKey("Id");
 
                     b.ToTable("registry_webhooks", (string)null);
+                });
+
+            modelBuilder.Entity("Governance.Signing.Storage.SignatureUseRow", b =>
+                {
+                    b.Property<long>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("INTEGER");
+
+                    b.Property<long>("At")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("Bundle")
+                        .IsRequired()
+                        .HasMaxLength(64)
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Identity")
+                        .IsRequired()
+                        .HasMaxLength(600)
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("KeyId")
+                        .IsRequired()
+                        .HasMaxLength(64)
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Role")
+                        .IsRequired()
+                        .HasMaxLength(40)
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Subject")
+                        .IsRequired()
+                        .HasMaxLength(600)
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex("Bundle");
+
+                    b.HasIndex("Identity", "Id");
+
+                    b.HasIndex("KeyId", "Id");
+
+                    b.ToTable("signing_use", (string)null);
                 });
 
             modelBuilder.Entity("OpenIddict.EntityFrameworkCore.Models.OpenIddictEntityFrameworkCoreApplication", b =>

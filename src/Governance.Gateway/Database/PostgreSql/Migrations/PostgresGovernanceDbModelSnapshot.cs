@@ -1068,6 +1068,36 @@ namespace Governance.Gateway.Database.PostgreSql.Migrations
                     b.ToTable("platform_job", (string)null);
                 });
 
+            modelBuilder.Entity("Governance.Platform.Keys.KeyRow", b =>
+                {
+                    b.Property<string>("Name")
+                        .HasMaxLength(64)
+                        .HasColumnType("character varying(64)")
+                        .UseCollation("C");
+
+                    b.Property<int>("Number")
+                        .HasColumnType("integer");
+
+                    b.Property<long>("ActiveFrom")
+                        .HasColumnType("bigint");
+
+                    b.Property<long?>("End")
+                        .HasColumnType("bigint");
+
+                    b.Property<string>("File")
+                        .IsRequired()
+                        .HasMaxLength(128)
+                        .HasColumnType("character varying(128)")
+                        .UseCollation("C");
+
+                    b.Property<long?>("RevokedFrom")
+                        .HasColumnType("bigint");
+
+                    b.HasKey("Name", "Number");
+
+                    b.ToTable("platform_key", (string)null);
+                });
+
             modelBuilder.Entity("Governance.Policy.Storage.PolicyRow", b =>
                 {
                     b.Property<long>("Id")
@@ -2673,6 +2703,58 @@ namespace Governance.Gateway.Database.PostgreSql.Migrations
                     b.HasKey("Id");
 
                     b.ToTable("registry_webhooks", (string)null);
+                });
+
+            modelBuilder.Entity("Governance.Signing.Storage.SignatureUseRow", b =>
+                {
+                    b.Property<long>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("bigint");
+
+                    NpgsqlPropertyBuilderExtensions.UseIdentityByDefaultColumn(b.Property<long>("Id"));
+
+                    b.Property<long>("At")
+                        .HasColumnType("bigint");
+
+                    b.Property<string>("Bundle")
+                        .IsRequired()
+                        .HasMaxLength(64)
+                        .HasColumnType("character varying(64)")
+                        .UseCollation("C");
+
+                    b.Property<string>("Identity")
+                        .IsRequired()
+                        .HasMaxLength(600)
+                        .HasColumnType("character varying(600)")
+                        .UseCollation("C");
+
+                    b.Property<string>("KeyId")
+                        .IsRequired()
+                        .HasMaxLength(64)
+                        .HasColumnType("character varying(64)")
+                        .UseCollation("C");
+
+                    b.Property<string>("Role")
+                        .IsRequired()
+                        .HasMaxLength(40)
+                        .HasColumnType("character varying(40)")
+                        .UseCollation("C");
+
+                    b.Property<string>("Subject")
+                        .IsRequired()
+                        .HasMaxLength(600)
+                        .HasColumnType("character varying(600)")
+                        .UseCollation("C");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex("Bundle");
+
+                    b.HasIndex("Identity", "Id");
+
+                    b.HasIndex("KeyId", "Id");
+
+                    b.ToTable("signing_use", (string)null);
                 });
 
             modelBuilder.Entity("OpenIddict.EntityFrameworkCore.Models.OpenIddictEntityFrameworkCoreApplication", b =>
