@@ -24,6 +24,9 @@ internal sealed class AccessMiddleware(
     AddressNames addresses
 )
 {
+    // Together with the memory of rights below the promised 5 seconds.
+    private static readonly TimeSpan Often = TimeSpan.FromSeconds(1);
+
     public async Task InvokeAsync(HttpContext context)
     {
         var began = EvenAnswer.Now;
@@ -37,7 +40,7 @@ internal sealed class AccessMiddleware(
         var permission = needed.Permission;
 
         var session = endpoint.Metadata.GetMetadata<SessionMetadata>();
-        var (actor, problem) = await actors.ReadAsync(context, session);
+        var (actor, problem, proof) = await actors.ReadAsync(context, session);
         context.SetActor(actor ?? Actor.Anonymous);
         if (permission == Permissions.Public)
         {
@@ -77,7 +80,53 @@ internal sealed class AccessMiddleware(
                 EvenAnswer.HoldWhenAbsent(context, began);
             }
 
-            await next(context);
+            await WhileItCountsAsync(context, endpoint, needed, proof, next(context));
+        }
+    }
+
+    // A transfer, or a change whose body comes slowly, ends with the right to it.
+    private async Task WhileItCountsAsync(
+        HttpContext context,
+        Endpoint endpoint,
+        PermissionMetadata needed,
+        Proof? proof,
+        Task running
+    )
+    {
+        while (proof is not null && !running.IsCompleted)
+        {
+            try
+            {
+                await running.WaitAsync(Often);
+            }
+            catch (TimeoutException) when (!running.IsCompleted)
+            {
+                if (!await StillMayAsync(context, needed, proof))
+                {
+                    context.Abort();
+                    await writer.LogAsync(
+                        Denied(context, endpoint, needed.Permission, Refusal.Ended),
+                        CancellationToken.None
+                    );
+                    break;
+                }
+            }
+        }
+
+        await running;
+    }
+
+    private async Task<bool> StillMayAsync(HttpContext context, PermissionMetadata needed, Proof proof)
+    {
+        try
+        {
+            return await actors.StillCountsAsync(proof, CancellationToken.None)
+                && Opens(needed, await access.RightsOfAsync(context.GetActor(), CancellationToken.None));
+        }
+        catch (Exception)
+        {
+            // The handler still runs with this request: it must not be left alone. What cannot be asked is not allowed.
+            return false;
         }
     }
 

@@ -10,6 +10,7 @@ using Governance.Kernel;
 using Governance.Platform;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Primitives;
 using OpenIddict.Abstractions;
@@ -21,7 +22,30 @@ namespace Governance.Identity.Access;
 /// <summary>Who a request comes from.</summary>
 /// <param name="Actor">The actor; anonymous without credentials of ours, null when those presented are no good.</param>
 /// <param name="Problem">What is wrong with them.</param>
-internal readonly record struct Reading(Actor? Actor, TokenProblem? Problem = null);
+/// <param name="Proof">What showed who it is, if anybody.</param>
+internal readonly record struct Reading(Actor? Actor, TokenProblem? Problem = null, Proof? Proof = null);
+
+/// <summary>What a token or cookie proved.</summary>
+/// <param name="SubjectId">Whose it is.</param>
+/// <param name="Interactive">Whether the person was there.</param>
+/// <param name="AuthenticatedAt">When they were.</param>
+internal sealed record Proof(string SubjectId, bool Interactive, DateTimeOffset? AuthenticatedAt)
+{
+    /// <summary>The key or certificate that the token is bound to.</summary>
+    public TokenConfirmation? Confirmation { get; init; }
+
+    /// <summary>Whether more than one factor was used.</summary>
+    public bool MultiFactor { get; init; }
+
+    /// <summary>The session that it came of; null for a service and for a token of another issuer.</summary>
+    public string? Session { get; init; }
+
+    /// <summary>The stamp of a service's tokens, and the id of the token; empty for what is no token of ours.</summary>
+    public string Stamp { get; init; } = "";
+
+    /// <summary>Id of the token's row; null for what is no token of ours.</summary>
+    public string? TokenId { get; init; }
+}
 
 /// <summary>Reads who a request comes from: a bearer or DPoP token, or the page session where the route takes one.</summary>
 internal sealed class ActorReader(
@@ -31,7 +55,8 @@ internal sealed class ActorReader(
     SessionStore sessions,
     TimeProvider clock,
     IOptions<IdentityOptions> options,
-    PlatformOptions platform
+    PlatformOptions platform,
+    IServiceScopeFactory scopes
 )
 {
     private const string DpopScheme = "DPoP";
@@ -45,13 +70,6 @@ internal sealed class ActorReader(
     private readonly ExpiringCache<Digest, Proof> _tokens = new(clock, Life, 10_000);
     private readonly ExpiringCache<Digest, bool> _familiar = new(clock, TimeSpan.FromMinutes(10), 10_000);
     private readonly string _origin = new Uri(platform.PublicUrl).GetLeftPart(UriPartial.Authority);
-
-    private sealed record Proof(string SubjectId, bool Interactive, DateTimeOffset? AuthenticatedAt)
-    {
-        public TokenConfirmation? Confirmation { get; init; }
-
-        public bool MultiFactor { get; init; }
-    }
 
     private sealed record Presented(string Token, bool Dpop);
 
@@ -69,11 +87,37 @@ internal sealed class ActorReader(
         }
 
         var cookie = await context.AuthenticateAsync(IdentitySchemes.Session);
-        return new Reading(
-            cookie.Succeeded && ProofOf(cookie.Principal) is { } proof
-                ? await ActorAsync(proof, context.RequestAborted) ?? Actor.Anonymous
-                : Actor.Anonymous
-        );
+        return
+            cookie.Succeeded
+            && ProofOf(cookie.Principal) is { } proof
+            && await ActorAsync(proof, context.RequestAborted) is { } actor
+            ? new Reading(actor, null, proof)
+            : new Reading(Actor.Anonymous);
+    }
+
+    /// <summary>
+    /// Whether the account, and the session or token that a request came with, were not taken away since. Its age does not count:
+    /// what began in time may end.
+    /// </summary>
+    public async Task<bool> StillCountsAsync(Proof proof, CancellationToken cancellationToken)
+    {
+        if (await subjects.RecentAsync(proof.SubjectId, cancellationToken) is null)
+        {
+            return false;
+        }
+
+        if (proof.TokenId is null)
+        {
+            return proof.Session is null
+                || await sessions.MayUseTokensAsync(proof.SubjectId, proof.Session, cancellationToken);
+        }
+
+        // The request's own services are in use by its handler.
+        await using var scope = scopes.CreateAsyncScope();
+        var tokens = scope.ServiceProvider.GetRequiredService<IOpenIddictTokenManager>();
+        return await tokens.FindByIdAsync(proof.TokenId, cancellationToken) is { } token
+            && await tokens.HasStatusAsync(token, Statuses.Valid, cancellationToken)
+            && await CountsAsync(proof, cancellationToken);
     }
 
     /// <summary>Whether the request presents a token that was never valid here, or not lately.</summary>
@@ -107,7 +151,7 @@ internal sealed class ActorReader(
         }
 
         return await ActorAsync(proof, context.RequestAborted) is { } actor
-            ? new Reading(actor with { SenderConstrained = proof.Confirmation is not null })
+            ? new Reading(actor with { SenderConstrained = proof.Confirmation is not null }, null, proof)
             : new Reading(null, TokenProblem.Invalid(presented.Dpop));
     }
 
@@ -167,7 +211,7 @@ internal sealed class ActorReader(
         if (
             !result.Succeeded
             || ProofOf(result.Principal) is not { } proof
-            || !await CountsAsync(proof, result.Principal, context.RequestAborted)
+            || !await CountsAsync(proof, context.RequestAborted)
             || !TokenConfirmation.TryParse(claims[TokenConfirmation.Claim]?.ToJsonString(), out var confirmation)
         )
         {
@@ -179,10 +223,10 @@ internal sealed class ActorReader(
         return Remember(key, proof, generation, expires - clock.GetUtcNow() ?? TimeSpan.Zero);
     }
 
-    private Task<bool> CountsAsync(Proof proof, ClaimsPrincipal token, CancellationToken cancellationToken) =>
+    private Task<bool> CountsAsync(Proof proof, CancellationToken cancellationToken) =>
         proof.Interactive
-            ? sessions.MayUseTokensAsync(token, cancellationToken)
-            : sessions.MayUseServiceTokensAsync(token, cancellationToken);
+            ? sessions.MayUseTokensAsync(proof.SubjectId, proof.Session, cancellationToken)
+            : sessions.MayUseServiceTokensAsync(proof.SubjectId, proof.Stamp, cancellationToken);
 
     private Proof Remember(Digest key, Proof proof, long generation, TimeSpan left)
     {
@@ -240,6 +284,9 @@ internal sealed class ActorReader(
         return new Proof(id, interactive, interactive ? at : null)
         {
             MultiFactor = interactive && SignInMethods.IsMultiple(principal),
+            Session = principal.GetClaim(SignInMethods.SessionId),
+            Stamp = principal.GetClaim(TokenEndpoints.StampClaim) ?? "",
+            TokenId = principal.GetTokenId(),
         };
     }
 

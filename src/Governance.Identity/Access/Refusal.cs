@@ -27,6 +27,12 @@ internal sealed record Refusal(int Status, string Code, string MlflowCode, strin
         "PERMISSION_DENIED",
         "None of your roles may do this."
     );
+    public static readonly Refusal Ended = new(
+        401,
+        "identity.ended",
+        "UNAUTHENTICATED",
+        "The account, session, token or right was taken away while the request was under way."
+    );
     public static readonly Refusal TooMany = new(
         429,
         "identity.rate_limited",

@@ -121,9 +121,12 @@ internal sealed class SessionStore(
     }
 
     /// <summary>Whether a token of a person still counts: those of a session that ended by itself do, until they expire.</summary>
-    public async Task<bool> MayUseTokensAsync(ClaimsPrincipal token, CancellationToken cancellationToken)
+    public Task<bool> MayUseTokensAsync(ClaimsPrincipal token, CancellationToken cancellationToken) =>
+        MayUseTokensAsync(token.GetClaim(Claims.Subject), token.GetClaim(SignInMethods.SessionId), cancellationToken);
+
+    /// <summary>As above, for a token that was read before.</summary>
+    public async Task<bool> MayUseTokensAsync(string? subject, string? id, CancellationToken cancellationToken)
     {
-        var (id, subject) = (token.GetClaim(SignInMethods.SessionId), token.GetClaim(Claims.Subject));
         if (id is null)
         {
             return false;
@@ -135,9 +138,8 @@ internal sealed class SessionStore(
     }
 
     /// <summary>Whether a token of a service still counts: those do not that were asked for before its tokens ended last.</summary>
-    public async Task<bool> MayUseServiceTokensAsync(ClaimsPrincipal token, CancellationToken cancellationToken)
+    public async Task<bool> MayUseServiceTokensAsync(string? subject, string stamp, CancellationToken cancellationToken)
     {
-        var subject = token.GetClaim(Claims.Subject);
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         var name = await db.Set<SubjectRow>()
             .Where(row => row.Id == subject)
@@ -145,7 +147,7 @@ internal sealed class SessionStore(
             .FirstOrDefaultAsync(cancellationToken);
         return name is not null
             && await Clients.FindAsync(db, name, cancellationToken) is { } client
-            && client.Stamp == (token.GetClaim(TokenEndpoints.StampClaim) ?? "");
+            && client.Stamp == stamp;
     }
 
     /// <summary>Ends the session of one browser.</summary>

@@ -404,6 +404,19 @@ public sealed partial class IdentityHost : IAsyncDisposable
     {
         routes.MapGet("/probe/undeclared", () => "reached");
         routes.MapGet("/probe/models/{name}", () => "reached").RequirePermission(Permissions.ModelRead);
+        routes
+            .MapGet(
+                "/probe/endless",
+                async context =>
+                {
+                    while (true)
+                    {
+                        await context.Response.WriteAsync(".", context.RequestAborted);
+                        await Task.Delay(50, context.RequestAborted);
+                    }
+                }
+            )
+            .RequirePermission(Permissions.ModelRead);
         routes.MapPost("/probe/session", () => "reached").RequirePermission(Permissions.Self).AcceptSession();
         routes.MapPost("/api/2.0/mlflow/probe/{name}", () => "reached").RequirePermission(Permissions.ExperimentWrite);
         routes.MapPost("/ajax-api/2.0/mlflow/probe", () => "reached").RequirePermission(Permissions.ExperimentWrite);

@@ -3,7 +3,10 @@ using System.Net;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
+using Governance.Identity.Sessions;
 using Governance.Identity.Storage;
+using Governance.Identity.Subjects;
+using Governance.Kernel;
 using Governance.Platform.Database;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
@@ -235,15 +238,7 @@ public sealed class TokenTests : IAsyncLifetime
         var token = body["access_token"]!.GetValue<string>();
         Assert.NotNull(await _host.WhoAmIAsync(token));
 
-        var (status, _) = await _host.PostFormAsync(
-            "/connect/revoke",
-            new()
-            {
-                ["client_id"] = "ci-bot",
-                ["client_secret"] = secret,
-                ["token"] = token,
-            }
-        );
+        var status = await RevokeAsync("ci-bot", secret, token);
         var revoked = Stopwatch.StartNew();
         while (revoked.Elapsed < TimeSpan.FromSeconds(5) && await _host.WhoAmIAsync(token) is not null)
         {
@@ -253,6 +248,32 @@ public sealed class TokenTests : IAsyncLifetime
         Assert.Equal(HttpStatusCode.OK, status);
         Assert.Null(await _host.WhoAmIAsync(token));
         Assert.True(revoked.Elapsed < TimeSpan.FromSeconds(5.5));
+    }
+
+    [Fact]
+    public async Task A_request_under_way_ends_within_5_seconds_of_what_it_came_with()
+    {
+        var (id, off) = await _host.EnrolServiceAsync("off-bot", "viewer");
+        var (_, secret) = await _host.EnrolServiceAsync("ci-bot", "viewer");
+        var ada = await _host.EnrolPersonAsync("ada", "viewer");
+        var subjects = _host.Services.GetRequiredService<SubjectStore>();
+        using var revoked = await UnderWayAsync(await TokenAsync("ci-bot", secret));
+        using var everywhere = await UnderWayAsync(await _host.PersonTokenAsync("ada"));
+        using var disabled = await UnderWayAsync(await TokenAsync("off-bot", off));
+        using var kept = await UnderWayAsync(await _host.ServiceTokenAsync("kept-bot", "viewer"));
+
+        await RevokeAsync("ci-bot", secret, revoked.Token);
+        await _host.Services.GetRequiredService<SessionStore>().RevokeAllAsync(ada, Token);
+        await subjects.SetEnabledAsync(Actor.System, id, false, Token);
+        var clock = Stopwatch.StartNew();
+        await Task.WhenAll(revoked.EndsAsync(), everywhere.EndsAsync(), disabled.EndsAsync());
+
+        Assert.InRange(clock.Elapsed, TimeSpan.Zero, TimeSpan.FromSeconds(8)); // 5, and a slow machine
+        Assert.Equal(
+            3,
+            _host.Log.Entries.Count(entry => entry.Details["code"]?.GetValue<string>() == "identity.ended")
+        );
+        Assert.True(await kept.GoesOnAsync());
     }
 
     [Fact]
@@ -376,4 +397,46 @@ public sealed class TokenTests : IAsyncLifetime
 
     private static string Encode(byte[] bytes) =>
         Convert.ToBase64String(bytes).TrimEnd('=').Replace('+', '-').Replace('/', '_');
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    private async Task<HttpStatusCode> RevokeAsync(string client, string secret, string token)
+    {
+        var form = new Dictionary<string, string>
+        {
+            ["client_id"] = client,
+            ["client_secret"] = secret,
+            ["token"] = token,
+        };
+        return (await _host.PostFormAsync("/connect/revoke", form)).Status;
+    }
+
+    private async Task<string> TokenAsync(string name, string secret) =>
+        (await _host.TokenAsync(IdentityHost.ClientCredentials(name, secret))).Body["access_token"]!.GetValue<string>();
+
+    private async Task<Transfer> UnderWayAsync(string token)
+    {
+        var client = _host.Client(token);
+        var answer = await client.GetAsync("/probe/endless", HttpCompletionOption.ResponseHeadersRead, Token);
+        answer.EnsureSuccessStatusCode();
+        return new Transfer(client, token, await answer.Content.ReadAsStreamAsync(Token));
+    }
+
+    private sealed record Transfer(HttpClient Client, string Token, Stream Stream) : IDisposable
+    {
+        public async Task EndsAsync() =>
+            await Assert.ThrowsAnyAsync<IOException>(async () =>
+            {
+                while (await GoesOnAsync()) { }
+            });
+
+        public async Task<bool> GoesOnAsync() =>
+            await Stream.ReadAsync(new byte[16], TestContext.Current.CancellationToken) > 0;
+
+        public void Dispose()
+        {
+            Stream.Dispose();
+            Client.Dispose();
+        }
+    }
 }
