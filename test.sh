@@ -19,6 +19,9 @@ need npm npm
 need python3 python3
 need curl curl
 need chromium chromium
+[ -e /usr/lib/python3/dist-packages/cryptography ] || packages="${packages:-} python3-cryptography"
+[ -e /usr/bin/python3 ] || packages="${packages:-} python3"
+need jq jq
 [ -e /usr/lib/python3/dist-packages/swift/proxy/server.py ] || packages="${packages:-} python3-swift"
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || packages="${packages:-} postgresql"
 if [ -n "${packages:-}" ]; then

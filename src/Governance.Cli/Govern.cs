@@ -18,6 +18,7 @@ internal static class Govern
         {
             VerifyCommand.Create(surroundings),
             SignCommand.Create(surroundings),
+            KitCommand.Create(surroundings),
             SbomCommand.Create(surroundings),
             ScanCommand.Create(surroundings),
             PrivacyCommands.Create(surroundings),

@@ -1,4 +1,5 @@
 using Governance.Compliance.Contracts;
+using Governance.Compliance.Offline;
 using Governance.Compliance.Reports;
 using Governance.Compliance.Storage;
 using Governance.Kernel;
@@ -34,15 +35,19 @@ public static class ComplianceModule
         services.TryAddSingleton<ReportArchive>();
         services.TryAddSingleton<ReportReader>();
         services.TryAddSingleton<IReports, ReportService>();
+        services.TryAddSingleton<OfflineAccess>();
+        services.TryAddSingleton<KitWriter>();
+        services.TryAddSingleton<IAttestations, Attestations>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IModelContribution, ComplianceModel>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IBlobReferences, ReportReferences>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, CatalogueStartupCheck>());
         return services;
     }
 
-    /// <summary>Maps <c>/api/v1/reports</c>.</summary>
+    /// <summary>Maps <c>/api/v1/reports</c>, and what is taken along of a version.</summary>
     public static RouteGroupBuilder MapCompliance(this IEndpointRouteBuilder routes)
     {
+        OfflineEndpoints.Map(routes);
         var group = routes.MapGroup("/api/v1/reports").WithTags("Reports");
         group.MapPost("", ReportEndpoints.CreateAsync).RequirePermission(Permissions.ReportCreate);
         group.MapGet("", ReportEndpoints.ListAsync).RequirePermission(Permissions.ReportRead);

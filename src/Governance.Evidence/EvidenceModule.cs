@@ -1,3 +1,4 @@
+using Governance.Evidence.Attest;
 using Governance.Evidence.Contracts;
 using Governance.Evidence.Produce;
 using Governance.Evidence.Read;
@@ -32,6 +33,7 @@ public static class EvidenceModule
         services.TryAddSingleton<IReadGate, SignatureReadGate>();
         services.TryAddSingleton<IInputDatasets, InputDatasets>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IDatasetWatch, DatasetWatch>());
+        services.TryAddSingleton<AttestationWriter>();
         AddProducer<ScanProducer>(services);
         AddProducer<SbomProducer>(services);
         AddProducer<SignatureProducer>(services);
@@ -55,6 +57,7 @@ public static class EvidenceModule
             provider.GetRequiredService<TProducer>(),
             provider.GetRequiredService<IRegistryReader>(),
             provider.GetRequiredService<IVersionStatus>(),
+            provider.GetRequiredService<AttestationWriter>(),
             provider.GetRequiredService<IBlobStore>(),
             provider.GetRequiredService<IWriter>(),
             provider.GetRequiredService<ISignatureJournal>()

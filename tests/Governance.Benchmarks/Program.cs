@@ -21,6 +21,11 @@ if (args is ["appends", .. var callers])
     return await Appends.RunAsync(callers);
 }
 
+if (args is ["hash", .. var size])
+{
+    return await Hashing.RunAsync(size is [var megabytes] ? int.Parse(megabytes, CultureInfo.InvariantCulture) : 2048);
+}
+
 if (args is ["secrets", .. var asked])
 {
     return await Secrets.RunAsync(asked);

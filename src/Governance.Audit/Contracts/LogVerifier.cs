@@ -52,6 +52,10 @@ public sealed class LogVerifier : ILogVerifier
             : Failure.Invalid("audit.not_included", "The proof does not lead from the entry to the checkpoint's root.");
     }
 
+    /// <summary>The tree size of a checkpoint signed by the verifier key; null when it is not one.</summary>
+    public static long? SizeOf(string checkpoint, string verifierKey) =>
+        NoteKey.TryParse(verifierKey) is { } key ? Checkpoint.Open(checkpoint, key)?.Size : null;
+
     /// <summary>Checks that one signed checkpoint extends another. Codes <c>audit.*</c>.</summary>
     public static Result<Unit> VerifyConsistency(
         string earlier,

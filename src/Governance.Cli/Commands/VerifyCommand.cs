@@ -7,7 +7,7 @@ using Governance.Signing.Contracts;
 namespace Governance.Cli.Commands;
 
 /// <summary>A check that held, for people and machines.</summary>
-/// <param name="Kind">model, receipt, entry or report.</param>
+/// <param name="Kind">model, attestation, receipt, entry, report or kit.</param>
 /// <param name="What">What was verified, one line.</param>
 /// <param name="Checks">What held, one sentence each.</param>
 internal sealed record Verified(string Kind, string What, IReadOnlyList<string> Checks);
@@ -26,12 +26,14 @@ internal static class VerifyCommand
         "signing.bundle_too_large",
         "signing.bundle_malformed",
         "compliance.report_too_large",
+        "compliance.kit_too_large",
+        "compliance.kit_malformed",
     ];
 
     private static readonly Argument<string> PathArgument = new("path")
     {
         Description =
-            "Model folder or file, promotion receipt or proof of a log entry (JSON), or report (JSON, PDF, CSV).",
+            "Model folder or file, attestation, promotion receipt or proof of a log entry (JSON), report (JSON, PDF, CSV), or offline kit (zip).",
     };
 
     private static readonly Option<string?> Bundle = Shared.File(
@@ -47,6 +49,11 @@ internal static class VerifyCommand
     private static readonly Option<string?> Root = Shared.File(
         "--trusted-root",
         "trusted_root.json of the gateway whose signatures to trust."
+    );
+
+    private static readonly Option<string?> Artifacts = Shared.File(
+        "--artifacts",
+        "Folder with the files that a kit is about."
     );
 
     private static readonly Option<string?> Identity = new("--identity")
@@ -66,20 +73,23 @@ internal static class VerifyCommand
     public static Command Create(Surroundings surroundings) =>
         new Verb(
             "verify",
-            "Verifies a model folder, a promotion receipt, a log entry or a report, offline.",
+            "Verifies a model folder, an attestation, a promotion receipt, a log entry, a report or a kit, offline.",
             "govern verify model/ --bundle model.sigstore.json --key signer.pub.pem",
             "govern verify model/ --bundle model.sigstore.json --trusted-root trusted_root.json",
             "govern verify model/ --bundle model.sigstore.json --trusted-root trusted_root.json --identity https://HOST/signers/ID --issuer https://HOST",
             "govern verify receipt.json --trusted-root trusted_root.json",
             "govern verify receipt.json --trusted-root trusted_root.json --witness VKEY1 VKEY2 --witnesses 1",
             "govern verify report.json --trusted-root trusted_root.json",
-            "govern verify report.pdf --bundle report.pdf.sigstore.json --trusted-root trusted_root.json"
+            "govern verify report.pdf --bundle report.pdf.sigstore.json --trusted-root trusted_root.json",
+            "govern verify sbom.json --trusted-root trusted_root.json",
+            "govern verify kit.zip --artifacts model/ --trusted-root trusted_root.json"
         )
         {
             PathArgument,
             Bundle,
             Key,
             Root,
+            Artifacts,
             Identity,
             Issuer,
             Format,
@@ -158,28 +168,71 @@ internal static class VerifyCommand
         }
 
         var document = InputFile.Read(path, MaxDocument);
+        var json = CanonicalJson.TryParse(document) as JsonObject;
+        if (Witnesses.AreAsked(run) && json?["inclusionProof"] is null)
+        {
+            throw Stop.Usage("Witnesses cosign the log: --witness is for receipts and proofs of entries.");
+        }
+
+        if (KitVerifier.IsArchive(document))
+        {
+            return await VerifyKitAsync(run, path, document);
+        }
+
         if (ReportVerifier.IsSignedReport(document))
         {
-            if (Witnesses.AreAsked(run))
-            {
-                throw Stop.Usage("Witnesses cosign the log: --witness is for receipts and proofs of entries.");
-            }
-
             return Describe(
                 Checked(ReportVerifier.Verify(document, RequireRoot(run, "report"), OfflineVerifier.Create()))
             );
         }
 
-        if (CanonicalJson.TryParse(document) is JsonObject json && json["inclusionProof"] is not null)
+        if (json?["inclusionProof"] is not null)
         {
             return json["statement"] is null
                 ? Describe(run, Checked(ReceiptVerifier.VerifyEntry(document, RequireRoot(run, "proof"))))
                 : Describe(run, Checked(ReceiptVerifier.Verify(document, RequireRoot(run, "receipt"))));
         }
 
+        if (json?["dsseEnvelope"] is not null)
+        {
+            return IsModelBundle(document)
+                ? throw Stop.Usage("A model's signature is verified with its files: govern verify DIR --bundle FILE.")
+                : Describe(
+                    Checked(OfflineVerifier.Create().VerifyStatement(document, RequireRoot(run, "attestation")))
+                );
+        }
+
         throw Stop.Unusable(
             "unknown_input",
-            $"{path} is neither a folder nor a receipt nor a report in JSON. A single model file, a PDF and a CSV are verified with the --bundle of their signature."
+            $"{path} is neither a folder nor an attestation, receipt or report in JSON, nor a kit. A single model file, a PDF and a CSV are verified with the --bundle of their signature."
+        );
+    }
+
+    private static async Task<Verified> VerifyKitAsync(Invocation run, string path, byte[] archive)
+    {
+        if (run.Get(Key) is not null)
+        {
+            throw Stop.Usage("A kit is verified with --trusted-root, not with --key.");
+        }
+
+        var root = InputFile.Read(run.Get(Root) ?? throw Stop.Usage("A kit needs --trusted-root."), InputFile.Small);
+        var files = run.Get(Artifacts) is { } folder
+            ? (await ModelFolder.OpenAsync(folder, null, Exit.Refused, run.Cancelled)).Manifest
+            : null;
+        using var stream = new MemoryStream(archive, writable: false);
+        var kit = Checked(
+            KitVerifier.Verify(
+                stream,
+                root,
+                files,
+                new SignerPolicy(run.Get(Identity), run.Get(Issuer)),
+                OfflineVerifier.Create()
+            )
+        );
+        return new Verified(
+            "kit",
+            $"Kit {path}: {Visible.Of(kit.Version)}, {kit.Manifest.Files.Count} files, {kit.Manifest.TotalSize} bytes, manifest sha256:{kit.Manifest.Digest}",
+            [.. kit.Checks.Select(Visible.Of)]
         );
     }
 
@@ -289,6 +342,33 @@ internal static class VerifyCommand
                 .. Witnesses.Check(run, receipt.Checkpoint),
             ]
         );
+
+    private static Verified Describe(VerifiedStatement statement) =>
+        new(
+            "attestation",
+            $"Attestation: {Visible.Of($"{statement.Payload["predicateType"]}")}",
+            [
+                $"The statement is signed by key {statement.KeyHint[..16]}…, which the trusted root lists and which is valid now.",
+                .. Subjects(statement.Payload),
+            ]
+        );
+
+    private static IEnumerable<string> Subjects(JsonObject statement)
+    {
+        const int shown = 3;
+        var subjects = (statement["subject"] as JsonArray ?? []).OfType<JsonObject>().ToList();
+        foreach (var subject in subjects.Take(shown))
+        {
+            yield return Visible.Of(
+                $"It is about {subject["name"]}, sha256:{(subject["digest"] as JsonObject)?["sha256"]}."
+            );
+        }
+
+        if (subjects.Count > shown)
+        {
+            yield return $"And about {subjects.Count - shown} more subjects.";
+        }
+    }
 
     private static byte[] RequireRoot(Invocation run, string kind)
     {

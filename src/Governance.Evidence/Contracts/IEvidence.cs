@@ -69,6 +69,9 @@ public sealed record EvidenceItem
     /// <summary>Digest of the stored document (report, SBOM, bundle), or null.</summary>
     public required Digest? Document { get; init; }
 
+    /// <summary>Digest of the signed in-toto statement of it (Sigstore bundle), or null when there is none.</summary>
+    public Digest? Attestation { get; init; }
+
     /// <summary>UTC.</summary>
     public required DateTimeOffset ProducedAt { get; init; }
 
@@ -113,4 +116,7 @@ public interface IEvidence
 
     /// <summary>The stored document of a kind (scan report JSON, CycloneDX, bundle, privacy report), or null.</summary>
     Task<byte[]?> DocumentAsync(ModelVersionRef version, EvidenceKind kind, CancellationToken cancellationToken);
+
+    /// <summary>The signed in-toto statement of a kind (Sigstore bundle v0.3), or null.</summary>
+    Task<byte[]?> AttestationAsync(ModelVersionRef version, EvidenceKind kind, CancellationToken cancellationToken);
 }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Governance.Evidence.Attest;
 using Governance.Evidence.Contracts;
 using Governance.Evidence.Read;
 using Governance.Evidence.Storage;
@@ -59,6 +60,7 @@ internal sealed class EvidenceJobHandler(
     IEvidenceProducer producer,
     IRegistryReader registry,
     IVersionStatus status,
+    AttestationWriter attestations,
     IBlobStore blobs,
     IWriter writer,
     ISignatureJournal journal
@@ -99,23 +101,28 @@ internal sealed class EvidenceJobHandler(
 
     private async Task RecordAsync(VersionView version, Produced produced, CancellationToken cancellationToken)
     {
-        StoredBlob? document = null;
-        if (produced.Document is { } bytes)
-        {
-            document = (
-                await blobs.PutAsync(new MemoryStream(bytes, writable: false), MaxDocument, cancellationToken)
-            ).Value;
-        }
-
+        var statement = await attestations.WriteAsync(version, producer.Kind, produced, cancellationToken);
+        var document = await StoreAsync(produced.Document, cancellationToken);
+        var attestation = await StoreAsync(statement?.Bundle, cancellationToken);
         var result = await writer.WriteAsync<Unit>(
             async (session, token) =>
             {
-                if (document is not null && await blobs.AttachAsync(session, document, token) is { Ok: false } lost)
+                foreach (var stored in new[] { document, attestation }.OfType<StoredBlob>())
                 {
-                    return lost.Failure;
+                    if (await blobs.AttachAsync(session, stored, token) is { Ok: false } lost)
+                    {
+                        return lost.Failure;
+                    }
                 }
 
-                await AddAsync(session, version, produced, document?.Digest, token);
+                await AddAsync(
+                    session,
+                    version,
+                    produced,
+                    document?.Digest,
+                    attestation is null ? null : (attestation.Digest, statement!.Payload),
+                    token
+                );
                 if (producer.Kind == EvidenceKind.Signature && produced.Document is { } bundle)
                 {
                     await journal.RecordAsync(session, bundle, Urn.Version(version.Ref), token);
@@ -131,11 +138,17 @@ internal sealed class EvidenceJobHandler(
         }
     }
 
+    private async Task<StoredBlob?> StoreAsync(byte[]? bytes, CancellationToken cancellationToken) =>
+        bytes is null
+            ? null
+            : (await blobs.PutAsync(new MemoryStream(bytes, writable: false), MaxDocument, cancellationToken)).Value;
+
     private async Task AddAsync(
         WriteSession session,
         VersionView version,
         Produced produced,
         Digest? document,
+        (Digest Bundle, Digest Payload)? attestation,
         CancellationToken cancellationToken
     )
     {
@@ -150,6 +163,7 @@ internal sealed class EvidenceJobHandler(
                     ["kind"] = producer.Kind.ToString().ToLowerInvariant(),
                     ["outcome"] = produced.Outcome.ToString().ToLowerInvariant(),
                     ["rules"] = produced.RulesVersion,
+                    ["statementSha256"] = attestation?.Payload.Hex,
                     ["subject"] = subject.Hex,
                 },
             },
@@ -172,6 +186,7 @@ internal sealed class EvidenceJobHandler(
                 Summary = produced.Summary,
                 Reasons = JsonSerializer.Serialize(produced.Reasons, EvidenceJson.Default.IReadOnlyListString),
                 Document = document,
+                Attestation = attestation?.Bundle,
                 ProducedAt = session.Now,
                 EntryId = entry,
                 Stale = overtaken,

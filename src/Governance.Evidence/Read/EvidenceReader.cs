@@ -69,15 +69,22 @@ internal sealed class EvidenceReader(
         ModelVersionRef version,
         EvidenceKind kind,
         CancellationToken cancellationToken
-    )
-    {
-        if (await OfAsync(version, cancellationToken) is not { } evidence || evidence[kind].Document is not { } digest)
-        {
-            return null;
-        }
+    ) =>
+        (await OfAsync(version, cancellationToken))?[kind].Document is { } digest
+            ? await ReadAsync(digest, cancellationToken)
+            : null;
 
-        return await EvidenceDocuments.ReadAsync(blobs, digest, cancellationToken);
-    }
+    public async Task<byte[]?> AttestationAsync(
+        ModelVersionRef version,
+        EvidenceKind kind,
+        CancellationToken cancellationToken
+    ) =>
+        (await OfAsync(version, cancellationToken))?[kind].Attestation is { } digest
+            ? await ReadAsync(digest, cancellationToken)
+            : null;
+
+    private Task<byte[]> ReadAsync(Digest digest, CancellationToken cancellationToken) =>
+        EvidenceDocuments.ReadAsync(blobs, digest, cancellationToken);
 
     private VersionEvidence Compose(VersionView view, List<EvidenceRow> rows, string signatures)
     {
@@ -133,6 +140,7 @@ internal sealed class EvidenceReader(
                 Summary = row.Summary,
                 Reasons = JsonSerializer.Deserialize(row.Reasons, EvidenceJson.Default.IReadOnlyListString) ?? [],
                 Document = row.Document,
+                Attestation = row.Attestation,
                 ProducedAt = row.ProducedAt,
                 EntryId = row.EntryId,
             };

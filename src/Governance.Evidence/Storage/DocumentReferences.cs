@@ -5,7 +5,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Governance.Evidence.Storage;
 
-/// <summary>Evidence refers to its documents: reports of scans, bills of materials, signatures.</summary>
+/// <summary>Evidence refers to its documents: reports of scans, bills of materials, signatures, and the statements of them.</summary>
 internal sealed class DocumentReferences : IBlobReferences
 {
     public async Task<IReadOnlyCollection<Digest>> UsedAsync(
@@ -15,10 +15,16 @@ internal sealed class DocumentReferences : IBlobReferences
     )
     {
         var wanted = digests.Select(digest => (Digest?)digest).ToList();
-        return await db.Set<EvidenceRow>()
+        var documents = await db.Set<EvidenceRow>()
             .Where(row => wanted.Contains(row.Document))
             .Select(row => row.Document!.Value)
             .Distinct()
             .ToListAsync(cancellationToken);
+        var attestations = await db.Set<EvidenceRow>()
+            .Where(row => wanted.Contains(row.Attestation))
+            .Select(row => row.Attestation!.Value)
+            .Distinct()
+            .ToListAsync(cancellationToken);
+        return [.. documents.Union(attestations)];
     }
 }

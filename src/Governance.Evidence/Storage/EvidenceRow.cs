@@ -32,6 +32,9 @@ internal sealed class EvidenceRow
 
     public Digest? Document { get; set; }
 
+    /// <summary>The signed statement of it.</summary>
+    public Digest? Attestation { get; set; }
+
     public DateTimeOffset ProducedAt { get; set; }
 
     public Guid EntryId { get; set; }
@@ -58,5 +61,6 @@ internal sealed class EvidenceModel : IModelContribution
             });
             evidence.HasIndex(row => new { row.Subject, row.Kind });
             evidence.HasIndex(row => row.Document);
+            evidence.HasIndex(row => row.Attestation);
         });
 }

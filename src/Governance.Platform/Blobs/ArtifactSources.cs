@@ -1,3 +1,5 @@
+using System.Buffers;
+using System.Security.Cryptography;
 using Governance.Kernel;
 
 namespace Governance.Platform.Blobs;
@@ -31,6 +33,8 @@ public sealed class FolderArtifacts : IArtifactSource
         "There is something that is neither file nor folder (a pipe, socket or device), or that cannot be read."
     );
 
+    private const int Chunk = 1 << 20;
+
     private readonly string _root;
 
     private FolderArtifacts(string root, Manifest manifest)
@@ -43,7 +47,8 @@ public sealed class FolderArtifacts : IArtifactSource
     public Manifest Manifest { get; }
 
     /// <summary>
-    /// Hashes every file of a folder, or one single file. <paramref name="ignored"/> are relative top-level paths left out.
+    /// Hashes every file of a folder, or one single file, on all cores and with 1 MiB of memory for each.
+    /// <paramref name="ignored"/> are relative top-level paths left out.
     /// Codes: <c>folder.not_found</c>, <c>folder.link</c>, <c>folder.not_a_file</c>, <c>manifest.*</c>.
     /// </summary>
     public static async Task<Result<FolderArtifacts>> OpenAsync(
@@ -61,7 +66,7 @@ public sealed class FolderArtifacts : IArtifactSource
             }
 
             var single = new FileInfo(full);
-            var one = Manifest.Create([await HashAsync(single, single.Name, cancellationToken)]);
+            var one = await HashAsync([(full, single.Name)], cancellationToken);
             return one.Map(manifest => new FolderArtifacts(single.DirectoryName!, manifest));
         }
 
@@ -70,7 +75,7 @@ public sealed class FolderArtifacts : IArtifactSource
             return Failure.NotFound("folder.not_found", "No such file or folder.");
         }
 
-        var files = new List<ManifestFile>();
+        var found = new List<(string Path, string Relative)>();
         var pending = new Stack<DirectoryInfo>([new DirectoryInfo(full)]);
         while (pending.TryPop(out var directory))
         {
@@ -97,12 +102,12 @@ public sealed class FolderArtifacts : IArtifactSource
                 }
                 else
                 {
-                    files.Add(await HashAsync((FileInfo)entry, relative, cancellationToken));
+                    found.Add((entry.FullName, relative));
                 }
             }
         }
 
-        return Manifest.Create(files).Map(manifest => new FolderArtifacts(full, manifest));
+        return (await HashAsync(found, cancellationToken)).Map(manifest => new FolderArtifacts(full, manifest));
     }
 
     /// <inheritdoc />
@@ -118,21 +123,45 @@ public sealed class FolderArtifacts : IArtifactSource
             )
         );
 
-    private static async Task<ManifestFile> HashAsync(
-        FileInfo file,
-        string relative,
+    private static async Task<Result<Manifest>> HashAsync(
+        List<(string Path, string Relative)> found,
         CancellationToken cancellationToken
     )
     {
-        await using var stream = new FileStream(
-            file.FullName,
-            FileMode.Open,
-            FileAccess.Read,
-            FileShare.Read,
-            1 << 16,
-            FileOptions.Asynchronous | FileOptions.SequentialScan
+        var files = new ManifestFile[found.Count];
+        await Parallel.ForAsync(
+            0,
+            files.Length,
+            cancellationToken,
+            (i, token) =>
+            {
+                files[i] = Hash(found[i].Path, found[i].Relative, token);
+                return ValueTask.CompletedTask;
+            }
         );
-        var digest = await Digest.OfAsync(stream, cancellationToken);
-        return new ManifestFile(relative, stream.Length, digest);
+        return Manifest.Create(files);
+    }
+
+    // Read and hashed by one thread: handing chunks to another costs an eighth more and saves little while the files are cached.
+    private static ManifestFile Hash(string path, string relative, CancellationToken cancellationToken)
+    {
+        using var file = File.OpenHandle(path, options: FileOptions.SequentialScan);
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        var chunk = ArrayPool<byte>.Shared.Rent(Chunk);
+        try
+        {
+            var size = 0L;
+            for (int read; (read = RandomAccess.Read(file, chunk, size)) > 0; size += read)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                hash.AppendData(chunk, 0, read);
+            }
+
+            return new ManifestFile(relative, size, Digest.FromBytes(hash.GetHashAndReset()));
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(chunk);
+        }
     }
 }

@@ -88,6 +88,13 @@ public sealed record DecisionView(
     Guid EntryId
 );
 
+/// <summary>The signed statement of a carried-out move.</summary>
+/// <param name="ReceiptId">Its receipt, which also proves that the log has it.</param>
+/// <param name="Bundle">Sigstore bundle v0.3 over an in-toto statement.</param>
+/// <param name="At">UTC.</param>
+/// <param name="EntryId">Log entry that names it.</param>
+public sealed record PromotionStatement(Guid ReceiptId, byte[] Bundle, DateTimeOffset At, Guid EntryId);
+
 /// <summary>Requests, approvals, decisions and receipts. Methods with an actor authorise it.</summary>
 public interface IPromotions
 {
@@ -133,4 +140,10 @@ public interface IPromotions
 
     /// <summary>Receipts of a version, newest first.</summary>
     Task<IReadOnlyList<Guid>> ReceiptsOfAsync(ModelVersionRef version, CancellationToken cancellationToken);
+
+    /// <summary>The statements of a version's receipts, newest first, at most 200.</summary>
+    Task<IReadOnlyList<PromotionStatement>> StatementsOfAsync(
+        ModelVersionRef version,
+        CancellationToken cancellationToken
+    );
 }

@@ -62,7 +62,7 @@ internal static class ReceiptEndpoints
         }
 
         return await promotions.ReceiptAsync(id, context.RequestAborted) is JsonObject receipt
-            ? TypedResults.Text(receipt.ToJsonString(), "application/json")
+            ? TypedResults.Text(CanonicalJson.SerializeToString(receipt), "application/json")
             : Failure
                 .Conflict(
                     "promotion.receipt_pending",

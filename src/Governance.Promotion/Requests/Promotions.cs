@@ -1,3 +1,4 @@
+using System.Linq.Expressions;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Governance.Audit.Contracts;
@@ -297,7 +298,24 @@ internal sealed class Promotions(
         return ReceiptVerifier.Compose(row.Statement, entry, proof, logKey.VerifierKey);
     }
 
-    public async Task<IReadOnlyList<Guid>> ReceiptsOfAsync(ModelVersionRef version, CancellationToken cancellationToken)
+    public Task<IReadOnlyList<Guid>> ReceiptsOfAsync(ModelVersionRef version, CancellationToken cancellationToken) =>
+        ReceiptsOfAsync(version, row => row.Id, cancellationToken);
+
+    public Task<IReadOnlyList<PromotionStatement>> StatementsOfAsync(
+        ModelVersionRef version,
+        CancellationToken cancellationToken
+    ) =>
+        ReceiptsOfAsync(
+            version,
+            row => new PromotionStatement(row.Id, row.Statement, row.At, row.EntryId),
+            cancellationToken
+        );
+
+    private async Task<IReadOnlyList<T>> ReceiptsOfAsync<T>(
+        ModelVersionRef version,
+        Expression<Func<ReceiptRow, T>> select,
+        CancellationToken cancellationToken
+    )
     {
         if (await registry.FindModelAsync(version.Model, cancellationToken) is not { } model)
         {
@@ -309,8 +327,8 @@ internal sealed class Promotions(
             .AsNoTracking()
             .Where(row => row.ModelId == model.Id && row.Version == version.Version)
             .OrderByDescending(row => row.Id)
-            .Select(row => row.Id)
             .Take(MaxPage)
+            .Select(select)
             .ToListAsync(cancellationToken);
     }
 

@@ -36,6 +36,9 @@ public interface ISigner
 
     /// <summary>trusted_root.json: signing keys with validity windows and the audit log's key. UTF-8 JSON.</summary>
     byte[] TrustedRoot { get; }
+
+    /// <summary>client_trust_config.json: the trusted root as Sigstore's Python clients read it. UTF-8 JSON.</summary>
+    byte[] ClientTrustConfig { get; }
 }
 
 /// <summary>What a verified statement says.</summary>

@@ -63,6 +63,13 @@ public sealed class ModelSigner : IDisposable
             : throw new ArgumentException("Not an in-toto statement v1.", nameof(statement));
     }
 
+    /// <summary>The subject of a model's signature: SHA-256 over the digests of its files, in the order of the manifest.</summary>
+    public static Digest RootOf(Manifest manifest)
+    {
+        ArgumentNullException.ThrowIfNull(manifest);
+        return ModelStatement.Root(manifest.Files.Select(file => file.Digest));
+    }
+
     /// <inheritdoc />
     public void Dispose() => _key.Dispose();
 

@@ -107,7 +107,7 @@ public static class ReceiptVerifier
         }
 
         return
-            receipt.Entry["kind"].Text() == "promotion.carried_out"
+            receipt.Entry["kind"].Text() is "promotion.carried_out" or "evidence.produced"
             && (receipt.Entry["details"] as JsonObject)?["statementSha256"].Text()
                 == Digest.Of(bundle.Value.Payload).Hex
             ? new VerifiedReceipt(statement.Value, receipt.Entry, receipt.Proof.LeafIndex, receipt.Proof.Checkpoint)

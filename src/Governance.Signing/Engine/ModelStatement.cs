@@ -165,7 +165,7 @@ internal static class ModelStatement
         return extra is null ? null : SigningFailure.Of("file_extra", $"The file {extra} is not signed.");
     }
 
-    private static Digest Root(IEnumerable<Digest> digests)
+    public static Digest Root(IEnumerable<Digest> digests)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         foreach (var digest in digests)

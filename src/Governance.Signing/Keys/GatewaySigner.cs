@@ -48,7 +48,6 @@ internal sealed class GatewaySigner : ISigner, IDisposable
 
     public byte[] TrustedRoot => _documents.TrustedRoot;
 
-    /// <summary>The wrapper that Python clients read: our root, and no service to sign with.</summary>
     public byte[] ClientTrustConfig => _documents.ClientTrustConfig;
 
     public IReadOnlyList<(KeyGeneration Generation, SigningKey Key)> Keys => _keys.All;

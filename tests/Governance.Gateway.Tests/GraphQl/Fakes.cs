@@ -464,6 +464,12 @@ internal sealed class FakeEvidence(World world) : IEvidence
     public Task<Digest> DigestAsync(WriteSession session, VersionView version, CancellationToken cancellationToken) =>
         throw new NotSupportedException();
 
+    public Task<byte[]?> AttestationAsync(
+        ModelVersionRef version,
+        EvidenceKind kind,
+        CancellationToken cancellationToken
+    ) => throw new NotSupportedException();
+
     public Task<byte[]?> DocumentAsync(
         ModelVersionRef version,
         EvidenceKind kind,
@@ -624,6 +630,25 @@ internal sealed class FakePromotions(World world) : IPromotions
 
     public Task<IReadOnlyList<Guid>> ReceiptsOfAsync(ModelVersionRef version, CancellationToken cancellationToken) =>
         Task.FromResult<IReadOnlyList<Guid>>([Guid.Empty]);
+
+    public Task<IReadOnlyList<PromotionStatement>> StatementsOfAsync(
+        ModelVersionRef version,
+        CancellationToken cancellationToken
+    ) => Task.FromResult<IReadOnlyList<PromotionStatement>>([]);
+}
+
+internal sealed class FakeAttestations : IAttestations
+{
+    public Task<IReadOnlyList<AttestationView>> OfAsync(ModelVersionRef version, CancellationToken cancellationToken) =>
+        Task.FromResult<IReadOnlyList<AttestationView>>([
+            new AttestationView("sbom", "https://cyclonedx.org/bom", Digest.Of("bundle"), World.Then, Guid.Empty),
+        ]);
+
+    public Task<byte[]?> BundleAsync(ModelVersionRef version, string id, CancellationToken cancellationToken) =>
+        throw new NotSupportedException();
+
+    public Task<JsonObject?> ReceiptAsync(ModelVersionRef version, string id, CancellationToken cancellationToken) =>
+        throw new NotSupportedException();
 }
 
 internal sealed class FakeReports : IReports

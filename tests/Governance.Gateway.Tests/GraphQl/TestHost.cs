@@ -62,6 +62,7 @@ internal sealed class TestHost : IAsyncDisposable
         services.AddSingleton<IRegistryReader>(provider => provider.GetRequiredService<FakeRegistry>());
         services.AddSingleton<IMoveGate>(provider => provider.GetRequiredService<FakeRegistry>());
         services.AddSingleton<IEvidence, FakeEvidence>();
+        services.AddSingleton<IAttestations, FakeAttestations>();
         services.AddSingleton<FakeDatasets>();
         services.AddSingleton<IDatasets>(provider => provider.GetRequiredService<FakeDatasets>());
         services.AddSingleton<IPromotions, FakePromotions>();

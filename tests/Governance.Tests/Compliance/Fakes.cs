@@ -115,6 +115,11 @@ internal sealed class FakeWorld(VersionFacts facts)
     public Task<IReadOnlyList<Guid>> ReceiptsOfAsync(ModelVersionRef version, CancellationToken cancellationToken) =>
         Task.FromResult(Facts.Receipts);
 
+    public Task<IReadOnlyList<PromotionStatement>> StatementsOfAsync(
+        ModelVersionRef version,
+        CancellationToken cancellationToken
+    ) => throw new NotSupportedException();
+
     public ValueTask<IPromotionPolicy> PromotionAsync(CancellationToken cancellationToken) => new(this);
 
     public Task<IPromotionPolicy?> FindPromotionAsync(Digest digest, CancellationToken cancellationToken) =>
@@ -251,6 +256,12 @@ internal sealed class FakeWorld(VersionFacts facts)
         CancellationToken cancellationToken
     ) => throw Unused();
 
+    Task<byte[]?> IEvidence.AttestationAsync(
+        ModelVersionRef version,
+        EvidenceKind kind,
+        CancellationToken cancellationToken
+    ) => throw new NotSupportedException();
+
     Task<Digest> IEvidence.DigestAsync(
         WriteSession session,
         VersionView version,
@@ -376,6 +387,8 @@ internal sealed class FakeSigner : ISigner, IVerifier, ISignatureJournal, IDispo
     public string KeyHint => Digest.Of(PublicKeyPem).Hex;
 
     public byte[] TrustedRoot => System.Text.Encoding.UTF8.GetBytes(PublicKeyPem);
+
+    public byte[] ClientTrustConfig => [];
 
     public bool ModelVerifies { get; set; } = true;
 

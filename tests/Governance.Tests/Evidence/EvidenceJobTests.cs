@@ -1,4 +1,6 @@
+using Governance.Audit;
 using Governance.Evidence;
+using Governance.Evidence.Attest;
 using Governance.Evidence.Contracts;
 using Governance.Evidence.Produce;
 using Governance.Evidence.Storage;
@@ -7,6 +9,7 @@ using Governance.Platform.Blobs;
 using Governance.Platform.Database;
 using Governance.Platform.Jobs;
 using Governance.Registry.Contracts;
+using Governance.Signing;
 using Governance.Signing.Contracts;
 using Governance.Tests.Registry;
 using Microsoft.EntityFrameworkCore;
@@ -100,6 +103,7 @@ public sealed class EvidenceJobTests
             producer,
             host.Database.Get<IRegistryReader>(),
             host.Database.Get<IVersionStatus>(),
+            host.Database.Get<AttestationWriter>(),
             host.Database.Get<IBlobStore>(),
             host.Database.Writer,
             new NoJournal()
@@ -128,7 +132,12 @@ public sealed class EvidenceJobTests
 
     private static Task<RegistryHost> StartAsync() =>
         RegistryHost.StartAsync(services =>
-            services.AddSingleton<IModelContribution, EvidenceModel>().AddSingleton<IVersionIntake, VersionIntake>()
+            services
+                .AddSingleton<IModelContribution, EvidenceModel>()
+                .AddSingleton<IVersionIntake, VersionIntake>()
+                .AddSingleton<AttestationWriter>()
+                .AddAudit()
+                .AddSigning()
         );
 
     /// <summary>Runs every job that waits, as the workers would, with producers that find nothing wrong.</summary>

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Governance.Audit;
 using Governance.Audit.Signatures;
 using Governance.Evidence;
+using Governance.Evidence.Attest;
 using Governance.Evidence.Contracts;
 using Governance.Evidence.Produce;
 using Governance.Evidence.Signatures;
@@ -143,6 +144,7 @@ public sealed class SignatureJobTests
             services
                 .AddSingleton<IModelContribution, EvidenceModel>()
                 .AddSingleton<IVersionIntake, VersionIntake>()
+                .AddSingleton<AttestationWriter>()
                 .AddAudit()
                 .AddSigning()
                 .AddPolicy()
@@ -168,6 +170,7 @@ public sealed class SignatureJobTests
             ),
             registry,
             host.Database.Get<IVersionStatus>(),
+            host.Database.Get<AttestationWriter>(),
             host.Database.Get<IBlobStore>(),
             writer,
             host.Database.Get<ISignatureJournal>()

@@ -184,6 +184,18 @@ internal sealed class VersionFields(VersionView view) : IProtected
     [Needs("evidence:read")]
     public string? BundleHref => Href("bundle");
 
+    /// <summary>Signed in-toto statements about it, by predicate type; promotions newest first, at most 200.</summary>
+    [Needs("evidence:read")]
+    [Cost(Own = 50)]
+    public async Task<IEnumerable<AttestationFields>?> Attestations(
+        [FromServices] IAttestations attestations,
+        CancellationToken cancellationToken
+    ) =>
+        (await attestations.OfAsync(view.Ref, cancellationToken)).Select(one => new AttestationFields(
+            one,
+            Href($"attestations/{one.Id}")
+        ));
+
     /// <summary>The run that produced it.</summary>
     [Needs("experiment:read")]
     public IDataLoaderResult<RunFields?> Run([FromServices] Loads loads, [FromServices] Caller caller) =>
@@ -266,6 +278,31 @@ internal sealed class VersionFields(VersionView view) : IProtected
 
     private string Href(string document) =>
         $"/api/v1/models/{Uri.EscapeDataString(view.Ref.Model)}/versions/{view.Ref.Version}/{document}";
+}
+
+/// <summary>A signed in-toto statement about a version: a Sigstore bundle.</summary>
+[Name("Attestation")]
+[Needs("evidence:read")]
+internal sealed class AttestationFields(AttestationView view, string href)
+{
+    /// <summary>Id within the version.</summary>
+    public string Id => view.Id;
+
+    /// <summary>What kind of statement, for example https://cyclonedx.org/bom.</summary>
+    public string PredicateType => view.PredicateType;
+
+    /// <summary>SHA-256 of the bundle.</summary>
+    public string Sha256 => view.Sha256.Hex;
+
+    /// <summary>When, UTC.</summary>
+    public DateTimeOffset MadeAt => view.MadeAt;
+
+    /// <summary>Log entry that recorded it.</summary>
+    [Id]
+    public Guid EntryId => view.EntryId;
+
+    /// <summary>Where to download it.</summary>
+    public string Href => href;
 }
 
 /// <summary>A file of a version.</summary>

@@ -269,6 +269,11 @@ namespace Governance.Gateway.Database.PostgreSql.Migrations
 
                     NpgsqlPropertyBuilderExtensions.UseIdentityByDefaultColumn(b.Property<long>("Id"));
 
+                    b.Property<string>("Attestation")
+                        .HasMaxLength(64)
+                        .HasColumnType("character varying(64)")
+                        .UseCollation("C");
+
                     b.Property<string>("Class")
                         .IsRequired()
                         .HasColumnType("text")
@@ -328,6 +333,8 @@ namespace Governance.Gateway.Database.PostgreSql.Migrations
                         .HasColumnType("integer");
 
                     b.HasKey("Id");
+
+                    b.HasIndex("Attestation");
 
                     b.HasIndex("Document");
 

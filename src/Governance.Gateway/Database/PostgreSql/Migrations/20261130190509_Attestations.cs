@@ -1,0 +1,37 @@
+﻿using Microsoft.EntityFrameworkCore.Migrations;
+
+#nullable disable
+
+namespace Governance.Gateway.Database.PostgreSql.Migrations
+{
+    /// <inheritdoc />
+    public partial class Attestations : Migration
+    {
+        /// <inheritdoc />
+        protected override void Up(MigrationBuilder migrationBuilder)
+        {
+            migrationBuilder.AddColumn<string>(
+                name: "Attestation",
+                table: "evidence_item",
+                type: "character varying(64)",
+                maxLength: 64,
+                nullable: true,
+                collation: "C"
+            );
+
+            migrationBuilder.CreateIndex(
+                name: "IX_evidence_item_Attestation",
+                table: "evidence_item",
+                column: "Attestation"
+            );
+        }
+
+        /// <inheritdoc />
+        protected override void Down(MigrationBuilder migrationBuilder)
+        {
+            migrationBuilder.DropIndex(name: "IX_evidence_item_Attestation", table: "evidence_item");
+
+            migrationBuilder.DropColumn(name: "Attestation", table: "evidence_item");
+        }
+    }
+}
