@@ -32,7 +32,7 @@ internal sealed class ReceiptWriter(ISigner signer, ISignatureJournal journal, P
             At = session.Now,
         };
         var statement = Statement(session, context, decision, approvals);
-        receipt.Statement = signer.SignStatement(statement);
+        receipt.Statement = signer.SignLoggedStatement(statement);
         var details = MoveGate.Details(context, decision, null);
         details["approvals"] = new JsonArray([.. approvals.Select(approval => (JsonNode)approval.PersonId)]);
         details["receipt"] = receipt.Id.ToString();

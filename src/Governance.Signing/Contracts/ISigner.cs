@@ -34,6 +34,9 @@ public interface ISigner
     /// <summary>Sigstore bundle v0.3 with a DSSE envelope over an in-toto statement (RFC 8785 bytes of <paramref name="statement"/>).</summary>
     byte[] SignStatement(JsonObject statement);
 
+    /// <summary>The same without a timestamp, for a statement that is never without the log entry that gives its time.</summary>
+    byte[] SignLoggedStatement(JsonObject statement);
+
     /// <summary>trusted_root.json: signing keys with validity windows and the audit log's key. UTF-8 JSON.</summary>
     byte[] TrustedRoot { get; }
 

@@ -76,6 +76,8 @@ internal sealed class GatewaySigner : ISigner, IDisposable
     public byte[] SignStatement(JsonObject statement) =>
         _keys.Current.Signer.SignStatement(statement, _authorities.Timestamp);
 
+    public byte[] SignLoggedStatement(JsonObject statement) => _keys.Current.Signer.SignStatement(statement);
+
     public void Dispose() => _keys.Dispose();
 
     private SigningKey Load(string file) =>

@@ -418,6 +418,8 @@ internal sealed class FakeSigner : ISigner, IVerifier, ISignatureJournal, IDispo
         string publicKeyPem
     ) => throw new NotSupportedException();
 
+    public byte[] SignLoggedStatement(JsonObject statement) => SignStatement(statement);
+
     public byte[] SignStatement(JsonObject statement)
     {
         var payload = CanonicalJson.Serialize(statement);

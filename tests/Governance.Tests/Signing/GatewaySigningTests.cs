@@ -229,11 +229,11 @@ public class GatewaySigningTests
 
                 break;
             case "statement":
-                receipt["statement"] = JsonNode.Parse(signer.SignStatement(Statement("version:other/1")));
+                receipt["statement"] = JsonNode.Parse(signer.SignLoggedStatement(Statement("version:other/1")));
                 break;
             case "sig":
                 receipt["statement"]!["dsseEnvelope"]!["signatures"]![0]!["sig"] = JsonNode.Parse(
-                    signer.SignStatement(Statement("version:other/1"))
+                    signer.SignLoggedStatement(Statement("version:other/1"))
                 )!["dsseEnvelope"]!["signatures"]![0]!["sig"]!.DeepClone();
                 break;
             default:
@@ -337,7 +337,7 @@ public class GatewaySigningTests
         var entry = (await log.FindAsync([id.Value], CancellationToken.None))[id.Value];
         var proof = (await log.ProveAsync(id.Value, CancellationToken.None))!;
         return ReceiptVerifier.Compose(
-            database.Get<ISigner>().SignStatement(statement),
+            database.Get<ISigner>().SignLoggedStatement(statement),
             entry,
             proof,
             database.Get<ILogKey>().VerifierKey
