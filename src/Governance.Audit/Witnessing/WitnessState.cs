@@ -53,25 +53,22 @@ internal sealed class WitnessState : IDisposable
         }
 
         var state = new WitnessState(settings.StateDirectory, new WitnessSizes(settings.KeyFile), held);
-        if (!state._sizes.IsWhole && origins.Any(origin => !settings.New.Contains(origin)))
+        var failure =
+            !state._sizes.IsWhole && origins.Any(origin => !settings.New.Contains(origin))
+                ? Failure.Conflict(
+                    "audit.witness_state",
+                    "The record of sizes beside the key is missing or damaged: every log would have to be begun anew."
+                )
+                : origins
+                    .Select(origin => state.Load(origin, key.Public, settings.New.Contains(origin)))
+                    .FirstOrDefault(found => found is not null);
+        if (failure is null)
         {
-            state.Dispose();
-            return Failure.Conflict(
-                "audit.witness_state",
-                "The record of sizes beside the key is missing or damaged: every log would have to be begun anew."
-            );
+            return state;
         }
 
-        var failure = origins
-            .Select(origin => state.Load(origin, key.Public, settings.New.Contains(origin)))
-            .FirstOrDefault(found => found is not null);
-        if (failure is not null)
-        {
-            state.Dispose();
-            return failure;
-        }
-
-        return state;
+        state.Dispose();
+        return failure;
     }
 
     public Witnessed Of(string origin) => _logs[origin];
