@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Governance.Audit.Contracts;
@@ -154,7 +155,7 @@ internal sealed class KeyChanges(
     private string Make(string name)
     {
         // Of two gateways that replace a key at once, each has a file of its own and one unit wins.
-        var file = $"{name}.{Guid.NewGuid():N}";
+        var file = $"{name}.{RandomNumberGenerator.GetHexString(32, lowercase: true)}";
         switch (name)
         {
             case GatewaySigner.Name:
