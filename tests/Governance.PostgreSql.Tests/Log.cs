@@ -21,5 +21,5 @@ internal static class Log
         (await database.Get<SequenceEntries>().RunAsync(TestContext.Current.CancellationToken)).Value;
 
     public static async Task<long> CheckAsync(ComposedDatabase database) =>
-        (await database.Get<CheckLog>().RunAsync(TestContext.Current.CancellationToken)).Value;
+        (await database.Get<CheckLog>().RunAsync(TestContext.Current.CancellationToken)).Value.Leaves;
 }
