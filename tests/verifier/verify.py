@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
 """Verifies what Governance signs and logs, offline, from files alone and without any of its code.
 
-Needs Python 3.10 and the package cryptography 38 or later (Debian: python3-cryptography). The formats are those of
-docs/reference/log-format.md. Ends with 0 when everything held, 1 when a check did not (it is named), 2 when an input
-cannot be used. Times come from what is verified, never from this machine, except where a key signed without any: then
-the key must be valid now.
+Needs Python 3.10 and cryptography 38 or later (Debian: python3-cryptography). The formats: docs/reference/log-format.md. Ends
+with 0 when everything held, 1 when a check did not (it is named), 2 when an input cannot be used. Times come from what is
+verified, never from this machine, except where a key signed without any: then the key must be valid now.
 """
 
 import argparse, base64, contextlib, datetime, hashlib, io, json, os, re, stat, sys, warnings, zipfile
@@ -30,7 +29,6 @@ def need(holds, check, message):
 
 @contextlib.contextmanager
 def refusing(check, message):
-    """Whatever cannot be read is refused."""
     try:
         yield
     except Refused:
@@ -288,6 +286,11 @@ def check_timestamp(response, signature, root):
             return at
     raise Refused(check, "No timestamp authority of the trusted root signed the timestamp.")
 
+def check_stamp(node, signature, root):
+    [stamps] = exactly(node, "rfc3161Timestamps", "timestamp")
+    need(isinstance(stamps, list) and len(stamps) == 1, "timestamp", "There must be one timestamp.")
+    return check_timestamp(unbase64(exactly(stamps[0], "signedTimestamp", "timestamp")[0], "timestamp"), signature, root)
+
 def check_sct(certificate, issuer, root):
     found = list(extension(certificate, x509.PrecertificateSignedCertificateTimestamps) or [])
     need(len(found) == 1, "sct", "There must be exactly one certificate timestamp.")
@@ -364,22 +367,18 @@ def open_bundle(data, root, at=None):
     need(payload_type == IN_TOTO, "envelope", "The payload is no in-toto statement.")
     need(isinstance(signatures, list) and len(signatures) == 1, "envelope", "There must be one signature.")
     [signature] = exactly(signatures[0], "sig", "envelope")
-    payload, signature = unbase64(payload, "envelope"), unbase64(signature, "envelope")
+    payload, signature, signer = unbase64(payload, "envelope"), unbase64(signature, "envelope"), None
     if isinstance(material, dict) and "publicKey" in material:
-        public, entries = exactly(material, "publicKey tlogEntries", "bundle")
+        members = "publicKey tlogEntries" + " timestampVerificationData" * (len(material) > 2)
+        public, entries, *stamped = exactly(material, members, "bundle")
         need(entries == [], "bundle", "A bundle signed by a key has no log entry.")
         [hint] = exactly(public, "hint", "bundle")
-        signer = find(root.signing, "key", hint=hint)
-        need(signer.trusted_at(at or datetime.datetime.now(UTC)), "key_window", "The key was not trusted at that time.")
-        spki, who = signer.spki, f"key {hint[:16]}"
+        spki, who = (signer := find(root.signing, "key", hint=hint)).spki, f"key {hint[:16]}"
     else:
         certificate, entries, stamps = exactly(material, "certificate tlogEntries timestampVerificationData", "bundle")
         raw = unbase64(exactly(certificate, "rawBytes", "bundle")[0], "certificate")
         need(isinstance(entries, list) and len(entries) == 1, "log_entry", "There must be one log entry.")
-        [stamps] = exactly(stamps, "rfc3161Timestamps", "timestamp")
-        need(isinstance(stamps, list) and len(stamps) == 1, "timestamp", "There must be one timestamp.")
-        stamp = unbase64(exactly(stamps[0], "signedTimestamp", "timestamp")[0], "timestamp")
-        times = [check_timestamp(stamp, signature, root)]
+        times = [check_stamp(stamps, signature, root)]
         leaf = load_certificate(raw, "certificate")
         need(leaf.public_bytes(serialization.Encoding.DER) == raw, "certificate", "Something follows the certificate.")
         pem = leaf.public_bytes(serialization.Encoding.PEM)
@@ -387,6 +386,9 @@ def open_bundle(data, root, at=None):
         spki, who = spki_of(leaf.public_key()), check_certificate(leaf, times, root)
     message = b"DSSEv1 %d %s %d " % (len(IN_TOTO), IN_TOTO.encode(), len(payload)) + payload
     need(ecdsa(spki, signature, message), "signature", "The signature does not belong to this payload and key.")
+    if signer:
+        at = check_stamp(stamped[0], signature, root) if stamped else at or datetime.datetime.now(UTC)
+        need(signer.trusted_at(at), "key_window", "The key was not trusted at that time.")
     statement = strict_json(payload, "statement")
     kind, subjects, _, predicate = exactly(statement, "_type subject predicateType predicate", "statement")
     typed = kind == "https://in-toto.io/Statement/v1" and isinstance(predicate, dict) and isinstance(subjects, list)
