@@ -136,7 +136,7 @@ public sealed class SchemaTests : IAsyncLifetime
             "SELECT name AS \"Value\" FROM sqlite_schema WHERE type = 'trigger'"
         );
 
-        Assert.Equal(10, onSqlite.Count);
+        Assert.Equal(12, onSqlite.Count);
         Assert.Equal(onSqlite.Order(StringComparer.Ordinal), onPostgres.Order(StringComparer.Ordinal));
     }
 
