@@ -93,27 +93,42 @@ internal sealed class AccessMiddleware(
         Task running
     )
     {
-        while (proof is not null && !running.IsCompleted)
+        try
         {
-            try
+            while (proof is not null && !running.IsCompleted)
             {
-                await running.WaitAsync(Often);
-            }
-            catch (TimeoutException) when (!running.IsCompleted)
-            {
-                if (!await StillMayAsync(context, needed, proof))
+                try
                 {
-                    context.Abort();
-                    await writer.LogAsync(
-                        Denied(context, endpoint, needed.Permission, Refusal.Ended),
-                        CancellationToken.None
-                    );
-                    break;
+                    await running.WaitAsync(Often);
+                }
+                catch (TimeoutException) when (!running.IsCompleted)
+                {
+                    if (!await StillMayAsync(context, needed, proof))
+                    {
+                        await EndAsync(context, endpoint, needed.Permission);
+                        break;
+                    }
                 }
             }
         }
+        finally
+        {
+            // The handler uses this request for as long as it runs.
+            await running;
+        }
+    }
 
-        await running;
+    // On record before anybody learns of it, and ended even when it cannot be put on record.
+    private async Task EndAsync(HttpContext context, Endpoint endpoint, Permission permission)
+    {
+        try
+        {
+            await writer.LogAsync(Denied(context, endpoint, permission, Refusal.Ended), CancellationToken.None);
+        }
+        finally
+        {
+            context.Abort();
+        }
     }
 
     private async Task<bool> StillMayAsync(HttpContext context, PermissionMetadata needed, Proof proof)
