@@ -37,7 +37,8 @@ public static class ComplianceModule
         services.TryAddSingleton<IReports, ReportService>();
         services.TryAddSingleton<OfflineAccess>();
         services.TryAddSingleton<KitWriter>();
-        services.TryAddSingleton<IAttestations, Attestations>();
+        services.TryAddSingleton<Attestations>();
+        services.TryAddSingleton<IAttestations>(provider => provider.GetRequiredService<Attestations>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IModelContribution, ComplianceModel>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IBlobReferences, ReportReferences>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, CatalogueStartupCheck>());

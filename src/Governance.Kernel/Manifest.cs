@@ -15,28 +15,30 @@ public sealed class Manifest
     private Manifest(IReadOnlyList<ManifestFile> files)
     {
         Files = files;
-        Digest = Digest.Of(
-            CanonicalJson.Serialize(
-                new JsonArray([
-                    .. files.Select(file => new JsonObject
-                    {
-                        ["path"] = file.Path,
-                        ["size"] = file.Size,
-                        ["sha256"] = file.Digest.Hex,
-                    }),
-                ])
-            )
-        );
+        Digest = Digest.Of(ToCanonicalJson());
     }
 
     /// <summary>Files in canonical order.</summary>
     public IReadOnlyList<ManifestFile> Files { get; }
 
-    /// <summary>SHA-256 of the RFC 8785 JSON of [{path, size, sha256}] in canonical order.</summary>
+    /// <summary>SHA-256 of <see cref="ToCanonicalJson"/>.</summary>
     public Digest Digest { get; }
 
     /// <summary>Sum of file sizes in bytes.</summary>
     public long TotalSize => Files.Sum(file => file.Size);
+
+    /// <summary>RFC 8785 JSON of [{path, size, sha256}] in canonical order, UTF-8.</summary>
+    public byte[] ToCanonicalJson() =>
+        CanonicalJson.Serialize(
+            new JsonArray([
+                .. Files.Select(file => new JsonObject
+                {
+                    ["path"] = file.Path,
+                    ["size"] = file.Size,
+                    ["sha256"] = file.Digest.Hex,
+                }),
+            ])
+        );
 
     /// <summary>Builds a manifest; refuses bad paths, duplicates and paths that differ by case only (codes <c>manifest.*</c>).</summary>
     public static Result<Manifest> Create(IEnumerable<ManifestFile> files)

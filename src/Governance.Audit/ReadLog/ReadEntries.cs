@@ -201,24 +201,20 @@ internal static class LogEndpoints
         HttpContext context,
         IAuditLog log,
         CancellationToken cancellationToken
-    )
-    {
-        context.Response.Headers.CacheControl = "no-cache";
-        return await log.CheckpointAsync(cancellationToken) is { } note
-            ? Results.Text(note, "text/plain; charset=utf-8")
-            : Failure.NotFound("audit.no_checkpoint", "Nothing is logged yet.").ToProblem();
-    }
+    ) => Note(context, await log.CheckpointAsync(cancellationToken), "Nothing is logged yet.");
 
     public static async Task<IResult> CosignedAsync(
         HttpContext context,
         IAuditLog log,
         CancellationToken cancellationToken
-    )
+    ) => Note(context, await log.CosignedCheckpointAsync(cancellationToken), "No checkpoint is cosigned.");
+
+    private static IResult Note(HttpContext context, string? note, string absent)
     {
         context.Response.Headers.CacheControl = "no-cache";
-        return await log.CosignedCheckpointAsync(cancellationToken) is { } note
+        return note is not null
             ? Results.Text(note, "text/plain; charset=utf-8")
-            : Failure.NotFound("audit.no_checkpoint", "No checkpoint is cosigned.").ToProblem();
+            : Failure.NotFound("audit.no_checkpoint", absent).ToProblem();
     }
 
     public static async Task<IResult> TileAsync(

@@ -143,30 +143,28 @@ internal sealed partial class ExportCheckpoints : BackgroundService
             }
         );
         var delivery = $"checkpoint-{checkpoint.Size.ToString(CultureInfo.InvariantCulture)}";
-        var now = _clock.GetUtcNow().ToUnixTimeSeconds();
-        using var content = new ByteArrayContent(Encoding.UTF8.GetBytes(body));
-        content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
-        using var request = new HttpRequestMessage(HttpMethod.Post, _options.CheckpointWebhook) { Content = content };
-        request.Headers.Add("X-Governance-Delivery-Id", delivery);
-        request.Headers.Add("X-Governance-Timestamp", now.ToString(CultureInfo.InvariantCulture));
-        if (_options.CheckpointWebhookSecretFile.Length > 0)
-        {
-            // Read for each one: a secret is replaced without a restart.
-            var text = await File.ReadAllTextAsync(_options.CheckpointWebhookSecretFile, cancellationToken);
-            var secret = Encoding.UTF8.GetBytes(text.Trim());
-            request.Headers.TryAddWithoutValidation(
-                "X-Governance-Signature",
-                WebhookSignature.Of(secret, delivery, now, body)
-            );
-            CryptographicOperations.ZeroMemory(secret);
-        }
-
+        using var request = WebhookRequest.Create(
+            _options.CheckpointWebhook,
+            "X-Governance",
+            delivery,
+            _clock.GetUtcNow(),
+            body,
+            await SecretAsync(cancellationToken)
+        );
         using var answer = await _http!.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
         if (!answer.IsSuccessStatusCode)
         {
             throw new HttpRequestException(null, null, answer.StatusCode);
         }
     }
+
+    // Read for each one: a secret is replaced without a restart.
+    private async Task<byte[]?> SecretAsync(CancellationToken cancellationToken) =>
+        _options.CheckpointWebhookSecretFile.Length == 0
+            ? null
+            : Encoding.UTF8.GetBytes(
+                (await File.ReadAllTextAsync(_options.CheckpointWebhookSecretFile, cancellationToken)).Trim()
+            );
 
     [LoggerMessage(
         1020,

@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using Governance.Kernel;
 
 namespace Governance.Compliance.Contracts;
@@ -25,10 +24,4 @@ public interface IAttestations
 
     /// <summary>The bundle, or null when there is none under that id now.</summary>
     Task<byte[]?> BundleAsync(ModelVersionRef version, string id, CancellationToken cancellationToken);
-
-    /// <summary>
-    /// The same bundle with the log entry that names it and the proof of that entry (<see cref="Signing.Contracts.ReceiptVerifier"/>);
-    /// null when there is none, or it is not under a checkpoint within two seconds. The signature of the files has none.
-    /// </summary>
-    Task<JsonObject?> ReceiptAsync(ModelVersionRef version, string id, CancellationToken cancellationToken);
 }

@@ -235,17 +235,14 @@ public static class KitVerifier
             }
 
             _version = subjects[0].Name;
-            if (Text(statement["predicateType"]) != Attestation.Promotion)
+            if (Text(statement["predicateType"]) == Attestation.Promotion)
             {
-                var listed = subjects.Select(subject => (subject.Name, subject.Sha256)).ToHashSet();
-                if (_manifest.Files.Any(file => !listed.Contains((file.Path, file.Digest.Hex))))
-                {
-                    return Failure.Invalid("compliance.kit_subject", $"The attestation {id} leaves a file out.");
-                }
+                return null; // Older promotions may have been of an earlier evidence subject; each names its own.
             }
 
-            return Text(statement["predicateType"]) == Attestation.Promotion
-                ? null // Older promotions may have been of an earlier evidence subject; each names its own.
+            var listed = subjects.Select(subject => (subject.Name, subject.Sha256)).ToHashSet();
+            return _manifest.Files.Any(file => !listed.Contains((file.Path, file.Digest.Hex)))
+                ? Failure.Invalid("compliance.kit_subject", $"The attestation {id} leaves a file out.")
                 : CheckEvidenceSubject(
                     id,
                     subjects.Find(subject => subject.Name == $"{_version}#evidence-subject").Sha256

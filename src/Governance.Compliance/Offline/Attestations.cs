@@ -8,6 +8,9 @@ using Governance.Signing.Contracts;
 
 namespace Governance.Compliance.Offline;
 
+/// <summary>A statement with what reads its bundle, which gives null when it no longer counts.</summary>
+internal sealed record Statement(AttestationView View, Func<CancellationToken, Task<byte[]?>> ReadAsync);
+
 /// <summary>Gathers the statements that evidence and promotions have; a statement that no longer counts is not among them.</summary>
 internal sealed class Attestations(IEvidence evidence, IPromotions promotions, IAuditLog log, ILogKey logKey)
     : IAttestations
@@ -27,6 +30,12 @@ internal sealed class Attestations(IEvidence evidence, IPromotions promotions, I
     public async Task<IReadOnlyList<AttestationView>> OfAsync(
         ModelVersionRef version,
         CancellationToken cancellationToken
+    ) => [.. (await StatementsOfAsync(version, cancellationToken)).Select(one => one.View)];
+
+    /// <summary>The same, each with what reads its bundle.</summary>
+    public async Task<IReadOnlyList<Statement>> StatementsOfAsync(
+        ModelVersionRef version,
+        CancellationToken cancellationToken
     )
     {
         if (await evidence.OfAsync(version, cancellationToken) is not { } found)
@@ -41,16 +50,9 @@ internal sealed class Attestations(IEvidence evidence, IPromotions promotions, I
             .. Kinds
                 .Select(kind => View(kind.Id, found[kind.Kind]))
                 .OfType<AttestationView>()
-                .Concat(
-                    promoted.Select(one => new AttestationView(
-                        $"{PromotionPrefix}{one.ReceiptId}",
-                        Attestation.Promotion,
-                        Digest.Of(one.Bundle),
-                        one.At,
-                        one.EntryId
-                    ))
-                )
-                .OrderBy(view => view.PredicateType, StringComparer.Ordinal),
+                .Select(view => new Statement(view, token => BundleAsync(version, view.Id, token)))
+                .Concat(promoted.Select(Promotion))
+                .OrderBy(one => one.View.PredicateType, StringComparer.Ordinal),
         ];
     }
 
@@ -67,21 +69,32 @@ internal sealed class Attestations(IEvidence evidence, IPromotions promotions, I
             : await evidence.AttestationAsync(version, kind.Kind, cancellationToken);
     }
 
-    public async Task<JsonObject?> ReceiptAsync(ModelVersionRef version, string id, CancellationToken cancellationToken)
+    /// <summary>
+    /// The bundle of a statement with the log entry that names it and the proof of that entry (<see cref="ReceiptVerifier"/>);
+    /// null when it is not under a checkpoint within two seconds. The signature of the files has none.
+    /// </summary>
+    public async Task<JsonObject?> ReceiptAsync(Statement statement, CancellationToken cancellationToken)
     {
-        if ((await OfAsync(version, cancellationToken)).FirstOrDefault(one => one.Id == id) is not { } view)
-        {
-            return null;
-        }
-
+        var id = statement.View.EntryId;
         return
-            view.PredicateType != Attestation.ModelSignature
-            && await BundleAsync(version, id, cancellationToken) is { } bundle
-            && await log.AwaitProofAsync(view.EntryId, Patience, cancellationToken) is { } proof
-            && (await log.FindAsync([view.EntryId], cancellationToken)).TryGetValue(view.EntryId, out var entry)
+            await statement.ReadAsync(cancellationToken) is { } bundle
+            && await log.AwaitProofAsync(id, Patience, cancellationToken) is { } proof
+            && (await log.FindAsync([id], cancellationToken)).TryGetValue(id, out var entry)
             ? ReceiptVerifier.Compose(bundle, entry, proof, logKey.VerifierKey)
             : null;
     }
+
+    private static Statement Promotion(PromotionStatement one) =>
+        new(
+            new AttestationView(
+                $"{PromotionPrefix}{one.ReceiptId}",
+                Attestation.Promotion,
+                Digest.Of(one.Bundle),
+                one.At,
+                one.EntryId
+            ),
+            _ => Task.FromResult<byte[]?>(one.Bundle)
+        );
 
     // The signature is a statement itself; of everything else there is one.
     private static AttestationView? View(string id, EvidenceItem item) =>

@@ -19,7 +19,7 @@ internal sealed record KitPart(string Name, Func<CancellationToken, Task<byte[]?
 
 /// <summary>Puts together what somebody needs to check a version with no gateway at hand.</summary>
 internal sealed class KitWriter(
-    IAttestations attestations,
+    Attestations attestations,
     IEvidence evidence,
     IRegistryReader registry,
     IAuditLog log,
@@ -57,13 +57,13 @@ internal sealed class KitWriter(
             return Failure.Conflict(signed.Failure.Code, signed.Failure.Message);
         }
 
-        var stated = (await attestations.OfAsync(version, cancellationToken))
-            .Where(one => one.Id != Signature)
+        var stated = (await attestations.StatementsOfAsync(version, cancellationToken))
+            .Where(one => one.View.Id != Signature)
             .ToList();
         List<KitPart> parts =
         [
             KitPart.Of(KitParts.Bundle, bundle),
-            KitPart.Of(KitParts.Files, KitParts.Write(manifest)),
+            KitPart.Of(KitParts.Files, manifest.ToCanonicalJson()),
             KitPart.Of(KitParts.TrustedRoot, signer.TrustedRoot),
             KitPart.Of(KitParts.TrustConfig, signer.ClientTrustConfig),
             KitPart.Of(KitParts.Checkpoint, Encoding.UTF8.GetBytes(checkpoint)),
@@ -74,7 +74,7 @@ internal sealed class KitWriter(
         ];
         foreach (var one in stated)
         {
-            if (await attestations.ReceiptAsync(version, one.Id, cancellationToken) is not { } receipt)
+            if (await attestations.ReceiptAsync(one, cancellationToken) is not { } receipt)
             {
                 return Failure.Conflict(
                     "compliance.kit_pending",
@@ -82,16 +82,11 @@ internal sealed class KitWriter(
                 );
             }
 
-            parts.Add(KitPart.Of($"{KitParts.Receipts}{one.Id}{KitParts.Json}", CanonicalJson.Serialize(receipt)));
-            parts.Add(
-                new KitPart(
-                    $"{KitParts.Attestations}{one.Id}{KitParts.Json}",
-                    token => attestations.BundleAsync(version, one.Id, token)
-                )
-            );
+            parts.Add(KitPart.Of($"{KitParts.Receipts}{one.View.Id}{KitParts.Json}", CanonicalJson.Serialize(receipt)));
+            parts.Add(new KitPart($"{KitParts.Attestations}{one.View.Id}{KitParts.Json}", one.ReadAsync));
         }
 
-        if (stated.Exists(one => one.Id == "sbom"))
+        if (stated.Exists(one => one.View.Id == "sbom"))
         {
             parts.Add(new KitPart(KitParts.Sbom, token => evidence.DocumentAsync(version, EvidenceKind.Sbom, token)));
         }

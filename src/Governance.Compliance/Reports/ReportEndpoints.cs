@@ -124,24 +124,14 @@ internal static class ReportEndpoints
 
     private static async Task<Result<CreateReportRequest>> BodyAsync(HttpContext context)
     {
-        var buffer = new byte[MaxBodyBytes + 1];
-        var read = await context.Request.Body.ReadAtLeastAsync(
-            buffer,
-            buffer.Length,
-            throwOnEndOfStream: false,
-            context.RequestAborted
-        );
-        if (read > MaxBodyBytes)
+        if (await context.ReadAtMostAsync(MaxBodyBytes) is not { } body)
         {
             return new Failure(FailureKind.TooLarge, "compliance.request_too_large", "The request is over 8 KiB.");
         }
 
         try
         {
-            var request = JsonSerializer.Deserialize(
-                buffer.AsSpan(0, read),
-                ReportJsonContext.Default.CreateReportRequest
-            );
+            var request = JsonSerializer.Deserialize(body.Span, ReportJsonContext.Default.CreateReportRequest);
             return request is { Model.Length: > 0 and <= 512, Version: > 0 }
                 ? request
                 : Failure.Invalid(

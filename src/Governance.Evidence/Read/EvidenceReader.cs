@@ -65,26 +65,27 @@ internal sealed class EvidenceReader(
         return Compose(version, rows, signatures).Digest;
     }
 
-    public async Task<byte[]?> DocumentAsync(
+    public Task<byte[]?> DocumentAsync(
         ModelVersionRef version,
         EvidenceKind kind,
         CancellationToken cancellationToken
-    ) =>
-        (await OfAsync(version, cancellationToken))?[kind].Document is { } digest
-            ? await ReadAsync(digest, cancellationToken)
-            : null;
+    ) => ReadAsync(version, kind, item => item.Document, cancellationToken);
 
-    public async Task<byte[]?> AttestationAsync(
+    public Task<byte[]?> AttestationAsync(
         ModelVersionRef version,
         EvidenceKind kind,
         CancellationToken cancellationToken
-    ) =>
-        (await OfAsync(version, cancellationToken))?[kind].Attestation is { } digest
-            ? await ReadAsync(digest, cancellationToken)
-            : null;
+    ) => ReadAsync(version, kind, item => item.Attestation, cancellationToken);
 
-    private Task<byte[]> ReadAsync(Digest digest, CancellationToken cancellationToken) =>
-        EvidenceDocuments.ReadAsync(blobs, digest, cancellationToken);
+    private async Task<byte[]?> ReadAsync(
+        ModelVersionRef version,
+        EvidenceKind kind,
+        Func<EvidenceItem, Digest?> part,
+        CancellationToken cancellationToken
+    ) =>
+        await OfAsync(version, cancellationToken) is { } evidence && part(evidence[kind]) is { } digest
+            ? await EvidenceDocuments.ReadAsync(blobs, digest, cancellationToken)
+            : null;
 
     private VersionEvidence Compose(VersionView view, List<EvidenceRow> rows, string signatures)
     {

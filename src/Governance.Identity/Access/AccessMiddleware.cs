@@ -97,17 +97,11 @@ internal sealed class AccessMiddleware(
         {
             while (proof is not null && !running.IsCompleted)
             {
-                try
+                await running.WaitAsync(Often).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                if (!running.IsCompleted && !await StillMayAsync(context, needed, proof))
                 {
-                    await running.WaitAsync(Often);
-                }
-                catch (TimeoutException) when (!running.IsCompleted)
-                {
-                    if (!await StillMayAsync(context, needed, proof))
-                    {
-                        await EndAsync(context, endpoint, needed.Permission);
-                        break;
-                    }
+                    await EndAsync(context, endpoint, needed.Permission);
+                    break;
                 }
             }
         }

@@ -177,16 +177,6 @@ internal static class SubjectEndpoints
         return done.Ok ? Results.NoContent() : context.Refuse(done.Failure);
     }
 
-    // The gate asked already, but from a cache; who administers is read now.
-    internal static async Task<IResult?> RefusedAsync(
-        HttpContext context,
-        IAccess access,
-        CancellationToken cancellationToken
-    ) =>
-        Administration.Allows(await access.RightsNowAsync(context.GetActor(), cancellationToken))
-            ? null
-            : Administration.NotAdmin.ToProblem();
-
     /// <summary>Also a change that was begun in time and refused in its unit tells by which sign-in it would be taken (RFC 9470).</summary>
     internal static IResult Refuse(this HttpContext context, Failure failure)
     {

@@ -294,21 +294,14 @@ internal static class ImportEndpoints
 
     private static async Task<Result<StartImport>> BodyAsync(HttpContext context)
     {
-        var buffer = new byte[MaxBodyBytes + 1];
-        var read = await context.Request.Body.ReadAtLeastAsync(
-            buffer,
-            buffer.Length,
-            throwOnEndOfStream: false,
-            context.RequestAborted
-        );
-        if (read > MaxBodyBytes)
+        if (await context.ReadAtMostAsync(MaxBodyBytes) is not { } body)
         {
             return JsonBodies.TooLarge(MaxBodyBytes);
         }
 
         try
         {
-            var request = JsonSerializer.Deserialize(buffer.AsSpan(0, read), ImportJsonContext.Default.StartImport);
+            var request = JsonSerializer.Deserialize(body.Span, ImportJsonContext.Default.StartImport);
             return
                 request is not null
                 && new[]

@@ -48,28 +48,14 @@ internal sealed class WebhookSender : IDisposable
             throw new ForbiddenAddressException();
         }
 
-        var now = _clock.GetUtcNow().ToUnixTimeSeconds();
-        using var content = new ByteArrayContent(Encoding.UTF8.GetBytes(body));
-        content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
-        using var request = new HttpRequestMessage(HttpMethod.Post, webhook.Url) { Content = content };
-        request.Headers.Add("X-MLflow-Delivery-Id", deliveryId);
-        request.Headers.Add("X-MLflow-Timestamp", now.ToString(CultureInfo.InvariantCulture));
-        if (webhook.WrappedSecret is { } wrapped)
-        {
-            var secret = _keys.Unwrap(wrapped, Purpose(webhook.Id));
-            try
-            {
-                request.Headers.TryAddWithoutValidation(
-                    "X-MLflow-Signature",
-                    WebhookSignature.Of(secret, deliveryId, now, body)
-                );
-            }
-            finally
-            {
-                CryptographicOperations.ZeroMemory(secret);
-            }
-        }
-
+        using var request = WebhookRequest.Create(
+            webhook.Url,
+            "X-MLflow",
+            deliveryId,
+            _clock.GetUtcNow(),
+            body,
+            webhook.WrappedSecret is { } wrapped ? _keys.Unwrap(wrapped, Purpose(webhook.Id)) : null
+        );
         using var answer = await _client.SendAsync(
             request,
             HttpCompletionOption.ResponseHeadersRead,

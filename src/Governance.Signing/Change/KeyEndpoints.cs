@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using Governance.Kernel;
 using Governance.Platform.Database;
+using Governance.Platform.Logging;
 using Governance.Platform.Web;
 using Governance.Signing.Engine;
 using Governance.Signing.Keys;
@@ -41,6 +42,7 @@ internal static class KeyEndpoints
     private static async Task<IResult> SignaturesAsync(
         HttpContext context,
         IDbContextFactory<GovernanceDb> databases,
+        IWriter writer,
         string? key = null,
         string? identity = null,
         DateTimeOffset? from = null,
@@ -55,6 +57,14 @@ internal static class KeyEndpoints
                 .ToProblem();
         }
 
+        // What a person signed shows what they did.
+        await context.BeginSensitiveReadAsync(
+            writer,
+            new LogEntry("signing.signatures_read", context.GetActor(), "log:signatures", LogOutcome.Begun)
+            {
+                Details = new JsonObject { ["filterSha256"] = Digest.Of(key ?? identity!).Hex },
+            }
+        );
         await using var db = await databases.CreateDbContextAsync(context.RequestAborted);
         var size = Math.Clamp(first, 1, MaxPage);
         // The issuer has a part in every signature for an identity, so its rows tell each of them once.
@@ -102,16 +112,9 @@ internal static class KeyEndpoints
 
     private static async Task<(string Key, DateTimeOffset From, string Reason)?> ReadAsync(HttpContext context)
     {
-        var body = new byte[MaxBody + 1];
-        var length = await context.Request.Body.ReadAtLeastAsync(
-            body,
-            body.Length,
-            throwOnEndOfStream: false,
-            context.RequestAborted
-        );
         return
-            length <= MaxBody
-            && Engine.Json.TryParse(body.AsSpan(0, length)).Exactly(["key", "from", "reason"]) is { } input
+            await context.ReadAtMostAsync(MaxBody) is { } body
+            && Engine.Json.TryParse(body.Span).Exactly(["key", "from", "reason"]) is { } input
             && input["key"].Text() is { } key
             && input["reason"].Text() is { } reason
             && DateTimeOffset.TryParseExact(

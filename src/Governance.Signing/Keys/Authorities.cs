@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Governance.Audit.Contracts;
 using Governance.Platform;
@@ -64,7 +65,7 @@ internal sealed class Authorities : IDisposable
     }
 
     /// <summary>A certificate for a key that lives for one signature; valid from now on for ten minutes.</summary>
-    public X509Certificate2 Certify(System.Security.Cryptography.ECDsa key, SignerIdentity identity)
+    public X509Certificate2 Certify(ECDsa key, SignerIdentity identity)
     {
         var now = _clock.GetUtcNow();
         lock (_lock)
@@ -116,9 +117,6 @@ internal sealed class Authorities : IDisposable
     private PlainKey LoadLog(string file) =>
         PlainKey.LoadOrCreate(file, $"{CertificateLogName}-key", _platform, _wrap, _clock);
 
-    private CertifiedKey Load(
-        string file,
-        string name,
-        Func<System.Security.Cryptography.ECDsa, DateTimeOffset, X509Certificate2> issue
-    ) => CertifiedKey.LoadOrCreate(file, name, _platform, _wrap, _clock, issue);
+    private CertifiedKey Load(string file, string name, Func<ECDsa, DateTimeOffset, X509Certificate2> issue) =>
+        CertifiedKey.LoadOrCreate(file, name, _platform, _wrap, _clock, issue);
 }

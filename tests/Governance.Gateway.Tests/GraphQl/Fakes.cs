@@ -646,9 +646,6 @@ internal sealed class FakeAttestations : IAttestations
 
     public Task<byte[]?> BundleAsync(ModelVersionRef version, string id, CancellationToken cancellationToken) =>
         throw new NotSupportedException();
-
-    public Task<JsonObject?> ReceiptAsync(ModelVersionRef version, string id, CancellationToken cancellationToken) =>
-        throw new NotSupportedException();
 }
 
 internal sealed class FakeReports : IReports

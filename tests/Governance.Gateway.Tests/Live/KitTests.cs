@@ -186,7 +186,7 @@ public sealed class KitTests(LiveGateway gateway) : IDisposable
         );
         Assert.Equal("compliance.kit_sbom", CodeOf(p => p["sbom.cdx.json"] = "{}"u8.ToArray()));
         Assert.Equal("compliance.kit_manifest", CodeOf(p => p["manifest.json"] = "{}"u8.ToArray()));
-        Assert.Equal("signing.file_extra", CodeOf(p => p["manifest.json"] = KitParts.Write(Of(p, ("more", "x")))));
+        Assert.Equal("signing.file_extra", CodeOf(p => p["manifest.json"] = Of(p, ("more", "x")).ToCanonicalJson()));
         Assert.Equal("audit.bad_checkpoint", CodeOf(p => p["checkpoint"] = "x"u8.ToArray()));
         Assert.Equal("compliance.kit_too_large", CodeOf(p => p["receipts/big.json"] = new byte[(64 << 20) + 1]));
         Assert.Equal("compliance.kit_malformed", Verify(new MemoryStream("PK\u0003\u0004"u8.ToArray())));

@@ -427,19 +427,7 @@ public sealed class AttackTests(AttackTests.Victim victim, ITestOutputHelper out
             ).RunAsync(Token);
         }
 
-        internal async Task<(Asked Asked, LogState State)> AskAsync()
-        {
-            var state = new LogState();
-            var ask = new AskWitness(
-                Database.Get<IDbContextFactory<GovernanceDb>>(),
-                Database.Writer,
-                Database.Get<IAuditLog>(),
-                Database.Get<LogKey>(),
-                state,
-                Database.Get<PlatformOptions>()
-            );
-            return (await ask.RunAsync(_client, (await ask.NewestAsync(Token))!, Token), state);
-        }
+        internal Task<(Asked Asked, LogState State)> AskAsync() => Database.AskApartAsync(_client);
 
         /// <summary>A witness's word, written as if it had come later than it did.</summary>
         internal async Task CosignAsync(long size, DateTimeOffset at)

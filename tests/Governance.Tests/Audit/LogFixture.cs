@@ -1,7 +1,10 @@
 using Governance.Audit;
 using Governance.Audit.Contracts;
+using Governance.Audit.Keys;
 using Governance.Audit.Sequencing;
+using Governance.Audit.Witnessing;
 using Governance.Kernel;
+using Governance.Platform;
 using Governance.Platform.Database;
 using Governance.Platform.Logging;
 using Governance.Tests.Platform;
@@ -91,6 +94,25 @@ internal static class LogFixture
 
     public static async Task<Result<long>> CheckAsync(this TestDatabase database) =>
         (await database.Get<CheckLog>().RunAsync(CancellationToken.None)).Map(holds => holds.Leaves);
+
+    /// <summary>Asks a witness about the newest checkpoint, with a state of its own that may break.</summary>
+    public static async Task<(Asked Asked, LogState State)> AskApartAsync(
+        this TestDatabase database,
+        WitnessClient client
+    )
+    {
+        var state = new LogState();
+        var ask = new AskWitness(
+            database.Get<IDbContextFactory<GovernanceDb>>(),
+            database.Writer,
+            database.Get<IAuditLog>(),
+            database.Get<LogKey>(),
+            state,
+            database.Get<PlatformOptions>()
+        );
+        var newest = await ask.NewestAsync(CancellationToken.None);
+        return (await ask.RunAsync(client, newest!, CancellationToken.None), state);
+    }
 
     public static async Task SqlAsync(this TestDatabase database, string sql)
     {

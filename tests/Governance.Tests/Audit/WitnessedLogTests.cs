@@ -521,19 +521,7 @@ public sealed class WitnessedLogTests
         public Task<Asked> AskAsync() => WitnessedLogTests.AskAsync(Database, _client);
 
         /// <summary>The same with a state of its own, for one that may break.</summary>
-        public async Task<(Asked Asked, LogState State)> AskApartAsync()
-        {
-            var state = new LogState();
-            var ask = new AskWitness(
-                Database.Get<IDbContextFactory<GovernanceDb>>(),
-                Database.Writer,
-                Database.Get<IAuditLog>(),
-                Database.Get<LogKey>(),
-                state,
-                Database.Get<PlatformOptions>()
-            );
-            return (await ask.RunAsync(_client, (await ask.NewestAsync(Token))!, Token), state);
-        }
+        public Task<(Asked Asked, LogState State)> AskApartAsync() => Database.AskApartAsync(_client);
 
         public async Task<CheckpointRow> NewestAsync() => (await Database.Get<AskWitness>().NewestAsync(Token))!;
 

@@ -118,24 +118,7 @@ public sealed class SignatureJobTests
             rules:
               - { models: "*", arriving: { mode: enforce, signers: [partner] }, read: { otherwise: "off" } }
             """;
-        await host.Database.Writer.WriteAsync<Unit>(
-            async (session, token) =>
-            {
-                session.Db.Add(
-                    new Governance.Policy.Storage.PolicyRow
-                    {
-                        Name = "signers",
-                        Text = text,
-                        Digest = Digest.Of(text),
-                        Editor = "a",
-                        ActiveFrom = session.Now,
-                    }
-                );
-                await session.Db.SaveChangesAsync(token);
-                return default(Unit);
-            },
-            Now
-        );
+        await host.Database.ActivateSignersAsync(text);
     }
 
     private static async Task<RegistryHost> StartAsync()

@@ -75,24 +75,7 @@ public sealed class SignatureReadGateTests
                 arriving: { mode: "off", signers: [] }
                 read: { otherwise: "off", Production: "{{mode}}" }
             """;
-        await host.Database.Writer.WriteAsync<Unit>(
-            async (session, token) =>
-            {
-                session.Db.Add(
-                    new Governance.Policy.Storage.PolicyRow
-                    {
-                        Name = "signers",
-                        Text = text,
-                        Digest = Digest.Of(text),
-                        Editor = "a",
-                        ActiveFrom = session.Now,
-                    }
-                );
-                await session.Db.SaveChangesAsync(token);
-                return default(Unit);
-            },
-            Now
-        );
+        await host.Database.ActivateSignersAsync(text);
         return host;
     }
 

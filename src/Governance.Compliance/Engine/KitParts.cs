@@ -36,20 +36,7 @@ internal static class KitParts
             ? id
             : null;
 
-    /// <summary>The exact bytes that the manifest digest is of.</summary>
-    public static byte[] Write(Manifest manifest) =>
-        CanonicalJson.Serialize(
-            new JsonArray([
-                .. manifest.Files.Select(file => new JsonObject
-                {
-                    ["path"] = file.Path,
-                    ["sha256"] = file.Digest.Hex,
-                    ["size"] = file.Size,
-                }),
-            ])
-        );
-
-    /// <summary>Reads what <see cref="Write"/> writes and nothing else; null otherwise.</summary>
+    /// <summary>Reads a list of files in its one canonical form, the bytes that its digest is of; null for anything else.</summary>
     public static Manifest? Read(ReadOnlySpan<byte> utf8)
     {
         if (CanonicalJson.TryParse(utf8) is not JsonArray items)
@@ -78,7 +65,7 @@ internal static class KitParts
             files.Add(new ManifestFile(name, bytes, digest));
         }
 
-        return Manifest.Create(files) is { Ok: true } manifest && utf8.SequenceEqual(Write(manifest.Value))
+        return Manifest.Create(files) is { Ok: true } manifest && utf8.SequenceEqual(manifest.Value.ToCanonicalJson())
             ? manifest.Value
             : null;
     }
