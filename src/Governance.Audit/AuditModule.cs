@@ -27,6 +27,7 @@ public static class AuditModule
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IModelContribution, AuditModel>());
         services.TryAddSingleton<LogState>();
         services.TryAddSingleton<ILogAppender, LogAppender>();
+        services.TryAddSingleton<EntrySalts>();
         services.TryAddSingleton<LogKey>();
         services.TryAddSingleton<ILogKey>(provider => provider.GetRequiredService<LogKey>());
         services.TryAddSingleton<IAuditLog, AuditLog>();

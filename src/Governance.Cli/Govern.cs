@@ -26,6 +26,7 @@ internal static class Govern
             AuditCommands.Create(surroundings),
             WitnessCommand.Create(surroundings),
             KeyCommands.Create(surroundings),
+            SubjectCommands.Create(surroundings),
             WhoAmICommand.Create(surroundings),
             DatasetCommands.Create(surroundings),
             LineageCommand.Create(surroundings),

@@ -4,6 +4,7 @@ using Governance.Identity.Access;
 using Governance.Identity.Account;
 using Governance.Identity.Confirm;
 using Governance.Identity.Contracts;
+using Governance.Identity.Erasure;
 using Governance.Identity.Federation;
 using Governance.Identity.Server;
 using Governance.Identity.Services;
@@ -15,6 +16,7 @@ using Governance.Identity.Subjects;
 using Governance.Kernel;
 using Governance.Platform;
 using Governance.Platform.Database;
+using Governance.Platform.Jobs;
 using Governance.Platform.Keys;
 using Governance.Platform.Web;
 using Microsoft.AspNetCore.Authentication;
@@ -77,6 +79,13 @@ public static class IdentityModule
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IConfirmable, AccountConfirmation>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IConfirmable, GrantConfirmation>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IConfirmable, LoginConfirmation>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IConfirmable, ErasureConfirmation>());
+        services.TryAddSingleton<BeginErasure>();
+        services.TryAddSingleton<Erasures>();
+        services.TryAddSingleton<EraseJob>();
+        services.AddSingleton<IJobHandler>(provider => provider.GetRequiredService<EraseJob>());
+        services.TryAddSingleton<EraseAgain>();
+        services.TryAddSingleton<LegalHolds>();
         services.TryAddSingleton<ActorReader>();
         services.TryAddSingleton<AttemptLimiter>();
         services.TryAddSingleton<LoginNames>();
@@ -139,8 +148,16 @@ public static class IdentityModule
         AccountPages.Map(routes);
         SubjectEndpoints.Map(routes);
         GrantEndpoints.Map(routes);
+        ErasureEndpoints.Map(routes);
         return routes;
     }
+
+    /// <summary>
+    /// Erases in the database whom the key store knows as erased, and ends what was begun. The host calls it on every start, after
+    /// the schema is there and before anything is served.
+    /// </summary>
+    public static Task EraseAgainAsync(IServiceProvider services, CancellationToken cancellationToken) =>
+        services.GetRequiredService<EraseAgain>().RunAsync(cancellationToken);
 
     private static void AddIssuer(IServiceCollection services)
     {

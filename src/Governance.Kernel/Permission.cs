@@ -86,6 +86,9 @@ public static class Permissions
     /// <summary>Manage persons, services and grants.</summary>
     public static readonly Permission IdentityManage = new("identity:manage");
 
+    /// <summary>Set, read and lift legal holds, which keep a person from being erased.</summary>
+    public static readonly Permission SubjectHold = new("subject:hold");
+
     /// <summary>Manage policies.</summary>
     public static readonly Permission PolicyManage = new("policy:manage");
 
@@ -139,6 +142,7 @@ public static class Permissions
         ReportCreate,
         ReportRead,
         IdentityManage,
+        SubjectHold,
         PolicyManage,
         PolicyRead,
         KeysManage,

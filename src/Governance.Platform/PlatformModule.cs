@@ -41,6 +41,14 @@ public static class PlatformModule
         );
         services.TryAddSingleton<IBlobStore, BlobStore>();
         services.TryAddSingleton<IKeyWrap, FileKeyWrap>();
+        services.TryAddSingleton<SubjectKeyOptions>();
+        services.TryAddSingleton<ISubjectKeyStore>(provider =>
+            provider.GetRequiredService<SubjectKeyOptions>().IsPostgreSql
+                ? ActivatorUtilities.CreateInstance<PostgresSubjectKeys>(provider)
+                : ActivatorUtilities.CreateInstance<DirectorySubjectKeys>(provider)
+        );
+        services.TryAddSingleton<SubjectKeys>();
+        services.AddHostedService<SubjectKeyWatch>();
         services.TryAddSingleton<KeyRing>();
         services.AddHostedService<KeyWatch>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IModelContribution, PlatformModel>());

@@ -12,7 +12,7 @@ namespace Governance.Audit.Contracts;
 /// <param name="Subject">URN.</param>
 /// <param name="Outcome">done, refused, begun.</param>
 /// <param name="Canonical">The canonical JSON text that is under the leaf.</param>
-/// <param name="Salt">32 bytes: leaf = SHA-256(salt ‖ canonical).</param>
+/// <param name="Salt">32 bytes: leaf = SHA-256(salt ‖ canonical). Empty when it was erased.</param>
 public sealed record AuditEntry(
     Guid Id,
     long? Position,
@@ -23,7 +23,14 @@ public sealed record AuditEntry(
     string Outcome,
     string Canonical,
     byte[] Salt
-);
+)
+{
+    /// <summary>The entry of the erasure that took the salt; null while it is there.</summary>
+    public Guid? ErasedBy { get; init; }
+
+    /// <summary>What is personal in the entry, in clear; null when there is nothing, or nothing any more.</summary>
+    public JsonObject? Personal { get; init; }
+}
 
 /// <summary>Inclusion of an entry under a signed checkpoint; verifiable offline (RFC 6962 §2.1.1, C2SP tlog-checkpoint).</summary>
 /// <param name="LeafIndex">Position of the leaf.</param>

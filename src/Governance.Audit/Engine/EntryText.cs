@@ -13,6 +13,9 @@ internal static class EntryText
     public const int Version = 1;
     public const int SaltSize = 32;
 
+    /// <summary>How the member of the details begins that holds what is personal, sealed.</summary>
+    public const string Personal = "\"personal\":\"";
+
     public static string Canonical(Guid id, DateTimeOffset at, LogEntry entry) =>
         CanonicalJson.SerializeToString(
             new JsonObject
@@ -41,7 +44,11 @@ internal static class EntryText
             _ => throw new ArgumentOutOfRangeException(nameof(outcome)),
         };
 
-    /// <summary>RFC 6962 hash of the leaf SHA-256(salt ‖ canonical). The salt keeps a public leaf from being guessed.</summary>
+    /// <summary>SHA-256(salt ‖ canonical): what is public of an entry. The salt keeps it from being guessed.</summary>
+    public static byte[] LeafData(ReadOnlySpan<byte> salt, string canonical) =>
+        SHA256.HashData([.. salt, .. Encoding.UTF8.GetBytes(canonical)]);
+
+    /// <summary>RFC 6962 hash of that leaf.</summary>
     public static byte[] LeafHash(ReadOnlySpan<byte> salt, string canonical) =>
-        MerkleTree.HashLeaf(SHA256.HashData([.. salt, .. Encoding.UTF8.GetBytes(canonical)]));
+        MerkleTree.HashLeaf(LeafData(salt, canonical));
 }

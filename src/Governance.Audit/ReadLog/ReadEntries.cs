@@ -9,8 +9,15 @@ using Microsoft.AspNetCore.Http;
 
 namespace Governance.Audit.ReadLog;
 
-/// <summary>An entry as the API shows it: enough to recompute its leaf.</summary>
-internal sealed record EntryView(string Id, long? Position, string Entry, string Salt);
+/// <summary>An entry as the API shows it: enough to recompute its leaf, unless its salt was erased by the entry that is named.</summary>
+internal sealed record EntryView(string Id, long? Position, string Entry, string? Salt)
+{
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public Guid? ErasedBy { get; init; }
+
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public System.Text.Json.Nodes.JsonObject? Personal { get; init; }
+}
 
 /// <summary>A page of entries, newest first.</summary>
 internal sealed record EntriesView(IReadOnlyList<EntryView> Entries, string? NextToken);
@@ -102,7 +109,16 @@ internal sealed class ReadEntries(IAuditLog log, ILogReaders readers, IWriter wr
         );
 
     private static EntryView View(AuditEntry entry) =>
-        new(entry.Id.ToString(), entry.Position, entry.Canonical, Convert.ToBase64String(entry.Salt));
+        new(
+            entry.Id.ToString(),
+            entry.Position,
+            entry.Canonical,
+            entry.Salt.Length == 0 ? null : Convert.ToBase64String(entry.Salt)
+        )
+        {
+            ErasedBy = entry.ErasedBy,
+            Personal = entry.Personal,
+        };
 }
 
 /// <summary>The routes of the log.</summary>

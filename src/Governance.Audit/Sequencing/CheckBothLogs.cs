@@ -30,7 +30,7 @@ internal sealed partial class CheckBothLogs(
             return;
         }
 
-        LogChecked(log.Value.Leaves, signatures.Value);
+        LogChecked(log.Value.Leaves, log.Value.Erased, signatures.Value);
         if (log.Value.ClockBack is { } found)
         {
             LogClockBack(found);
@@ -46,9 +46,9 @@ internal sealed partial class CheckBothLogs(
     [LoggerMessage(
         1000,
         LogLevel.Information,
-        "Audit log checked: {Leaves} leaves hold, and {Signatures} entries of the signature log"
+        "Audit log checked: {Leaves} leaves hold, {Erased} of them with erased salts, and {Signatures} entries of the signature log"
     )]
-    private partial void LogChecked(long leaves, long signatures);
+    private partial void LogChecked(long leaves, long erased, long signatures);
 
     [LoggerMessage(
         1001,

@@ -9,6 +9,7 @@ using Governance.Audit.Storage;
 using Governance.Audit.Witnessing;
 using Governance.Kernel;
 using Governance.Platform.Database;
+using Governance.Platform.Keys;
 using Microsoft.EntityFrameworkCore;
 
 namespace Governance.Audit.Sequencing;
@@ -20,6 +21,7 @@ namespace Governance.Audit.Sequencing;
 internal sealed class CheckLog(
     IDbContextFactory<GovernanceDb> databases,
     LogKey key,
+    EntrySalts salts,
     CheckpointFiles exported,
     AuditOptions options
 )
@@ -51,6 +53,7 @@ internal sealed class CheckLog(
         using var ___ = cosigned;
         var seen = cosigned.MoveNext();
         var clock = new ClockBack(Tolerance);
+        var erasures = new Dictionary<string, (SubjectErasure Erasure, long Leaves)>(StringComparer.Ordinal);
         var tree = new TreeBuilder();
         var lastSerial = 0L;
         var lastSigned = 0L;
@@ -65,7 +68,9 @@ internal sealed class CheckLog(
                     leaf.Index != tree.Size ? LogFailures.LeafMissing.At($"Leaf {tree.Size} is missing.")
                     : leaf.Serial <= lastSerial
                         ? LogFailures.OrderChanged.At($"Leaf {leaf.Index}, entry {leaf.EntryId}.")
-                    : CheckEntry(leaf, entry)?.At($"Leaf {leaf.Index}, entry {leaf.EntryId}.");
+                    : (await CheckEntryAsync(leaf, entry, erasures, cancellationToken))?.At(
+                        $"Leaf {leaf.Index}, entry {leaf.EntryId}."
+                    );
                 if (failure is not null)
                 {
                     return failure;
@@ -133,7 +138,10 @@ internal sealed class CheckLog(
                 ? LogFailures.EntryInserted.At(await InsertedAsync(db, lastSerial, cancellationToken))
             : nodes != Enumerable.Range(1, 62).Sum(level => tree.Size >> level)
                 ? LogFailures.TreeAltered.At($"There are {nodes} nodes over {tree.Size} leaves.")
-            : new LogHolds(tree.Size, clock.Found);
+            : await CheckErasuresAsync(erasures.Values.Select(erased => erased.Erasure), cancellationToken)
+                is { } unlogged
+                ? unlogged
+            : new LogHolds(tree.Size, clock.Found, erasures.Values.Sum(erased => erased.Leaves));
     }
 
     private static async Task<string> InsertedAsync(
@@ -196,18 +204,56 @@ internal sealed class CheckLog(
         return [.. (await rows.ToListAsync(cancellationToken)).Select(row => (row.leaf, (EntryRow?)row.entry))];
     }
 
-    private static Failure? CheckEntry(LeafRow leaf, EntryRow? entry)
+    private async ValueTask<Failure?> CheckEntryAsync(
+        LeafRow leaf,
+        EntryRow? entry,
+        Dictionary<string, (SubjectErasure Erasure, long Leaves)> erasures,
+        CancellationToken cancellationToken
+    )
     {
         if (entry is null)
         {
             return LogFailures.EntryMissing;
         }
 
+        var read = await salts.OpenAsync(entry.Id, entry.Salt, entry.Canonical, cancellationToken);
+        if (!read.Ok)
+        {
+            return read.Failure;
+        }
+
+        if (read.Value.Erased is { } erased)
+        {
+            erasures[erased.Subject] = (erased, erasures.GetValueOrDefault(erased.Subject).Leaves + 1);
+        }
+
         var same =
             entry.Id == leaf.EntryId
-            && CryptographicOperations.FixedTimeEquals(EntryText.LeafHash(entry.Salt, entry.Canonical), leaf.Hash)
+            && CryptographicOperations.FixedTimeEquals(read.Value.LeafHash, leaf.Hash)
             && ColumnsMatch(entry);
         return same ? null : LogFailures.EntryAltered;
+    }
+
+    // Asked after the pass, past its snapshot: a key may be destroyed meanwhile, and the entry of that was committed before.
+    private async Task<Failure?> CheckErasuresAsync(
+        IEnumerable<SubjectErasure> erasures,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        foreach (var erasure in erasures)
+        {
+            var urn = $"subject:{erasure.Subject}";
+            if (
+                !await db.Set<EntryRow>()
+                    .AnyAsync(entry => entry.Subject == urn && entry.Kind == SubjectErasure.Kind, cancellationToken)
+            )
+            {
+                return LogFailures.ErasureUnlogged.At($"Subject {erasure.Subject}, entry {erasure.EntryId}.");
+            }
+        }
+
+        return null;
     }
 
     // The columns are what queries filter on: an entry must not be hidden by editing them beside its text.
@@ -261,7 +307,8 @@ internal sealed class CheckLog(
 /// <summary>What a check of the whole log found to hold.</summary>
 /// <param name="Leaves">Leaves that hold.</param>
 /// <param name="ClockBack">The first entry whose time lies before what came earlier, in words; null when there is none.</param>
-internal sealed record LogHolds(long Leaves, string? ClockBack);
+/// <param name="Erased">How many of the leaves can no longer be recomputed, because their salts were erased, on record.</param>
+internal sealed record LogHolds(long Leaves, string? ClockBack, long Erased);
 
 /// <summary>
 /// Looks for entries whose time lies before entries in front of them, or before a witness saw a checkpoint that does not have

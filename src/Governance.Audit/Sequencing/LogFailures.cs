@@ -29,6 +29,16 @@ internal static class LogFailures
         "An entry differs from what was sequenced."
     );
 
+    public static readonly Failure SubjectKeyMissing = Broken(
+        "audit.subject_key_missing",
+        "The key store has neither the key that an entry's salt is under nor its erasure."
+    );
+
+    public static readonly Failure ErasureUnlogged = Broken(
+        "audit.erasure_unlogged",
+        "The salt of an entry was erased, but the log has no entry of that erasure."
+    );
+
     public static readonly Failure EntryInserted = Broken(
         "audit.entry_inserted",
         "An entry was put between sequenced ones."

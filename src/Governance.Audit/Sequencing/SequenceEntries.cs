@@ -21,6 +21,7 @@ internal sealed class SequenceEntries(
     IWriter writer,
     Leases leases,
     LogKey key,
+    EntrySalts salts,
     TimeProvider clock
 )
 {
@@ -108,7 +109,11 @@ internal sealed class SequenceEntries(
         var (leaves, subtrees) = (new List<LeafRow>(), new List<NodeRow>());
         foreach (var entry in entries)
         {
-            var hash = EntryText.LeafHash(entry.Salt, entry.Canonical);
+            if (salts.LeafHash(entry.Salt, entry.Canonical) is not { } hash)
+            {
+                return LogFailures.EntryAltered.At($"Entry {entry.Id}, before it was sequenced.");
+            }
+
             var leaf = new LeafRow
             {
                 Index = tree.Size,

@@ -1,6 +1,10 @@
 using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json.Nodes;
 using Governance.Audit.Contracts;
 using Governance.Audit.Engine;
+using Governance.Audit.Keys;
 using Governance.Audit.Witnessing;
 using Governance.Kernel;
 using Governance.Platform.Database;
@@ -9,8 +13,12 @@ using Microsoft.EntityFrameworkCore;
 namespace Governance.Audit.Storage;
 
 /// <summary>Reads entries, tiles and proofs from committed rows.</summary>
-internal sealed class AuditLog(IDbContextFactory<GovernanceDb> databases, AuditOptions options, TimeProvider clock)
-    : IAuditLog
+internal sealed class AuditLog(
+    IDbContextFactory<GovernanceDb> databases,
+    EntrySalts salts,
+    AuditOptions options,
+    TimeProvider clock
+) : IAuditLog
 {
     public const int MaxPage = 200;
     private const int MaxIds = 1000;
@@ -63,7 +71,13 @@ internal sealed class AuditLog(IDbContextFactory<GovernanceDb> databases, AuditO
             .OrderByDescending(row => row.Entry.Serial)
             .ToListAsync(cancellationToken);
         var next = rows.Count > first ? rows[first - 1].Entry.Serial.ToString(CultureInfo.InvariantCulture) : null;
-        return new Page<AuditEntry>([.. rows.Take(first).Select(row => row.ToEntry())], next);
+        var read = new List<AuditEntry>(first);
+        foreach (var row in rows.Take(first))
+        {
+            read.Add(await EntryAsync(row, cancellationToken));
+        }
+
+        return new Page<AuditEntry>(read, next);
     }
 
     public async Task<IReadOnlyDictionary<Guid, AuditEntry>> FindAsync(
@@ -80,7 +94,13 @@ internal sealed class AuditLog(IDbContextFactory<GovernanceDb> databases, AuditO
         await using var _ = db;
         var rows = await WithPositions(db, db.Set<EntryRow>().AsNoTracking().Where(entry => ids.Contains(entry.Id)))
             .ToListAsync(cancellationToken);
-        return rows.ToDictionary(row => row.Entry.Id, row => row.ToEntry());
+        var found = new Dictionary<Guid, AuditEntry>(rows.Count);
+        foreach (var row in rows)
+        {
+            found[row.Entry.Id] = await EntryAsync(row, cancellationToken);
+        }
+
+        return found;
     }
 
     public async Task<InclusionProof?> ProveAsync(Guid entryId, CancellationToken cancellationToken)
@@ -297,6 +317,52 @@ internal sealed class AuditLog(IDbContextFactory<GovernanceDb> databases, AuditO
         return [.. MerkleProof.Resolve(plan, nodes).Select(hash => Digest.FromBytes(hash))];
     }
 
+    // An altered salt is what the checks look for; here it is only one that cannot be given.
+    private async ValueTask<AuditEntry> EntryAsync(Positioned row, CancellationToken cancellationToken)
+    {
+        var entry = row.Entry;
+        var read = await salts.OpenAsync(entry.Id, entry.Salt, entry.Canonical, cancellationToken);
+        return new AuditEntry(
+            entry.Id,
+            row.Position,
+            DateTimeOffset.FromUnixTimeMilliseconds(entry.At),
+            entry.Kind,
+            entry.ActorId,
+            entry.Subject,
+            entry.Outcome,
+            entry.Canonical,
+            read.Ok ? read.Value.Salt ?? [] : []
+        )
+        {
+            ErasedBy = read.Ok ? read.Value.Erased?.EntryId : null,
+            Personal = await PersonalAsync(entry, cancellationToken),
+        };
+    }
+
+    private async ValueTask<JsonObject?> PersonalAsync(EntryRow entry, CancellationToken cancellationToken)
+    {
+        if (!entry.Canonical.Contains(EntryText.Personal, StringComparison.Ordinal))
+        {
+            return null;
+        }
+
+        try
+        {
+            return await salts.OpenPersonalAsync(
+                entry.Id,
+                entry.Subject,
+                (CanonicalJson.TryParse(Encoding.UTF8.GetBytes(entry.Canonical)) as JsonObject)
+                    ?["details"]
+                    ?["personal"],
+                cancellationToken
+            );
+        }
+        catch (CryptographicException)
+        {
+            return null;
+        }
+    }
+
     private static IQueryable<Positioned> WithPositions(GovernanceDb db, IQueryable<EntryRow> entries) =>
         from entry in entries
         join leaf in db.Set<LeafRow>() on entry.Id equals leaf.EntryId into leaves
@@ -308,18 +374,5 @@ internal sealed class AuditLog(IDbContextFactory<GovernanceDb> databases, AuditO
         public required EntryRow Entry { get; init; }
 
         public required long? Position { get; init; }
-
-        public AuditEntry ToEntry() =>
-            new(
-                Entry.Id,
-                Position,
-                DateTimeOffset.FromUnixTimeMilliseconds(Entry.At),
-                Entry.Kind,
-                Entry.ActorId,
-                Entry.Subject,
-                Entry.Outcome,
-                Entry.Canonical,
-                Entry.Salt
-            );
     }
 }

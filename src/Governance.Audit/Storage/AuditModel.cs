@@ -14,7 +14,6 @@ internal sealed class AuditModel : IModelContribution
             entry.ToTable("audit_entry");
             entry.HasKey(row => row.Serial);
             entry.Property(row => row.Serial).ValueGeneratedOnAdd();
-            entry.Property(row => row.Salt).HasMaxLength(32);
             entry.HasIndex(row => row.Id).IsUnique();
             entry.HasIndex(row => new { row.Subject, row.Serial });
             entry.HasIndex(row => new { row.ActorId, row.Serial });

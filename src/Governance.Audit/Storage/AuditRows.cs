@@ -21,6 +21,7 @@ internal sealed class EntryRow
 
     public string Canonical { get; set; } = "";
 
+    /// <summary>32 bytes in clear, or <see cref="Engine.SealedSalt"/>.</summary>
     public byte[] Salt { get; set; } = [];
 }
 

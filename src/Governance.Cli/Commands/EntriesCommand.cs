@@ -123,19 +123,42 @@ internal static class EntriesCommand
         run.Say(
             $"{view["position"]?.ToJsonString() ?? "-"} {Text(view["id"])} {Text(entry?["at"])} {Text(entry?["kind"])} "
                 + $"{Text(entry?["outcome"])} {Text(entry?["subject"])} by {Text(entry?["actor"]?["id"])}"
+                + (Text(view["erasedBy"]) is { } erasure ? $", salt erased by {erasure}" : "")
         );
     }
 
     private static async Task<int> ProveAsync(Invocation run, Option<string> root)
     {
+        using var gateway = ServerOptions.Connect(run);
+        return await WriteProofAsync(run, gateway, run.Get(Entry), root, Out);
+    }
+
+    /// <summary>Fetches the proof of an entry, and writes it once it verified.</summary>
+    public static async Task<int> WriteProofAsync(
+        Invocation run,
+        GatewayClient gateway,
+        Guid id,
+        Option<string> root,
+        Option<string> to
+    )
+    {
         var trusted = InputFile.Read(run.Need(root), InputFile.Small);
         var keys = TrustedRootFile.LogVerifierKeys(trusted).OrStop();
-        var id = run.Get(Entry);
-        using var gateway = ServerOptions.Connect(run);
         var page = await gateway.ReadAsync($"/api/v1/audit/entries?id={id}", run.Cancelled);
         var view =
             Entries(page).SingleOrDefault()
             ?? throw new Stop(Exit.Refused, Failure.NotFound("audit.no_proof", "No sequenced entry has that id."));
+        if (view["salt"] is null && Text(view["erasedBy"]) is { } erasure)
+        {
+            throw new Stop(
+                Exit.Refused,
+                Failure.Conflict(
+                    "audit.erased",
+                    $"The salt of this entry was erased, with entry {erasure}: its leaf is in the log, but what it says cannot be proven any more."
+                )
+            );
+        }
+
         var proof = Proof(await gateway.ReadAsync($"/api/v1/audit/entries/{id}/proof", run.Cancelled));
         if (
             proof is null
@@ -157,10 +180,8 @@ internal static class EntriesCommand
             var verified = ReceiptVerifier.VerifyEntry(document, trusted);
             if (verified.Ok)
             {
-                OutputFile.Write(run.Need(Out), document);
-                run.Say(
-                    $"Entry {id} is number {verified.Value.LeafIndex} of the log; the proof is in {run.Need(Out)}."
-                );
+                OutputFile.Write(run.Need(to), document);
+                run.Say($"Entry {id} is number {verified.Value.LeafIndex} of the log; the proof is in {run.Need(to)}.");
                 return Exit.Fine;
             }
 

@@ -126,6 +126,27 @@ public static class GatewayHost
         return validated.Failed ? throw new InvalidOperationException(validated.FailureMessage) : options;
     }
 
+    private static SubjectKeyOptions ReadSubjectKeys(IConfiguration configuration, PlatformOptions platform, bool demo)
+    {
+        var keys = Read(configuration, "SubjectKeys", new SubjectKeyOptionsValidator());
+        keys.PasswordFile = Paths.Absolute(keys.PasswordFile);
+        if (demo)
+        {
+            // Nobody restores a demo; its keys go with what it empties.
+            keys.Directory = Path.Combine(platform.DataDirectory, "subject-keys");
+            return keys;
+        }
+
+        keys.Directory = Paths.Absolute(keys.Directory);
+        return
+            keys.Directory == platform.DataDirectory
+            || keys.Directory.StartsWith(platform.DataDirectory + Path.DirectorySeparatorChar, StringComparison.Ordinal)
+            ? throw new InvalidOperationException(
+                "Governance:SubjectKeys:Directory must lie outside the data directory: a restored copy of it must bring no key back."
+            )
+            : keys;
+    }
+
     private static AuditOptions ReadAudit(IConfiguration configuration)
     {
         var audit = Read(configuration, "Audit", new AuditOptionsValidator());
@@ -182,6 +203,7 @@ public static class GatewayHost
         services.AddSingleton(Read(configuration, "Jobs", new JobOptionsValidator()));
         services.AddSingleton(Read(configuration, "Blobs", new BlobOptionsValidator()));
         services.AddSingleton(Read(configuration, "Blobs:S3", new S3OptionsValidator()));
+        services.AddSingleton(ReadSubjectKeys(configuration, platform, demo));
         services.AddSingleton(ReadAudit(configuration));
         services.AddSingleton(Read(configuration, "Signing", new SigningOptionsValidator()));
         services.AddSingleton(Read(configuration, "Compliance", new ComplianceOptionsValidator()));
@@ -270,6 +292,7 @@ public static class GatewayHost
         }
 
         await Schema.MigrateAsync(app.Services, CancellationToken.None);
+        await IdentityModule.EraseAgainAsync(app.Services, CancellationToken.None);
         await app.Services.GetRequiredService<KeyRing>().RefreshAsync(CancellationToken.None);
         await app.Services.GetRequiredService<PolicySeed>().RunAsync(CancellationToken.None);
         await EvidenceModule.ReviewSignaturesAsync(app.Services, CancellationToken.None);

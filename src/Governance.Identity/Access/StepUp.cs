@@ -57,6 +57,7 @@ internal sealed class StepUp(IOptions<IdentityOptions> options, TimeProvider clo
         permission == Permissions.IdentityManage
         || permission == Permissions.PolicyManage
         || permission == Permissions.KeysManage
+        || permission == Permissions.SubjectHold
             ? Check(actor)
             : null;
 

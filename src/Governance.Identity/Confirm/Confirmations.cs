@@ -301,8 +301,12 @@ internal sealed class Confirmations(
         Actor by,
         ConfirmationRow row,
         CancellationToken cancellationToken
-    ) =>
-        session.LogAsync(
+    )
+    {
+        var details = JsonNode.Parse(row.Details)!.AsObject();
+        // Whoever knows a login could tell by its digest whose it is.
+        details.Remove(LoginConfirmation.Digest, out var digest);
+        return session.LogAsync(
             new LogEntry(
                 kind,
                 by,
@@ -314,12 +318,14 @@ internal sealed class Confirmations(
                 {
                     ["change"] = row.Kind,
                     ["confirmation"] = row.Id.ToString(),
-                    ["details"] = JsonNode.Parse(row.Details),
+                    ["details"] = details,
                     ["requestedBy"] = row.RequestedBy,
                 },
+                Personal = digest is null ? null : new JsonObject { [LoginConfirmation.Digest] = digest },
             },
             cancellationToken
         );
+    }
 }
 
 /// <summary>Who is held by a pending confirmation.</summary>

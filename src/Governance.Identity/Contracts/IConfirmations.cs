@@ -5,7 +5,7 @@ namespace Governance.Identity.Contracts;
 
 /// <summary>A privileged change that waits for a second administrator.</summary>
 /// <param name="Id">Its id.</param>
-/// <param name="Change"><c>person</c>, <c>credentials</c>, <c>enabled</c>, <c>login</c>, <c>grant</c> or <c>membership</c>.</param>
+/// <param name="Change"><c>person</c>, <c>credentials</c>, <c>enabled</c>, <c>login</c>, <c>grant</c>, <c>membership</c> or <c>erasure</c>.</param>
 /// <param name="Subject">Pseudonym of whom it is about; null for a grant to a group.</param>
 /// <param name="Group">Id of the group of a grant or membership, else null.</param>
 /// <param name="Details">What exactly; names no person.</param>

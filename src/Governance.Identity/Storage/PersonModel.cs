@@ -83,6 +83,21 @@ internal static class PersonModel
             login.HasIndex(row => new { row.Issuer, row.ExternalId }).IsUnique().HasFilter("\"UnlinkedAt\" IS NULL");
             OfSubject(login, nameof(LoginRow.SubjectId));
         });
+        model.Entity<ErasureRow>(erasure =>
+        {
+            erasure.ToTable("identity_erasures");
+            erasure.HasKey(row => row.SubjectId);
+            erasure.HasIndex(row => row.State);
+            OfSubject(erasure, nameof(ErasureRow.SubjectId));
+        });
+        model.Entity<HoldRow>(hold =>
+        {
+            hold.ToTable("identity_holds");
+            hold.HasKey(row => row.Id);
+            hold.Property(row => row.Id).ValueGeneratedNever();
+            hold.Property(row => row.SetBy).HasMaxLength(32);
+            OfSubject(hold, nameof(HoldRow.SubjectId));
+        });
     }
 
     private static void OfSubject<TRow>(EntityTypeBuilder<TRow> entity, string property)

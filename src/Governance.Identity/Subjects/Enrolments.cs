@@ -235,5 +235,13 @@ internal sealed class Enrolments(
     }
 
     private static Task<SubjectRow?> PersonAsync(WriteSession session, string id, CancellationToken token) =>
-        session.Db.Set<SubjectRow>().FirstOrDefaultAsync(row => row.Id == id && row.Kind == ActorKind.Person, token);
+        session
+            .Db.Set<SubjectRow>()
+            .FirstOrDefaultAsync(
+                row =>
+                    row.Id == id
+                    && row.Kind == ActorKind.Person
+                    && !session.Db.Set<ErasureRow>().Any(gone => gone.SubjectId == id),
+                token
+            );
 }

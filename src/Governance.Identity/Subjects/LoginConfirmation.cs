@@ -12,6 +12,9 @@ internal sealed class LoginConfirmation : IConfirmable
 {
     public const string Kind = "login";
 
+    /// <summary>Member of the details: the digest of issuer and login, by which the second administrator compares them.</summary>
+    public const string Digest = "digest";
+
     public bool Handles(string kind) => kind == Kind;
 
     // What was unlinked while it waited took its confirmation with it, so the row is there.

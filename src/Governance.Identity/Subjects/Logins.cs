@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Governance.Identity.Access;
 using Governance.Identity.Confirm;
 using Governance.Identity.Contracts;
+using Governance.Identity.Erasure;
 using Governance.Identity.Federation;
 using Governance.Identity.Sessions;
 using Governance.Identity.Storage;
@@ -120,13 +121,9 @@ internal sealed class Logins(
                 async (session, token) =>
                 {
                     var logins = session.Db.Set<LoginRow>().Where(row => row.UnlinkedAt == null);
-                    if (
-                        !await session
-                            .Db.Set<SubjectRow>()
-                            .AnyAsync(row => row.Id == subjectId && row.Kind == ActorKind.Person, token)
-                    )
+                    if (await Erasures.CheckPersonAsync(session.Db, subjectId, token) is { } objection)
                     {
-                        return Failure.NotFound("identity.no_subject", "There is no such person.");
+                        return objection;
                     }
 
                     if (
@@ -161,7 +158,7 @@ internal sealed class Logins(
                             {
                                 ["issuer"] = issuer,
                                 ["login"] = added.Id.ToString(),
-                                ["digest"] = Digest.Of($"{issuer}\n{externalId}").Hex,
+                                [LoginConfirmation.Digest] = Digest.Of($"{issuer}\n{externalId}").Hex,
                             },
                             Holds = false, // it is nobody's login until somebody confirms
                         },
@@ -239,7 +236,7 @@ internal sealed class Logins(
         );
 
     // Nobody's login again, it would have what its token says of groups, also when the person was shut out or is who unlinks.
-    private static async Task ShutOutAsync(
+    internal static async Task ShutOutAsync(
         WriteSession session,
         Actor by,
         string id,

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Governance.Identity.Contracts;
+using Governance.Identity.Erasure;
 using Governance.Identity.Server;
 using Governance.Identity.Services;
 using Governance.Kernel;
@@ -71,6 +72,12 @@ internal sealed record WhoAmI(
 [JsonSerializable(typeof(IssuerKeys))]
 [JsonSerializable(typeof(RotationInput))]
 [JsonSerializable(typeof(EnabledInput))]
+[JsonSerializable(typeof(GroundInput))]
+[JsonSerializable(typeof(ReasonInput))]
+[JsonSerializable(typeof(ErasureAsked))]
+[JsonSerializable(typeof(ErasureView))]
+[JsonSerializable(typeof(HoldSet))]
+[JsonSerializable(typeof(HoldList))]
 [JsonSerializable(typeof(SubjectPage))]
 [JsonSerializable(typeof(ServiceOutput))]
 [JsonSerializable(typeof(WhoAmI))]

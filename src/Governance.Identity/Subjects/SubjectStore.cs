@@ -4,12 +4,14 @@ using Governance.Identity.Access;
 using Governance.Identity.Confirm;
 using Governance.Identity.Contracts;
 using Governance.Identity.Engine;
+using Governance.Identity.Erasure;
 using Governance.Identity.Federation;
 using Governance.Identity.Server;
 using Governance.Identity.Sessions;
 using Governance.Identity.Storage;
 using Governance.Kernel;
 using Governance.Platform.Database;
+using Governance.Platform.Keys;
 using Governance.Platform.Logging;
 using Microsoft.EntityFrameworkCore;
 
@@ -23,7 +25,8 @@ internal sealed class SubjectStore(
     PasswordHashing passwords,
     Clients clients,
     GrantStore granting,
-    Confirmations confirmations
+    Confirmations confirmations,
+    SubjectKeys keys
 ) : ISubjects
 {
     /// <summary>What the set-up code's administrator holds, and the only grant that this one may give alone, once.</summary>
@@ -219,6 +222,11 @@ internal sealed class SubjectStore(
                     return NoSubject;
                 }
 
+                if (enabled && await session.Db.Set<ErasureRow>().AnyAsync(gone => gone.SubjectId == subjectId, token))
+                {
+                    return Erasures.Erased;
+                }
+
                 var opens = enabled && !row.Enabled;
                 row.Enabled = enabled;
                 await session.Db.SaveChangesAsync(token);
@@ -255,14 +263,21 @@ internal sealed class SubjectStore(
     /// Adds a subject with its grants. <paramref name="also"/> runs after its rows are there and gives back the kind of the
     /// log entry, or the failure that undoes everything.
     /// </summary>
-    public Task<Result<SubjectView>> AddAsync(
+    public async Task<Result<SubjectView>> AddAsync(
         Actor by,
         SubjectRow row,
         IReadOnlyList<RoleGrant> grants,
         Func<WriteSession, CancellationToken, Task<Result<string>>> also,
         CancellationToken cancellationToken
-    ) =>
-        administration.ChangeAsync<SubjectView>(
+    )
+    {
+        // Durable before the first entry about the person; without that entry it is a key of nobody.
+        if (row.Kind == ActorKind.Person)
+        {
+            await keys.GetOrCreateAsync(row.Id, cancellationToken);
+        }
+
+        return await administration.ChangeAsync<SubjectView>(
             by,
             "",
             async (session, token) =>
@@ -295,6 +310,7 @@ internal sealed class SubjectStore(
             },
             cancellationToken
         );
+    }
 
     /// <summary>The first rule that a new subject breaks, or null.</summary>
     public static Failure? Check(SubjectRow row, IReadOnlyList<RoleGrant> grants) =>

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 
 namespace Governance.Platform.Blobs;
 
@@ -15,6 +16,58 @@ public static partial class DurableFile
         CreateDirectory(directory);
         var temporary = $"{path}.tmp";
         File.Delete(temporary);
+        Write(temporary, content);
+        File.Move(temporary, path, overwrite: true);
+        SyncDirectory(directory);
+    }
+
+    /// <summary>
+    /// The same, unless there is a file already: of several processes that try at once one succeeds. False for the others, whose
+    /// file is left as it is.
+    /// </summary>
+    public static bool TryWriteNewSecret(string path, ReadOnlySpan<byte> content)
+    {
+        var directory = Path.GetDirectoryName(Path.GetFullPath(path))!;
+        CreateDirectory(directory);
+        var temporary = $"{path}.{RandomNumberGenerator.GetHexString(16, lowercase: true)}.tmp";
+        Write(temporary, content);
+        try
+        {
+            File.Move(temporary, path, overwrite: false);
+        }
+        catch (IOException) when (File.Exists(path))
+        {
+            File.Delete(temporary);
+            return false;
+        }
+
+        SyncDirectory(directory);
+        return true;
+    }
+
+    /// <summary>
+    /// Overwrites a file with random bytes, deletes it, and makes both durable; nothing when it is not there. A file system that
+    /// writes elsewhere (copy on write, flash) may keep the old bytes until it reuses them.
+    /// </summary>
+    public static void Destroy(string path)
+    {
+        if (!File.Exists(path))
+        {
+            return;
+        }
+
+        using (var file = new FileStream(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete))
+        {
+            file.Write(RandomNumberGenerator.GetBytes((int)file.Length));
+            file.Flush(flushToDisk: true);
+        }
+
+        File.Delete(path);
+        SyncDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
+    }
+
+    private static void Write(string path, ReadOnlySpan<byte> content)
+    {
         var options = new FileStreamOptions
         {
             Mode = FileMode.CreateNew,
@@ -26,14 +79,9 @@ public static partial class DurableFile
             options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
         }
 
-        using (var file = new FileStream(temporary, options))
-        {
-            file.Write(content);
-            file.Flush(flushToDisk: true);
-        }
-
-        File.Move(temporary, path, overwrite: true);
-        SyncDirectory(directory);
+        using var file = new FileStream(path, options);
+        file.Write(content);
+        file.Flush(flushToDisk: true);
     }
 
     /// <summary>Creates a directory, and those above it, so that they are still there after power loss.</summary>

@@ -34,6 +34,15 @@ public static class Dialect
     }
 
     /// <summary>
+    /// Copies what was changed into the SQLite file and empties the log of changes, so that what <c>secure_delete</c> overwrote
+    /// stands nowhere in either; false while a reader still needs the old pages. PostgreSQL has no such order: true.
+    /// </summary>
+    public static async Task<bool> TryForgetDeletedAsync(this GovernanceDb db, CancellationToken cancellationToken) =>
+        db.IsShared()
+        || await db.ReadAsync("PRAGMA wal_checkpoint(TRUNCATE)", [], row => row.GetInt32(0) == 0, cancellationToken)
+            is [true];
+
+    /// <summary>
     /// The serial up to which <c>audit_entry</c> is settled: no row with it or a lower one can still appear. Serials are drawn
     /// before the commit, so that a higher one may be visible while a lower one is not. Whoever drew a serial up to the last
     /// drawn one holds a lock on the table until the end of its transaction; when those have ended, all are settled.

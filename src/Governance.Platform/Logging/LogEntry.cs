@@ -29,6 +29,18 @@ public sealed record LogEntry(string Kind, Actor Actor, string Subject, LogOutco
 {
     /// <summary>Further facts; only digests, numbers, codes, names of models, stages and policies.</summary>
     public JsonObject Details { get; init; } = [];
+
+    /// <summary>
+    /// What is personal about the person that <see cref="Subject"/> names (<c>subject:…</c>); it enters the entry sealed under
+    /// that person's key and dies with it. Null for nothing.
+    /// </summary>
+    public JsonObject? Personal { get; init; }
+
+    /// <summary>
+    /// Whether the salt stays readable after an erasure: of entries that receipts prove, whose salts are out already, and of
+    /// those that record an erasure. They hold pseudonyms only.
+    /// </summary>
+    public bool Keeps { get; init; }
 }
 
 /// <summary>Port for appending to the log inside a transaction; implemented by the audit module.</summary>

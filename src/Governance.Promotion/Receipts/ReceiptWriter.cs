@@ -41,6 +41,7 @@ internal sealed class ReceiptWriter(ISigner signer, ISignatureJournal journal, P
             new LogEntry("promotion.carried_out", context.Actor, MoveGate.Subject(context.Move), LogOutcome.Done)
             {
                 Details = details,
+                Keeps = true,
             },
             cancellationToken
         );

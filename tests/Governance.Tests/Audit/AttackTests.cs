@@ -378,8 +378,12 @@ public sealed class AttackTests(AttackTests.Victim victim, ITestOutputHelper out
             var entry = await db.Set<EntryRow>().AsNoTracking().SingleAsync(row => row.Serial == serial);
             var canonical = entry.Canonical.Replace("\"count\":3", "\"count\":4", StringComparison.Ordinal);
             Assert.NotEqual(entry.Canonical, canonical);
-            await SqlAsync($"UPDATE audit_entry SET \"Canonical\" = '{canonical}' WHERE \"Serial\" = {serial}");
-            var leaf = EntryText.LeafHash(entry.Salt, canonical);
+            // Whoever has no keys takes a salt in clear instead of a sealed one.
+            var salt = new byte[EntryText.SaltSize];
+            await SqlAsync(
+                $"UPDATE audit_entry SET \"Canonical\" = '{canonical}', \"Salt\" = {Blob(salt)} WHERE \"Serial\" = {serial}"
+            );
+            var leaf = EntryText.LeafHash(salt, canonical);
             await SqlAsync($"UPDATE audit_leaf SET \"Hash\" = {Blob(leaf)} WHERE \"Index\" = {place - 1}");
             var tree = new TreeBuilder();
             foreach (var row in _leaves)
@@ -422,6 +426,7 @@ public sealed class AttackTests(AttackTests.Victim victim, ITestOutputHelper out
             return new CheckLog(
                 Database.Get<IDbContextFactory<GovernanceDb>>(),
                 Database.Get<LogKey>(),
+                Database.Get<EntrySalts>(),
                 new CheckpointFiles(options, Database.Get<LogKey>()),
                 _options
             ).RunAsync(Token);

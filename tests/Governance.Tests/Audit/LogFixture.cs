@@ -20,7 +20,8 @@ internal static class LogFixture
         bool sequencer = false,
         AuditOptions? options = null,
         TimeProvider? clock = null,
-        string? root = null
+        string? root = null,
+        Action<IServiceCollection>? add = null
     )
     {
         var database = await TestDatabase.StartAsync(
@@ -28,6 +29,7 @@ internal static class LogFixture
             {
                 services.AddSingleton(options ?? new AuditOptions());
                 services.AddAudit();
+                add?.Invoke(services);
             },
             clock: clock,
             root: root

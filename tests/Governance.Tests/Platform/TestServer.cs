@@ -77,6 +77,37 @@ public static class TestServer
         await ScalarAsync($"CREATE DATABASE \"{name}\" TEMPLATE \"{template}\"");
     }
 
+    /// <summary>Backs up the database of a directory, which nobody has open.</summary>
+    public static async Task BackUpAsync(string root)
+    {
+        if (!IsPostgreSql)
+        {
+            File.Copy(Path.Combine(root, "data", "governance.db"), Path.Combine(root, "backup.db"));
+            return;
+        }
+
+        NpgsqlConnection.ClearAllPools();
+        await ScalarAsync($"CREATE DATABASE \"{NameOf(root)}-backup\" TEMPLATE \"{NameOf(root)}\"");
+    }
+
+    /// <summary>Puts the backup in the place of the database, which nobody has open.</summary>
+    public static async Task RestoreAsync(string root)
+    {
+        if (!IsPostgreSql)
+        {
+            var file = Path.Combine(root, "data", "governance.db");
+            File.Delete($"{file}-wal");
+            File.Delete($"{file}-shm");
+            File.Move(Path.Combine(root, "backup.db"), file, overwrite: true);
+            return;
+        }
+
+        NpgsqlConnection.ClearAllPools();
+        await DropAsync(root);
+        await ScalarAsync($"CREATE DATABASE \"{NameOf(root)}\" TEMPLATE \"{NameOf(root)}-backup\"");
+        await DropAsync($"{root}-backup");
+    }
+
     /// <summary>Removes the database of a test that is over.</summary>
     public static async Task DropAsync(string root)
     {

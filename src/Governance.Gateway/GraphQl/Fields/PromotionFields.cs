@@ -237,8 +237,12 @@ internal sealed class LogEntryFields(AuditEntry entry)
     /// <summary>The canonical JSON that the leaf is made of.</summary>
     public string Canonical => entry.Canonical;
 
-    /// <summary>Salt of the leaf, base64: the leaf is SHA-256 of salt and canonical JSON.</summary>
+    /// <summary>Salt of the leaf, base64: the leaf is SHA-256 of salt and canonical JSON. Empty once it was erased.</summary>
     public string Salt => Convert.ToBase64String(entry.Salt);
+
+    /// <summary>Id of the entry of the erasure that took the salt; null while it is there.</summary>
+    [Id]
+    public Guid? ErasedBy => entry.ErasedBy;
 
     /// <summary>Proof of inclusion under the newest cosigned checkpoint that covers it, else the newest; null until the entry has a position.</summary>
     [Cost(Own = 50)]

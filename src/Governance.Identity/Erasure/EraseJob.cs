@@ -1,0 +1,98 @@
+using System.Text.Json.Nodes;
+using Governance.Identity.Storage;
+using Governance.Kernel;
+using Governance.Platform.Database;
+using Governance.Platform.Jobs;
+using Governance.Platform.Keys;
+using Governance.Platform.Logging;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Logging;
+
+namespace Governance.Identity.Erasure;
+
+/// <summary>
+/// Carries an erasure out after its entry committed: destroys the key, empties SQLite's log of changes, and puts on record that
+/// both are done. Each step may be repeated, so it goes on wherever it died.
+/// </summary>
+internal sealed partial class EraseJob(
+    IDbContextFactory<GovernanceDb> databases,
+    IWriter writer,
+    SubjectKeys keys,
+    ILogger<EraseJob> logger
+) : IJobHandler
+{
+    public const string JobKind = "identity.erase";
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+
+    public string Kind => JobKind;
+
+    public async Task RunAsync(string payload, CancellationToken cancellationToken)
+    {
+        await using (var db = await databases.CreateDbContextAsync(cancellationToken))
+        {
+            var row = await db.Set<ErasureRow>()
+                .AsNoTracking()
+                .FirstOrDefaultAsync(known => known.SubjectId == payload, cancellationToken);
+            if (row is null or { State: ErasureState.Done })
+            {
+                return;
+            }
+
+            await keys.DestroyAsync(new SubjectErasure(payload, row.EntryId, row.BeganAt), cancellationToken);
+            if (!await db.TryForgetDeletedAsync(cancellationToken))
+            {
+                throw new JobPostponedException(Patience);
+            }
+        }
+
+        var done = await writer.WriteAsync<Unit>(
+            (session, token) => EndAsync(session, payload, token),
+            cancellationToken
+        );
+        _ = done.Value;
+    }
+
+    public async Task GiveUpAsync(string payload, string reason, CancellationToken cancellationToken)
+    {
+        Stuck(logger, payload, reason);
+        var done = await writer.WriteAsync<Unit>(
+            async (session, token) =>
+            {
+                var row = await session.Db.Set<ErasureRow>().FirstAsync(known => known.SubjectId == payload, token);
+                row.State = ErasureState.Stuck;
+                await session.LogAsync(
+                    new LogEntry("identity.erasure_stuck", Actor.System, $"subject:{payload}", LogOutcome.Refused)
+                    {
+                        Keeps = true,
+                    },
+                    token
+                );
+                return default(Unit);
+            },
+            cancellationToken
+        );
+        _ = done.Value;
+    }
+
+    private static async Task<Result<Unit>> EndAsync(WriteSession session, string subjectId, CancellationToken token)
+    {
+        var row = await session.Db.Set<ErasureRow>().FirstAsync(known => known.SubjectId == subjectId, token);
+        if (row.State != ErasureState.Done)
+        {
+            row.State = ErasureState.Done;
+            row.ProofId = await session.LogAsync(
+                new LogEntry("identity.erased", Actor.System, $"subject:{subjectId}", LogOutcome.Done)
+                {
+                    Details = new JsonObject { ["begun"] = row.EntryId.ToString() },
+                    Keeps = true,
+                },
+                token
+            );
+        }
+
+        return default(Unit);
+    }
+
+    [LoggerMessage(3010, LogLevel.Error, "The erasure of {Subject} is stuck: {Reason}. The next start goes on with it")]
+    private static partial void Stuck(ILogger logger, string subject, string reason);
+}

@@ -1,0 +1,134 @@
+using System.Buffers.Binary;
+using System.Security.Cryptography;
+using System.Text;
+using Governance.Platform.Blobs;
+
+namespace Governance.Platform.Keys;
+
+/// <summary>
+/// Keys of subjects in a directory outside of the data directory, one wrapped file each, named by the SHA-256 of the pseudonym:
+/// <c>HASH.key</c>, and <c>HASH.erased</c> from when the key was destroyed. Both are bound to the subject by their wrapping, so that
+/// one cannot pass for another's. Processes that mount the directory may share it.
+/// </summary>
+internal sealed class DirectorySubjectKeys(PlatformOptions platform, SubjectKeyOptions options, IKeyWrap wrap)
+    : ISubjectKeyStore
+{
+    private const int KeySize = 32;
+    private const int MaxLength = 4096;
+    private const int ErasureHeader = 16 + sizeof(long);
+    private const string ErasurePurpose = "subject-erasure";
+
+    private readonly string _directory =
+        options.Directory.Length > 0 ? options.Directory : $"{platform.KeyFile}.subjects";
+
+    public Task<StoredSubjectKey?> FindAsync(string subject, CancellationToken cancellationToken) =>
+        Task.FromResult(Find(subject));
+
+    public Task<StoredSubjectKey> CreateAsync(string subject, CancellationToken cancellationToken)
+    {
+        if (Find(subject) is { } found)
+        {
+            return Task.FromResult(found);
+        }
+
+        var key = RandomNumberGenerator.GetBytes(KeySize);
+        var first = DurableFile.TryWriteNewSecret(KeyFile(subject), wrap.Wrap(key, Purpose(subject)));
+
+        // Another process was quicker; or erased the subject meanwhile, which then counts.
+        if (!first || File.Exists(ErasedFile(subject)))
+        {
+            CryptographicOperations.ZeroMemory(key);
+            return Task.FromResult(
+                Find(subject) ?? throw new CryptographicException("The key of a subject is gone without an erasure.")
+            );
+        }
+
+        return Task.FromResult(new StoredSubjectKey(key, null));
+    }
+
+    public Task DestroyAsync(SubjectErasure erasure, CancellationToken cancellationToken)
+    {
+        // First that it is erased, then the key: whatever dies between the two leaves no key that would be used again.
+        byte[] content =
+        [
+            .. erasure.EntryId.ToByteArray(bigEndian: true),
+            .. new byte[sizeof(long)],
+            .. Encoding.UTF8.GetBytes(erasure.Subject),
+        ];
+        BinaryPrimitives.WriteInt64BigEndian(content.AsSpan(16), erasure.At.ToUnixTimeMilliseconds());
+        DurableFile.WriteSecret(ErasedFile(erasure.Subject), wrap.Wrap(content, ErasurePurpose));
+        DurableFile.Destroy(KeyFile(erasure.Subject));
+        return Task.CompletedTask;
+    }
+
+    public Task<IReadOnlyList<SubjectErasure>> ErasuresAsync(DateTimeOffset since, CancellationToken cancellationToken)
+    {
+        var found = new List<SubjectErasure>();
+        if (Directory.Exists(_directory))
+        {
+            foreach (var file in new DirectoryInfo(_directory).EnumerateFiles("*.erased"))
+            {
+                if (file.LastWriteTimeUtc >= since.UtcDateTime)
+                {
+                    found.Add(ReadErasure(file.FullName));
+                }
+            }
+        }
+
+        return Task.FromResult<IReadOnlyList<SubjectErasure>>(found);
+    }
+
+    private static string Purpose(string subject) => $"subject-key:{subject}";
+
+    private string KeyFile(string subject) => Path.Combine(_directory, $"{NameOf(subject)}.key");
+
+    private string ErasedFile(string subject) => Path.Combine(_directory, $"{NameOf(subject)}.erased");
+
+    private static string NameOf(string subject) =>
+        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(subject)));
+
+    private StoredSubjectKey? Find(string subject)
+    {
+        if (Read(ErasedFile(subject)) is not null)
+        {
+            var erasure = ReadErasure(ErasedFile(subject));
+            return erasure.Subject == subject
+                ? new StoredSubjectKey(null, erasure)
+                : throw new CryptographicException("An erasure stands in the place of another one.");
+        }
+
+        return Read(KeyFile(subject)) is { } wrapped
+            ? new StoredSubjectKey(wrap.Unwrap(wrapped, Purpose(subject)), null)
+            : null;
+    }
+
+    private SubjectErasure ReadErasure(string path)
+    {
+        var content = wrap.Unwrap(Read(path) ?? [], ErasurePurpose);
+        return new SubjectErasure(
+            Encoding.UTF8.GetString(content.AsSpan(ErasureHeader)),
+            new Guid(content.AsSpan(0, 16), bigEndian: true),
+            DateTimeOffset.FromUnixTimeMilliseconds(BinaryPrimitives.ReadInt64BigEndian(content.AsSpan(16)))
+        );
+    }
+
+    private static byte[]? Read(string path)
+    {
+        try
+        {
+            using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
+            if (file.Length > MaxLength)
+            {
+                throw new CryptographicException("The file is too long to be a key.");
+            }
+
+            var content = new byte[file.Length];
+            file.ReadExactly(content);
+            return content;
+        }
+        catch (Exception absent) when (absent is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return null;
+        }
+    }
+}

@@ -1,0 +1,179 @@
+using System.Security.Cryptography;
+using System.Text;
+using Governance.Platform;
+using Governance.Platform.Keys;
+
+namespace Governance.Tests.Platform;
+
+/// <summary>Both key stores: one key per subject, destroyed for good, and an erasure that stays.</summary>
+public sealed class SubjectKeyStoreTests : IAsyncLifetime
+{
+    private const string Ada = "0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a";
+    private readonly string _root = Directory.CreateTempSubdirectory("governance-keys-").FullName;
+    private readonly List<IAsyncDisposable> _opened = [];
+    private readonly FileKeyWrap _wrap;
+
+    public SubjectKeyStoreTests() => _wrap = new FileKeyWrap(Platform);
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    private PlatformOptions Platform => new() { KeyFile = Path.Combine(_root, "kek") };
+
+    private string Keys => $"{Platform.KeyFile}.subjects";
+
+    public ValueTask InitializeAsync() => default;
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var store in _opened)
+        {
+            await store.DisposeAsync();
+        }
+
+        _wrap.Dispose();
+        await TestServer.DropAsync(_root);
+        Directory.Delete(_root, recursive: true);
+    }
+
+    [Fact]
+    public async Task A_key_stays_the_same_until_it_is_destroyed_and_none_follows_it()
+    {
+        var store = await OpenAsync();
+
+        var absent = await store.FindAsync(Ada, Token);
+        var made = (await store.CreateAsync(Ada, Token)).Key!;
+        var again = (await store.CreateAsync(Ada, Token)).Key!;
+        var found = (await (await OpenAsync()).FindAsync(Ada, Token))!.Key!;
+        var erasure = new SubjectErasure(
+            Ada,
+            Guid.CreateVersion7(),
+            DateTimeOffset.FromUnixTimeMilliseconds(1_000_001)
+        );
+        await store.DestroyAsync(erasure, Token);
+        var after = await (await OpenAsync()).CreateAsync(Ada, Token);
+
+        Assert.Null(absent);
+        Assert.Equal(32, made.Length);
+        Assert.Equal(made, again);
+        Assert.Equal(made, found);
+        Assert.Equal(new StoredSubjectKey(null, erasure), after);
+        Assert.Equal([erasure], await store.ErasuresAsync(DateTimeOffset.UnixEpoch, Token));
+        Assert.Empty(await store.ErasuresAsync(DateTimeOffset.UtcNow.AddHours(1), Token));
+    }
+
+    [Fact]
+    public async Task Of_many_that_make_a_key_at_once_all_get_the_same()
+    {
+        var stores = new List<ISubjectKeyStore>();
+        for (var i = 0; i < 8; i++)
+        {
+            stores.Add(await OpenAsync());
+        }
+
+        var keys = await Task.WhenAll(stores.Select(store => Task.Run(() => store.CreateAsync(Ada, Token), Token)));
+
+        Assert.Single(keys.Select(key => Convert.ToHexString(key.Key!)).Distinct());
+    }
+
+    [Fact]
+    public async Task Destroying_is_repeated_without_harm_and_the_last_entry_counts()
+    {
+        var store = await OpenAsync();
+        await store.CreateAsync(Ada, Token);
+        var last = new SubjectErasure(Ada, Guid.CreateVersion7(), DateTimeOffset.UnixEpoch);
+
+        await store.DestroyAsync(last with { EntryId = Guid.CreateVersion7() }, Token);
+        await store.DestroyAsync(last, Token);
+
+        Assert.Equal(last, (await store.FindAsync(Ada, Token))!.Erased);
+    }
+
+    [Fact]
+    public async Task A_gateway_that_knew_the_key_can_do_nothing_with_it_once_it_heard_of_the_erasure()
+    {
+        using var here = new SubjectKeys(await OpenAsync(), TimeProvider.System);
+        using var elsewhere = new SubjectKeys(await OpenAsync(), TimeProvider.System);
+        var known = await elsewhere.GetOrCreateAsync(Ada, Token);
+        var box = known.Seal([1, 2, 3], [])!;
+        Assert.Equal([1, 2, 3], (await here.FindAsync(Ada, Token))!.Open(box, [])!);
+
+        await here.DestroyAsync(new SubjectErasure(Ada, Guid.CreateVersion7(), DateTimeOffset.UnixEpoch), Token);
+        await elsewhere.RefreshAsync(Token);
+
+        Assert.Null(known.Open(box, []));
+        Assert.Null(known.Seal([1], []));
+        Assert.NotNull(known.Erased);
+    }
+
+    [Fact]
+    public async Task What_was_sealed_opens_for_the_same_subject_and_thing_only()
+    {
+        using var keys = new SubjectKeys(await OpenAsync(), TimeProvider.System);
+        var ada = await keys.GetOrCreateAsync(Ada, Token);
+        var bob = await keys.GetOrCreateAsync("bob", Token);
+        var box = ada.Seal("a name"u8, "here"u8)!;
+
+        Assert.Equal("a name", Encoding.UTF8.GetString(ada.Open(box, "here"u8)!));
+        Assert.ThrowsAny<CryptographicException>(() => ada.Open(box, "there"u8));
+        Assert.ThrowsAny<CryptographicException>(() => bob.Open(box, "here"u8));
+        box[^1] ^= 1;
+        Assert.ThrowsAny<CryptographicException>(() => ada.Open(box, "here"u8));
+    }
+
+    [Fact]
+    public async Task A_crash_between_the_erasure_and_the_end_of_the_key_leaves_no_key_to_use()
+    {
+        var store = InDirectory();
+        await store.CreateAsync(Ada, Token);
+        var file = Assert.Single(Directory.GetFiles(Keys, "*.key"));
+        var copy = await File.ReadAllBytesAsync(file, Token);
+        var erasure = new SubjectErasure(Ada, Guid.CreateVersion7(), DateTimeOffset.UnixEpoch);
+        await store.DestroyAsync(erasure, Token);
+
+        await File.WriteAllBytesAsync(file, copy, Token); // as it was before the last step
+        var found = await store.FindAsync(Ada, Token);
+        await store.DestroyAsync(erasure, Token);
+
+        Assert.Null(found!.Key);
+        Assert.Empty(Directory.GetFiles(Keys, "*.key"));
+    }
+
+    [Fact]
+    public async Task Neither_a_key_nor_an_erasure_passes_for_another_subjects()
+    {
+        var store = InDirectory();
+        await store.CreateAsync(Ada, Token);
+        var ada = Assert.Single(Directory.GetFiles(Keys, "*.key"));
+        await store.CreateAsync("bob", Token);
+        var bob = Directory.GetFiles(Keys, "*.key").Single(file => file != ada);
+        await store.DestroyAsync(new SubjectErasure(Ada, Guid.CreateVersion7(), DateTimeOffset.UnixEpoch), Token);
+        var erased = Assert.Single(Directory.GetFiles(Keys, "*.erased"));
+
+        File.Copy(bob, ada);
+        File.Delete(erased);
+        await Assert.ThrowsAnyAsync<CryptographicException>(() => store.FindAsync(Ada, Token));
+        await store.DestroyAsync(new SubjectErasure(Ada, Guid.CreateVersion7(), DateTimeOffset.UnixEpoch), Token);
+        File.Copy(erased, Path.ChangeExtension(bob, "erased"));
+        await Assert.ThrowsAnyAsync<CryptographicException>(() => store.FindAsync("bob", Token));
+    }
+
+    private DirectorySubjectKeys InDirectory() => new(Platform, new SubjectKeyOptions(), _wrap);
+
+    private async Task<ISubjectKeyStore> OpenAsync()
+    {
+        if (!TestServer.IsPostgreSql)
+        {
+            return InDirectory();
+        }
+
+        var database = await TestServer.OptionsAsync(_root);
+        var options = new SubjectKeyOptions
+        {
+            Provider = SubjectKeyOptions.PostgreSql,
+            ConnectionString = database.ConnectionString,
+        };
+        var store = new PostgresSubjectKeys(options, _wrap, TimeProvider.System);
+        _opened.Add(store);
+        return store;
+    }
+}
