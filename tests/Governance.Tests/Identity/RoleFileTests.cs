@@ -33,6 +33,7 @@ public sealed class RoleFileTests
         report:create        -      -         -        -       E       E       -
         report:read          -      -         -        -       E       E       -
         identity:manage      -      -         -        -       -       -       E
+        subject:hold         -      -         -        -       E       -       -
         policy:manage        -      -         -        -       -       -       E
         policy:read          -      -         -        -       -       E       E
         keys:manage          -      -         -        -       -       -       E
