@@ -22,6 +22,7 @@ need chromium chromium
 [ -e /usr/lib/python3/dist-packages/cryptography ] || packages="${packages:-} python3-cryptography"
 [ -e /usr/bin/python3 ] || packages="${packages:-} python3"
 need jq jq
+need softhsm2-util softhsm2
 [ -e /usr/lib/python3/dist-packages/swift/proxy/server.py ] || packages="${packages:-} python3-swift"
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || packages="${packages:-} postgresql"
 if [ -n "${packages:-}" ]; then

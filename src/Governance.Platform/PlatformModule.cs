@@ -49,6 +49,10 @@ public static class PlatformModule
         );
         services.TryAddSingleton<SubjectKeys>();
         services.AddHostedService<SubjectKeyWatch>();
+        services.TryAddSingleton<KeyOptions>();
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IKeyProvider, Pkcs11Keys>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IKeyProvider, AwsKmsKeys>());
+        services.TryAddSingleton<PrivateKeys>();
         services.TryAddSingleton<KeyRing>();
         services.AddHostedService<KeyWatch>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IModelContribution, PlatformModel>());

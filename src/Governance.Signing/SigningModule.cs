@@ -1,5 +1,6 @@
 using Governance.Kernel;
 using Governance.Platform.Database;
+using Governance.Platform.Keys;
 using Governance.Platform.Web;
 using Governance.Signing.Change;
 using Governance.Signing.Contracts;
@@ -30,6 +31,16 @@ public static class SigningModule
         services.TryAddSingleton<KeyChanges>();
         services.TryAddSingleton<ISignatureJournal, SignatureJournal>();
         return services;
+    }
+
+    /// <summary>
+    /// Throws <see cref="KeyUnavailableException"/>, which says what is missing, unless every key that is to sign now
+    /// does and those to come can be made where the settings say.
+    /// </summary>
+    public static void CheckKeys(IServiceProvider services)
+    {
+        services.GetRequiredService<PrivateKeys>().Check();
+        services.GetRequiredService<KeyCatalogue>().Check();
     }
 
     /// <summary>Maps <c>/.well-known/governance/…</c>, public, and <c>/api/v1/keys</c>.</summary>

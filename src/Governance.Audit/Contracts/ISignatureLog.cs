@@ -18,6 +18,9 @@ public sealed record SignatureLogKey(string Name, byte[] Spki, DateTimeOffset Cr
 
     /// <summary>Which of the log's keys it is.</summary>
     public KeyGeneration Generation { get; init; } = new("", 1, "");
+
+    /// <summary>Where the gateway keeps its private half; empty for another's log.</summary>
+    public string Place { get; init; } = "";
 }
 
 /// <summary>An entry of a signature log with what proves it, as a Sigstore bundle carries it (Rekor v1).</summary>
@@ -71,6 +74,9 @@ public interface ISignatureLog
 
     /// <summary>Makes the next key in a file of its own; nobody uses it until the ring has it.</summary>
     void MakeKey(string file);
+
+    /// <summary>Throws <see cref="KeyUnavailableException"/> unless the key that signs now does.</summary>
+    void CheckKey();
 
     /// <summary>
     /// Appends an entry; it is durable when this returns. Throws <see cref="InvalidOperationException"/> with the code of what

@@ -28,6 +28,8 @@ internal sealed class SignatureLog(IWriter writer, SignatureLogSigner signer) : 
 
     public void MakeKey(string file) => signer.Make(file);
 
+    public void CheckKey() => signer.Current.Key.Check();
+
     public async Task<LoggedSignature> AppendAsync(byte[] body, CancellationToken cancellationToken)
     {
         if (body.Length is 0 or > MaxBody)

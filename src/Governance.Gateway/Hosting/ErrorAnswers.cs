@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Governance.Kernel;
+using Governance.Platform.Keys;
 using Governance.Platform.Web;
 using Microsoft.AspNetCore.Diagnostics;
 
@@ -26,21 +27,39 @@ internal static partial class ErrorAnswers
             );
         }
 
+        if (exception is KeyUnavailableException unavailable)
+        {
+            KeyUnavailable(
+                context.RequestServices.GetRequiredService<ILoggerFactory>().CreateLogger("Governance.Gateway"),
+                unavailable.Message
+            );
+        }
+
         AnswerHeaders.Set(context); // the error cleared them
-        var failure =
-            status == StatusCodes.Status500InternalServerError
-                ? new Failure(
+        var (failure, mlflowCode) = status switch
+        {
+            StatusCodes.Status500InternalServerError => (
+                new Failure(
                     FailureKind.Invalid,
                     "gateway.internal",
                     "The gateway failed to answer; the failure is in its log."
-                )
-                : Failure.Invalid("gateway.bad_request", "The request is malformed or over a limit.");
-        await WriteAsync(
-            context,
-            failure,
-            status,
-            status == StatusCodes.Status500InternalServerError ? "INTERNAL_ERROR" : "INVALID_PARAMETER_VALUE"
-        );
+                ),
+                "INTERNAL_ERROR"
+            ),
+            StatusCodes.Status503ServiceUnavailable => (
+                new Failure(
+                    FailureKind.Unavailable,
+                    "keys.unavailable",
+                    "A key of the gateway cannot sign now; its log says more. Try again later."
+                ),
+                "TEMPORARILY_UNAVAILABLE"
+            ),
+            _ => (
+                Failure.Invalid("gateway.bad_request", "The request is malformed or over a limit."),
+                "INVALID_PARAMETER_VALUE"
+            ),
+        };
+        await WriteAsync(context, failure, status, mlflowCode);
     }
 
     /// <summary>Answers a failure in the dialect of the path.</summary>
@@ -67,11 +86,19 @@ internal static partial class ErrorAnswers
             return bad.StatusCode;
         }
 
+        if (exception is KeyUnavailableException)
+        {
+            return StatusCodes.Status503ServiceUnavailable;
+        }
+
         // An overflow is what Kestrel makes of a chunk with an endless length.
         return exception is IOException && exception.InnerException is OverflowException
             ? StatusCodes.Status400BadRequest
             : StatusCodes.Status500InternalServerError;
     }
+
+    [LoggerMessage(9001, LogLevel.Error, "{Reason}")]
+    private static partial void KeyUnavailable(ILogger logger, string reason);
 
     [LoggerMessage(9000, LogLevel.Error, "Unhandled {ExceptionType} ({InnerType}) {StackTrace}")]
     private static partial void Unhandled(ILogger logger, string exceptionType, string stackTrace, string innerType);

@@ -169,6 +169,17 @@ public static class GatewayHost
             : audit;
     }
 
+    private static KeyOptions ReadKeys(IConfiguration configuration)
+    {
+        var keys = Read(configuration, "Keys", new KeyOptionsRanges());
+        keys.Pkcs11.Module = Paths.Absolute(keys.Pkcs11.Module);
+        keys.Pkcs11.PinFile = Paths.Absolute(keys.Pkcs11.PinFile);
+        keys.AwsKms.CredentialFile = Paths.Absolute(keys.AwsKms.CredentialFile);
+        keys.AwsKms.Authorities = Paths.Absolute(keys.AwsKms.Authorities);
+        var validated = new KeyOptionsValidator().Validate("Keys", keys);
+        return validated.Failed ? throw new InvalidOperationException(validated.FailureMessage) : keys;
+    }
+
     private static void AddLogging(WebApplicationBuilder builder, bool demo)
     {
         builder.Logging.ClearProviders().AddConfiguration(builder.Configuration.GetSection("Logging"));
@@ -204,6 +215,7 @@ public static class GatewayHost
         services.AddSingleton(Read(configuration, "Blobs", new BlobOptionsValidator()));
         services.AddSingleton(Read(configuration, "Blobs:S3", new S3OptionsValidator()));
         services.AddSingleton(ReadSubjectKeys(configuration, platform, demo));
+        services.AddSingleton(ReadKeys(configuration));
         services.AddSingleton(ReadAudit(configuration));
         services.AddSingleton(Read(configuration, "Signing", new SigningOptionsValidator()));
         services.AddSingleton(Read(configuration, "Compliance", new ComplianceOptionsValidator()));
@@ -294,6 +306,7 @@ public static class GatewayHost
         await Schema.MigrateAsync(app.Services, CancellationToken.None);
         await IdentityModule.EraseAgainAsync(app.Services, CancellationToken.None);
         await app.Services.GetRequiredService<KeyRing>().RefreshAsync(CancellationToken.None);
+        SigningModule.CheckKeys(app.Services);
         await app.Services.GetRequiredService<PolicySeed>().RunAsync(CancellationToken.None);
         await EvidenceModule.ReviewSignaturesAsync(app.Services, CancellationToken.None);
         _ = app.Services.GetRequiredService<IReports>(); // reads the catalogues, or says what is wrong with them

@@ -2,17 +2,17 @@ using System.Security.Cryptography;
 
 namespace Governance.Platform.Keys;
 
-/// <summary>An ECDSA P-256 key without a certificate, in a wrapped file of its own.</summary>
+/// <summary>An ECDSA P-256 key without a certificate, with a wrapped file of its own.</summary>
 public sealed class PlainKey : IDisposable
 {
-    private PlainKey(ECDsa key, DateTimeOffset createdAt)
+    private PlainKey(HeldKey key, DateTimeOffset createdAt)
     {
         (Key, CreatedAt) = (key, createdAt);
         Spki = key.ExportSubjectPublicKeyInfo();
     }
 
-    /// <summary>The private key; not safe for several threads.</summary>
-    public ECDsa Key { get; }
+    /// <summary>The key; safe for several threads.</summary>
+    public HeldKey Key { get; }
 
     /// <summary>SubjectPublicKeyInfo, DER.</summary>
     public byte[] Spki { get; }
@@ -20,17 +20,14 @@ public sealed class PlainKey : IDisposable
     /// <summary>When it was made, UTC, whole seconds.</summary>
     public DateTimeOffset CreatedAt { get; }
 
-    /// <summary>Reads the key from <c>keys/{file}.key</c> of the data directory, or makes one there; as <see cref="WrappedKeyFile"/>.</summary>
-    public static PlainKey LoadOrCreate(
-        string file,
-        string purpose,
-        PlatformOptions platform,
-        IKeyWrap wrap,
-        TimeProvider clock
-    )
+    /// <summary>Reads the key from <c>keys/{file}.key</c> of the data directory, or makes one; as <see cref="PrivateKeys"/>.</summary>
+    public static PlainKey LoadOrCreate(string file, string purpose, PrivateKeys keys)
     {
-        var (key, createdAt) = WrappedEcdsaKey.LoadOrCreate(file, purpose, platform, wrap, clock);
-        return new PlainKey(key, createdAt);
+        ArgumentNullException.ThrowIfNull(keys);
+        var stored = keys.LoadOrCreate(file, purpose, () => keys.Make(file));
+        var key = keys.Open(stored.Key);
+        CryptographicOperations.ZeroMemory(stored.Key);
+        return new PlainKey(key, stored.CreatedAt);
     }
 
     /// <inheritdoc />

@@ -10,6 +10,7 @@ using Governance.Signing.Contracts;
 using Governance.Signing.Keys;
 using Governance.Signing.Storage;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Logging;
 
 namespace Governance.Signing.Change;
 
@@ -17,7 +18,7 @@ namespace Governance.Signing.Change;
 /// Replaces and revokes keys. A new key is durable before anything names it, published before it signs, and the old one counts a
 /// while longer, so that no gateway signs with a key that another one does not know yet, or that counts no more.
 /// </summary>
-internal sealed class KeyChanges(
+internal sealed partial class KeyChanges(
     KeyRing ring,
     KeyCatalogue catalogue,
     GatewaySigner signer,
@@ -25,7 +26,8 @@ internal sealed class KeyChanges(
     ISignatureLog signatures,
     IEnumerable<IRevocationWatch> watches,
     IWriter writer,
-    SigningOptions options
+    SigningOptions options,
+    ILogger<KeyChanges> logger
 )
 {
     private const int Batch = 500;
@@ -33,6 +35,11 @@ internal sealed class KeyChanges(
 
     // Longer than a gateway needs to learn of the new key, clocks that differ included.
     private static readonly TimeSpan Overlap = TimeSpan.FromMinutes(1);
+    private static readonly Failure Unavailable = new(
+        FailureKind.Unavailable,
+        "keys.unavailable",
+        "The place of the keys does not answer as it should; the gateway's log says more."
+    );
     private static readonly Failure Unknown = Failure.NotFound("keys.unknown", "There is no such key.");
 
     public async Task<Result<KnownKey>> RotateAsync(Actor by, string name, CancellationToken cancellationToken)
@@ -42,7 +49,11 @@ internal sealed class KeyChanges(
             return await RefuseAsync(by, name, "signing.key_rotated", Unknown);
         }
 
-        var file = Make(name);
+        if (Make(name) is not { } file)
+        {
+            return await RefuseAsync(by, name, "signing.key_rotated", Unavailable);
+        }
+
         var rotated = await writer.WriteAsync<KeyGeneration>(
             async (session, token) =>
             {
@@ -91,7 +102,11 @@ internal sealed class KeyChanges(
         }
 
         // Made before the unit, which does no file I/O; one that turns out not to be needed is a file that nothing names.
-        var replacement = Make(name);
+        if (Make(name) is not { } replacement)
+        {
+            return (await RefuseAsync(by, name, "signing.key_revoked", Unavailable)).Failure!;
+        }
+
         var revoked = await writer.WriteAsync<int>(
             async (session, token) =>
             {
@@ -152,10 +167,25 @@ internal sealed class KeyChanges(
         return bundles.Count;
     }
 
-    private string Make(string name)
+    /// <summary>The file of a new key; null when its place cannot make one.</summary>
+    private string? Make(string name)
     {
         // Of two gateways that replace a key at once, each has a file of its own and one unit wins.
         var file = $"{name}.{RandomNumberGenerator.GetHexString(32, lowercase: true)}";
+        try
+        {
+            Make(name, file);
+            return file;
+        }
+        catch (KeyUnavailableException exception)
+        {
+            NotMade(logger, name, exception.Message);
+            return null;
+        }
+    }
+
+    private void Make(string name, string file)
+    {
         switch (name)
         {
             case GatewaySigner.Name:
@@ -168,8 +198,6 @@ internal sealed class KeyChanges(
                 authorities.Make(name, file);
                 break;
         }
-
-        return file;
     }
 
     private async Task<Result<KnownKey>> RefuseAsync(Actor by, string name, string kind, Failure failure)
@@ -186,4 +214,7 @@ internal sealed class KeyChanges(
 
     private static string Time(DateTimeOffset time) =>
         time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture);
+
+    [LoggerMessage(2010, LogLevel.Error, "No new key {Name}: {Reason}")]
+    private static partial void NotMade(ILogger logger, string name, string reason);
 }

@@ -135,6 +135,7 @@ internal static class KeyEndpoints
             ["number"] = key.Generation.Number,
             ["id"] = key.Id,
             ["publicKey"] = key.Pem,
+            ["place"] = key.Place,
             ["createdAt"] = Time(key.CreatedAt),
             ["activeFrom"] = Time(
                 key.Generation.ActiveFrom > key.CreatedAt ? key.Generation.ActiveFrom : key.CreatedAt

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using Governance.Kernel;
+using Governance.Platform.Keys;
 using Governance.Signing.Engine;
 
 namespace Governance.Signing.Contracts;
@@ -9,9 +10,8 @@ namespace Governance.Signing.Contracts;
 public sealed class ModelSigner : IDisposable
 {
     private readonly ECDsa _key;
-    private readonly Lock _lock = new();
 
-    /// <summary>Takes ownership of the key.</summary>
+    /// <summary>Takes ownership of the key, which must be safe for several threads.</summary>
     internal ModelSigner(ECDsa key)
     {
         _key = key;
@@ -35,7 +35,7 @@ public sealed class ModelSigner : IDisposable
     {
         ArgumentNullException.ThrowIfNull(pem);
         return SigningKeyPem.ReadPrivate(pem.Reveal()) is { } key
-            ? new ModelSigner(key)
+            ? new ModelSigner(HeldKey.Of(key))
             : SigningFailure.Of("bad_key", "The key is not an unencrypted ECDSA P-256 private key in PEM.");
     }
 
@@ -78,12 +78,7 @@ public sealed class ModelSigner : IDisposable
 
     private byte[] Sign(byte[] payload, Timestamper? stamp)
     {
-        byte[] signature;
-        lock (_lock)
-        {
-            signature = Dsse.Sign(_key, payload);
-        }
-
+        var signature = Dsse.Sign(_key, payload);
         return new SignedBundle(KeyHint, payload, signature) { Timestamp = stamp?.Invoke(signature) }.Write();
     }
 }

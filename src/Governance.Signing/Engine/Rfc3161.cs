@@ -18,13 +18,14 @@ internal static class Rfc3161
 
     /// <summary>A granted response over the data; its serial number is a hash of them, for no data are stamped twice.</summary>
     /// <param name="data">What is stamped: the raw bytes of a signature.</param>
-    /// <param name="authority">The authority's certificate with its key.</param>
+    /// <param name="authority">The authority's certificate.</param>
+    /// <param name="key">Its key.</param>
     /// <param name="now">The time, UTC; fractions of seconds are cut off.</param>
-    public static byte[] Issue(ReadOnlySpan<byte> data, X509Certificate2 authority, DateTimeOffset now)
+    public static byte[] Issue(ReadOnlySpan<byte> data, X509Certificate2 authority, ECDsa key, DateTimeOffset now)
     {
         var imprint = SHA256.HashData(data);
         var cms = new SignedCms(new ContentInfo(new Oid(TimestampInfo), Info(imprint, now)), detached: false);
-        var signer = new CmsSigner(SubjectIdentifierType.IssuerAndSerialNumber, authority)
+        var signer = new CmsSigner(SubjectIdentifierType.IssuerAndSerialNumber, authority, key)
         {
             DigestAlgorithm = new Oid(Sha256),
             IncludeOption = X509IncludeOption.EndCertOnly,

@@ -10,7 +10,7 @@ namespace Governance.Signing.Keys;
 
 /// <summary>
 /// The embedded authorities: root, issuer of signers' certificates, log of certificates, timestamp authority. Each has keys of
-/// its own, wrapped in <c>keys/</c>; the first are made on the first run. The root's key certifies the others' and is not
+/// its own; the first are made on the first run. The root's key certifies the others' and is not
 /// replaced. Thread-safe.
 /// </summary>
 internal sealed class Authorities : IDisposable
@@ -22,18 +22,17 @@ internal sealed class Authorities : IDisposable
     private static readonly TimeSpan SignerLifetime = TimeSpan.FromMinutes(10);
 
     private readonly PlatformOptions _platform;
-    private readonly IKeyWrap _wrap;
+    private readonly PrivateKeys _keys;
     private readonly TimeProvider _clock;
     private readonly string _logAddress;
-    private readonly Lock _lock = new();
     private readonly CertifiedKey _root;
     private readonly RotatingKey<CertifiedKey> _issuers;
     private readonly RotatingKey<CertifiedKey> _times;
     private readonly RotatingKey<PlainKey> _logs;
 
-    public Authorities(PlatformOptions platform, ILogKey audit, KeyRing ring, IKeyWrap wrap, TimeProvider clock)
+    public Authorities(PlatformOptions platform, ILogKey audit, KeyRing ring, PrivateKeys keys, TimeProvider clock)
     {
-        (_platform, _wrap, _clock) = (platform, wrap, clock);
+        (_platform, _keys, _clock) = (platform, keys, clock);
         _logAddress = $"{audit.Origin}/certificates";
         _root = Load("ca-root", "ca-root", static (key, now) => SignerCertificates.Root(key, now, now.AddYears(Years)));
         _issuers = new RotatingKey<CertifiedKey>(IssuerName, ring, clock, LoadIssuer);
@@ -53,6 +52,15 @@ internal sealed class Authorities : IDisposable
     public TrustedKey Trusted(KeyGeneration generation, PlainKey key) =>
         TrustedRootDocument.EcdsaLog(_logAddress, key.Spki, key.CreatedAt, generation.End);
 
+    /// <summary>Throws <see cref="KeyUnavailableException"/> unless every key that is needed now signs.</summary>
+    public void Check()
+    {
+        _root.Key.Check();
+        _issuers.Current.Key.Check();
+        _times.Current.Key.Check();
+        _logs.Current.Key.Check();
+    }
+
     /// <summary>Makes the next key of a task in a file of its own; nobody uses it until the ring has it.</summary>
     public void Make(string name, string file)
     {
@@ -68,28 +76,23 @@ internal sealed class Authorities : IDisposable
     public X509Certificate2 Certify(ECDsa key, SignerIdentity identity)
     {
         var now = _clock.GetUtcNow();
-        lock (_lock)
-        {
-            var issuer = _issuers.Current;
-            return SignerCertificates.Signer(
-                key,
-                identity,
-                issuer.Certificate,
-                issuer.Key,
-                _logs.Current.Key,
-                now,
-                now + SignerLifetime
-            );
-        }
+        var issuer = _issuers.Current;
+        return SignerCertificates.Signer(
+            key,
+            identity,
+            issuer.Certificate,
+            issuer.Key,
+            _logs.Current.Key,
+            now,
+            now + SignerLifetime
+        );
     }
 
     /// <summary>RFC 3161 response over a signature.</summary>
     public byte[] Timestamp(ReadOnlySpan<byte> signature)
     {
-        lock (_lock)
-        {
-            return Rfc3161.Issue(signature, _times.Current.WithKey, _clock.GetUtcNow());
-        }
+        var authority = _times.Current;
+        return Rfc3161.Issue(signature, authority.Certificate, authority.Key, _clock.GetUtcNow());
     }
 
     public void Dispose()
@@ -114,9 +117,8 @@ internal sealed class Authorities : IDisposable
             (key, now) => SignerCertificates.TimestampAuthority(key, _root.Certificate, _root.Key, now, _root.End)
         );
 
-    private PlainKey LoadLog(string file) =>
-        PlainKey.LoadOrCreate(file, $"{CertificateLogName}-key", _platform, _wrap, _clock);
+    private PlainKey LoadLog(string file) => PlainKey.LoadOrCreate(file, $"{CertificateLogName}-key", _keys);
 
     private CertifiedKey Load(string file, string name, Func<ECDsa, DateTimeOffset, X509Certificate2> issue) =>
-        CertifiedKey.LoadOrCreate(file, name, _platform, _wrap, _clock, issue);
+        CertifiedKey.LoadOrCreate(file, name, _keys, issue);
 }

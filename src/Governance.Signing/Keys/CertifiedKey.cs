@@ -1,28 +1,24 @@
 using System.Formats.Asn1;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
-using Governance.Platform;
 using Governance.Platform.Keys;
 
 namespace Governance.Signing.Keys;
 
-/// <summary>An ECDSA P-256 key with its certificate, together in one wrapped file, made on the first run: neither is ever there alone.</summary>
+/// <summary>An ECDSA P-256 key with its certificate, together in one wrapped file, made on the first run.</summary>
 internal sealed class CertifiedKey : IDisposable
 {
-    private CertifiedKey(ECDsa key, X509Certificate2 certificate)
+    private CertifiedKey(HeldKey key, X509Certificate2 certificate)
     {
         Key = key;
         Certificate = certificate;
-        WithKey = certificate.CopyWithPrivateKey(key);
     }
 
-    public ECDsa Key { get; }
+    /// <summary>Safe for several threads.</summary>
+    public HeldKey Key { get; }
 
     /// <summary>The certificate, without its key.</summary>
     public X509Certificate2 Certificate { get; }
-
-    /// <summary>The certificate with its key.</summary>
-    public X509Certificate2 WithKey { get; }
 
     /// <summary>Start of its validity, UTC, whole seconds.</summary>
     public DateTimeOffset Start => new DateTimeOffset(Certificate.NotBefore).ToUniversalTime();
@@ -37,22 +33,13 @@ internal sealed class CertifiedKey : IDisposable
     public static CertifiedKey LoadOrCreate(
         string file,
         string name,
-        PlatformOptions platform,
-        IKeyWrap wrap,
-        TimeProvider clock,
+        PrivateKeys keys,
         Func<ECDsa, DateTimeOffset, X509Certificate2> issue
     )
     {
-        var stored = WrappedKeyFile.LoadOrCreate(
-            Path.Combine(platform.DataDirectory, "keys", $"{file}.key"),
-            $"{name}-key",
-            wrap,
-            clock,
-            () => Create(DateTimeOffset.FromUnixTimeSeconds(clock.GetUtcNow().ToUnixTimeSeconds()), issue)
-        );
+        var stored = keys.LoadOrCreate(file, $"{name}-key", () => Create(file, keys, issue));
         var pair = new AsnReader(stored.Key, AsnEncodingRules.DER).ReadSequence();
-        var key = ECDsa.Create();
-        key.ImportPkcs8PrivateKey(pair.ReadEncodedValue().Span, out _);
+        var key = keys.Open(pair.ReadEncodedValue());
         var certificate = X509CertificateLoader.LoadCertificate(pair.ReadEncodedValue().Span);
         CryptographicOperations.ZeroMemory(stored.Key);
         return new CertifiedKey(key, certificate);
@@ -60,16 +47,15 @@ internal sealed class CertifiedKey : IDisposable
 
     public void Dispose()
     {
-        WithKey.Dispose();
         Certificate.Dispose();
         Key.Dispose();
     }
 
-    private static byte[] Create(DateTimeOffset now, Func<ECDsa, DateTimeOffset, X509Certificate2> issue)
+    private static byte[] Create(string file, PrivateKeys keys, Func<ECDsa, DateTimeOffset, X509Certificate2> issue)
     {
-        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        using var certificate = issue(key, now);
-        var secret = key.ExportPkcs8PrivateKey();
+        var secret = keys.Make(file);
+        using var key = keys.Open(secret);
+        using var certificate = issue(key, keys.Now);
         var pair = new AsnWriter(AsnEncodingRules.DER);
         using (pair.PushSequence())
         {

@@ -9,7 +9,7 @@ using Governance.Signing.Engine;
 namespace Governance.Signing.Keys;
 
 /// <summary>
-/// The gateway's model-signing keys, wrapped in <c>keys/</c>, the first made on the first run, and the embedded authorities by
+/// The gateway's model-signing keys, the first made on the first run, and the embedded authorities by
 /// which it signs for a registrant.
 /// </summary>
 internal sealed class GatewaySigner : ISigner, IDisposable
@@ -20,22 +20,21 @@ internal sealed class GatewaySigner : ISigner, IDisposable
     private readonly PlatformOptions _platform;
     private readonly Authorities _authorities;
     private readonly TrustDocuments _documents;
-    private readonly IKeyWrap _wrap;
-    private readonly TimeProvider _clock;
+    private readonly PrivateKeys _private;
     private readonly bool _forRegistrants;
 
     public GatewaySigner(
         PlatformOptions platform,
         SigningOptions options,
         KeyRing ring,
-        IKeyWrap wrap,
+        PrivateKeys keys,
         ILogKey log,
         ISignatureLog signatures,
         Authorities authorities,
         TimeProvider clock
     )
     {
-        (_platform, _authorities, _wrap, _clock) = (platform, authorities, wrap, clock);
+        (_platform, _authorities, _private) = (platform, authorities, keys);
         _forRegistrants = options.Mode == SigningMode.Identity;
         _identities = new IdentitySigner(authorities, signatures);
         _keys = new RotatingKey<SigningKey>(Name, ring, clock, Load);
@@ -51,6 +50,9 @@ internal sealed class GatewaySigner : ISigner, IDisposable
     public byte[] ClientTrustConfig => _documents.ClientTrustConfig;
 
     public IReadOnlyList<(KeyGeneration Generation, SigningKey Key)> Keys => _keys.All;
+
+    /// <summary>Throws <see cref="KeyUnavailableException"/> unless the key that signs now does.</summary>
+    public void Check() => _keys.Current.Key.Check();
 
     /// <summary>Makes the next key in a file of its own; nobody uses it until the ring has it.</summary>
     public void Make(string file) => Load(file).Dispose();
@@ -80,8 +82,7 @@ internal sealed class GatewaySigner : ISigner, IDisposable
 
     public void Dispose() => _keys.Dispose();
 
-    private SigningKey Load(string file) =>
-        SigningKey.Of(WrappedEcdsaKey.LoadOrCreate(file, "model-signing-key", _platform, _wrap, _clock));
+    private SigningKey Load(string file) => new(PlainKey.LoadOrCreate(file, "model-signing-key", _private));
 
     private SignerIdentity IdentityOf(string registrant) => IdentityOf(registrant, _platform.PublicUrl);
 

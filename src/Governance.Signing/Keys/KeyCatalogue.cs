@@ -11,7 +11,8 @@ namespace Governance.Signing.Keys;
 /// <param name="Generation">Task, number and window.</param>
 /// <param name="Spki">SubjectPublicKeyInfo, DER.</param>
 /// <param name="CreatedAt">UTC.</param>
-internal sealed record KnownKey(KeyGeneration Generation, byte[] Spki, DateTimeOffset CreatedAt)
+/// <param name="Place">Where its private half lies.</param>
+internal sealed record KnownKey(KeyGeneration Generation, byte[] Spki, DateTimeOffset CreatedAt, string Place)
 {
     public string Pem => PemEncoding.WriteString("PUBLIC KEY", Spki) + "\n";
 
@@ -38,12 +39,26 @@ internal sealed class KeyCatalogue(GatewaySigner signer, Authorities authorities
             .. signer.Keys.Select(key => new KnownKey(
                 key.Generation,
                 key.Key.Signer.SubjectPublicKeyInfo,
-                key.Key.CreatedAt
+                key.Key.CreatedAt,
+                key.Key.Key.Place
             )),
             .. authorities.Issuers.Concat(authorities.Times).Select(key => Of(key.Generation, key.Key)),
-            .. authorities.CertificateLogs.Select(key => new KnownKey(key.Generation, key.Key.Spki, key.Key.CreatedAt)),
-            .. signatures.Keys.Select(key => new KnownKey(key.Generation, key.Spki, key.CreatedAt)),
+            .. authorities.CertificateLogs.Select(key => new KnownKey(
+                key.Generation,
+                key.Key.Spki,
+                key.Key.CreatedAt,
+                key.Key.Key.Place
+            )),
+            .. signatures.Keys.Select(key => new KnownKey(key.Generation, key.Spki, key.CreatedAt, key.Place)),
         ];
+
+    /// <summary>Throws <see cref="KeyUnavailableException"/> unless every key that is to sign now does.</summary>
+    public void Check()
+    {
+        signer.Check();
+        authorities.Check();
+        signatures.CheckKey();
+    }
 
     /// <summary>The keys that had a part in a bundle of the gateway's, each with the time at which it signed.</summary>
     public IEnumerable<(KnownKey Key, DateTimeOffset At)> PartsOf(SignedBundle bundle, DateTimeOffset recorded)
@@ -109,5 +124,5 @@ internal sealed class KeyCatalogue(GatewaySigner signer, Authorities authorities
     private static bool IsLog(KnownKey key, byte[] logId) => logId.AsSpan().SequenceEqual(SHA256.HashData(key.Spki));
 
     private static KnownKey Of(KeyGeneration generation, CertifiedKey key) =>
-        new(generation, key.Certificate.PublicKey.ExportSubjectPublicKeyInfo(), key.Start);
+        new(generation, key.Certificate.PublicKey.ExportSubjectPublicKeyInfo(), key.Start, key.Key.Place);
 }

@@ -1,17 +1,16 @@
-using System.Security.Cryptography;
+using Governance.Platform.Keys;
 using Governance.Signing.Contracts;
 
 namespace Governance.Signing.Keys;
 
-/// <summary>A model-signing key with the time at which it was made.</summary>
-internal sealed class SigningKey(ModelSigner signer, DateTimeOffset createdAt) : IDisposable
+/// <summary>A model-signing key with the time at which it was made; disposing of it disposes of the key.</summary>
+internal sealed class SigningKey(PlainKey key) : IDisposable
 {
-    public ModelSigner Signer => signer;
+    public ModelSigner Signer { get; } = new(key.Key);
 
-    public DateTimeOffset CreatedAt => createdAt;
+    public HeldKey Key => key.Key;
 
-    public static SigningKey Of((ECDsa Key, DateTimeOffset CreatedAt) stored) =>
-        new(new ModelSigner(stored.Key), stored.CreatedAt);
+    public DateTimeOffset CreatedAt => key.CreatedAt;
 
-    public void Dispose() => signer.Dispose();
+    public void Dispose() => Signer.Dispose();
 }

@@ -81,7 +81,7 @@ public sealed class LiveGateway : IAsyncLifetime
     }
 
     /// <summary>A second gateway on the same database and directory, under the same public address; end it before the first.</summary>
-    public LiveGateway Beside() => new(this) { Rehearse = Rehearse };
+    public LiveGateway Beside() => new(this) { Rehearse = Rehearse, Settings = Settings };
 
     /// <summary>Ends the server as a lost machine does for the others: nothing of it runs any more, its files stay.</summary>
     public async Task LoseAsync()

@@ -100,7 +100,11 @@ public sealed class TestDatabase : IAsyncDisposable
         await _services.DisposeAsync();
         Microsoft.Data.Sqlite.SqliteConnection.ClearAllPools();
         await TestServer.DropAsync(Directory);
-        System.IO.Directory.Delete(Directory, recursive: true);
+        // Another one on the same directory may have ended first.
+        if (System.IO.Directory.Exists(Directory))
+        {
+            System.IO.Directory.Delete(Directory, recursive: true);
+        }
     }
 
     /// <summary>The repository's policies directory, found upwards from the test binary.</summary>

@@ -276,7 +276,7 @@ public class GatewaySigningTests
             database.Get<PlatformOptions>(),
             database.Get<ILogKey>(),
             database.Get<KeyRing>(),
-            database.Get<IKeyWrap>(),
+            database.Get<PrivateKeys>(),
             database.Get<TimeProvider>()
         );
 
@@ -289,7 +289,7 @@ public class GatewaySigningTests
             database.Get<PlatformOptions>(),
             new SigningOptions { Mode = mode },
             database.Get<KeyRing>(),
-            database.Get<IKeyWrap>(),
+            database.Get<PrivateKeys>(),
             database.Get<ILogKey>(),
             database.Get<ISignatureLog>(),
             authorities,

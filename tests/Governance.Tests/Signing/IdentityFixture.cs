@@ -130,13 +130,12 @@ internal sealed class IdentityFixture : IDisposable
         using var certificate = Certify(key, forgery);
         var bundle = new SignedBundle(null, forgery.Payload, Dsse.Sign(key, forgery.Payload));
         var authority = forgery.TimestampAuthority ?? TimestampAuthority;
-        using var stamping = authority.Certificate.CopyWithPrivateKey(authority.Key);
         var log = forgery.SignatureLog ?? SignatureLog;
         var material = new IdentityMaterial(
             certificate.RawData,
             SHA256.HashData(log.ExportSubjectPublicKeyInfo()),
             Log(LogBody.Create(forgery.Logged(bundle), IdentityChecks.Pem(certificate)), log, forgery.IntegratedAt),
-            Rfc3161.Issue(bundle.Signature, stamping, forgery.StampedAt)
+            Rfc3161.Issue(bundle.Signature, authority.Certificate, authority.Key, forgery.StampedAt)
         );
         return JsonNode.Parse((bundle with { Identity = material }).Write())!.AsObject();
     }

@@ -275,7 +275,7 @@ public sealed class KeyRotationTests
         return await db.Set<SignatureUseRow>().Where(use => use.KeyId == key).OrderBy(use => use.Id).ToListAsync(Now);
     }
 
-    private static JsonObject Statement(string name) =>
+    internal static JsonObject Statement(string name) =>
         new()
         {
             ["_type"] = "https://in-toto.io/Statement/v1",
@@ -330,19 +330,19 @@ public sealed class KeyRotationTests
 
         public SecondGateway(TestDatabase database)
         {
-            var (platform, wrap, clock) = (
+            var (platform, keys, clock) = (
                 database.Get<PlatformOptions>(),
-                database.Get<IKeyWrap>(),
+                database.Get<PrivateKeys>(),
                 database.Get<TimeProvider>()
             );
             Ring = new KeyRing(database.Get<IDbContextFactory<GovernanceDb>>());
-            _log = new SignatureLogSigner(platform, database.Get<AuditOptions>(), Ring, wrap, clock);
-            _authorities = new Authorities(platform, database.Get<ILogKey>(), Ring, wrap, clock);
+            _log = new SignatureLogSigner(database.Get<AuditOptions>(), Ring, keys, clock);
+            _authorities = new Authorities(platform, database.Get<ILogKey>(), Ring, keys, clock);
             Signer = new GatewaySigner(
                 platform,
                 new SigningOptions(),
                 Ring,
-                wrap,
+                keys,
                 database.Get<ILogKey>(),
                 new SignatureLog(database.Writer, _log),
                 _authorities,
