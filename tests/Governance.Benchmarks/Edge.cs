@@ -33,7 +33,7 @@ internal static class Edge
                 KeyFile = Path.Combine(directory, "kek"),
                 PublicUrl = "https://models.example:8443",
             };
-            using var keys = new FileKeyWrap(platform);
+            using var keys = new FileKeyWrap(platform, new KeyOptions());
             var addresses = new AddressNames(platform, keys, TimeProvider.System);
             var limits = new LimitOptions { PointsPerMinute = 100_000_000 };
             using var budget = new RequestBudget(limits, new NoWriter(), addresses);

@@ -5,7 +5,8 @@ using Governance.Platform.Blobs;
 namespace Governance.Platform.Keys;
 
 /// <summary>
-/// The key-encryption key from a file outside the data directory; generated on first run. Layout of a wrapped key:
+/// The key-encryption key from a file outside the data directory, in clear or encrypted by a token (<see cref="TokenKeyFile"/>);
+/// generated on first run. Layout of a wrapped key:
 /// version 1 (1 byte) ‖ nonce (12) ‖ tag (16) ‖ ciphertext.
 /// </summary>
 internal sealed class FileKeyWrap : IKeyWrap, IDisposable
@@ -17,12 +18,17 @@ internal sealed class FileKeyWrap : IKeyWrap, IDisposable
     private const int HeaderSize = 1 + NonceSize + TagSize;
     private readonly byte[] _key;
 
-    public FileKeyWrap(PlatformOptions options)
+    public FileKeyWrap(PlatformOptions options, KeyOptions keys)
     {
         if (!File.Exists(options.KeyFile))
         {
             var fresh = RandomNumberGenerator.GetBytes(KeySize);
-            DurableFile.WriteSecret(options.KeyFile, Encoding.ASCII.GetBytes(Convert.ToBase64String(fresh)));
+            var content =
+                keys.KeyEncryption == Pkcs11Keys.ProviderName
+                    ? TokenKeyFile.Seal(fresh, keys)
+                    : Convert.ToBase64String(fresh);
+            DurableFile.WriteSecret(options.KeyFile, Encoding.ASCII.GetBytes(content));
+            CryptographicOperations.ZeroMemory(fresh);
         }
 
         var info = new FileInfo(options.KeyFile);
@@ -31,7 +37,10 @@ internal sealed class FileKeyWrap : IKeyWrap, IDisposable
             throw new InvalidDataException("The key file is not a base64 text of 32 bytes.");
         }
 
-        _key = Convert.FromBase64String(File.ReadAllText(options.KeyFile).Trim());
+        var text = File.ReadAllText(options.KeyFile).Trim();
+        _key = text.StartsWith(TokenKeyFile.Prefix, StringComparison.Ordinal)
+            ? TokenKeyFile.Open(text, keys)
+            : Convert.FromBase64String(text);
         if (_key.Length != KeySize)
         {
             throw new InvalidDataException("The key file is not a base64 text of 32 bytes.");

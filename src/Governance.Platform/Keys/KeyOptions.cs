@@ -14,6 +14,12 @@ public sealed class KeyOptions
     /// <summary>Other places for single tasks, such as <c>ca-root</c>. Default none.</summary>
     public Dictionary<string, string> Tasks { get; } = new(StringComparer.Ordinal);
 
+    /// <summary>
+    /// How the file with the key-encryption key is made on the first run: <c>file</c>, in clear, or <c>pkcs11</c>, encrypted by a key
+    /// of the token. A file that is there is read as it is. Default <c>file</c>.
+    /// </summary>
+    public string KeyEncryption { get; set; } = PrivateKeys.InFiles;
+
     /// <summary>Seconds that making a key or a signature may take in all, 1–60. Default 10.</summary>
     [Range(1, 60)]
     public int TimeoutSeconds { get; set; } = 10;
@@ -114,12 +120,18 @@ public sealed class KeyOptionsValidator : IValidateOptions<KeyOptions>
             return $"Governance:Keys:Tasks knows {string.Join(", ", KeyOptions.TaskNames)}, not '{task}'.";
         }
 
+        if (options.KeyEncryption is not (PrivateKeys.InFiles or Pkcs11Keys.ProviderName))
+        {
+            return $"Governance:Keys:KeyEncryption is file or pkcs11, not '{options.KeyEncryption}'.";
+        }
+
         return Problem(options, options.Pkcs11) ?? Problem(options, options.AwsKms);
     }
 
     private static string? Problem(KeyOptions options, Pkcs11Options token)
     {
-        if (token.Module.Length == 0 && !options.Chosen.Contains(Pkcs11Keys.ProviderName, StringComparer.Ordinal))
+        var chosen = options.Chosen.Append(options.KeyEncryption);
+        if (token.Module.Length == 0 && !chosen.Contains(Pkcs11Keys.ProviderName, StringComparer.Ordinal))
         {
             return null;
         }

@@ -201,7 +201,7 @@ public sealed class CertificateTests : IDisposable
             platform,
             new GatewayOptions(),
             new TlsOptions(),
-            new FileKeyWrap(platform),
+            new FileKeyWrap(platform, new KeyOptions()),
             clock
         );
         var first = certificates.Server;

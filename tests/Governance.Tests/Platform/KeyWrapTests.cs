@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using Governance.Platform;
 using Governance.Platform.Keys;
 
 namespace Governance.Tests.Platform;
@@ -30,5 +31,36 @@ public class KeyWrapTests
         var path = Path.Combine(database.Directory, "kek");
 
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(path));
+    }
+
+    [Fact]
+    public void A_key_file_that_a_token_encrypts_opens_with_that_token_only()
+    {
+        var root = Directory.CreateTempSubdirectory("governance-kek-").FullName;
+        var platform = new PlatformOptions { KeyFile = Path.Combine(root, "kek") };
+        var options = SoftHsm.NewToken(root);
+        options.KeyEncryption = "pkcs11";
+        byte[] wrapped;
+        using (var first = new FileKeyWrap(platform, options))
+        {
+            wrapped = first.Wrap("a key"u8, "a");
+        }
+
+        var text = File.ReadAllText(platform.KeyFile);
+        using (var again = new FileKeyWrap(platform, options))
+        {
+            Assert.Equal("a key"u8, again.Unwrap(wrapped, "a"));
+        }
+
+        Assert.Matches("^pkcs11:[0-9a-f]{32}:[A-Za-z0-9+/=]{80}$", text);
+        Assert.Throws<KeyUnavailableException>(() => new FileKeyWrap(platform, SoftHsm.NewToken(root)));
+        Assert.Throws<KeyUnavailableException>(() => new FileKeyWrap(platform, new KeyOptions()));
+        foreach (var damaged in new[] { $"{text[..^3]}AA=", text[..^8], text[..30], "pkcs11:", "pkcs11:xyz:AAAA" })
+        {
+            File.WriteAllText(platform.KeyFile, damaged);
+            Assert.Throws<KeyUnavailableException>(() => new FileKeyWrap(platform, options));
+        }
+
+        Directory.Delete(root, recursive: true);
     }
 }
