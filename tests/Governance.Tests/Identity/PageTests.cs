@@ -1,4 +1,6 @@
 using System.Net;
+using System.Text;
+using System.Text.RegularExpressions;
 using Governance.Identity.SignIn;
 using Governance.Identity.Storage;
 using Governance.Platform.Database;
@@ -61,6 +63,75 @@ public sealed class PageTests : IAsyncLifetime
                 Assert.Contains("; samesite", cookie, StringComparison.OrdinalIgnoreCase);
             }
         );
+    }
+
+    [Fact]
+    public async Task No_cookie_of_a_whole_sign_in_is_seen_by_scripts_plain_connections_or_pages_of_others()
+    {
+        await _host.EnrolPersonAsync("maria");
+        using var browser = _host.Client();
+        var cookies = new List<string>();
+        var pages = new StringBuilder();
+
+        var answer = await GoAsync(await browser.GetAsync("/"));
+        answer = await IdentityHost.SignInAsync(
+            browser,
+            "maria",
+            IdentityHost.Password,
+            answer.RequestMessage!.RequestUri!.PathAndQuery
+        );
+        answer = await GoAsync(answer);
+
+        Assert.Equal(("/", HttpStatusCode.OK), (answer.RequestMessage!.RequestUri!.PathAndQuery, answer.StatusCode));
+        Assert.Equal(
+            [
+                ".AspNetCore.Correlation",
+                ".AspNetCore.OpenIdConnect.Nonce",
+                "__Host-governance",
+                "__Host-governance-device",
+                "__Host-governance-form",
+                "__Host-governance-sign-in",
+            ],
+            cookies
+                .Select(cookie => cookie.Split('=')[0])
+                .Select(name => name[0] == '.' ? name[..name.LastIndexOf('.')] : name)
+                .Distinct()
+                .Order(StringComparer.Ordinal)
+        );
+        foreach (var cookie in cookies)
+        {
+            var parts = cookie.Split("; ");
+            var value = parts[0].Split('=', 2)[1];
+            Assert.Contains("secure", parts, StringComparer.OrdinalIgnoreCase);
+            Assert.Contains("httponly", parts, StringComparer.OrdinalIgnoreCase);
+            Assert.Contains(
+                cookie.StartsWith("__Host-governance-form=", StringComparison.Ordinal)
+                    ? "samesite=strict"
+                    : "samesite=lax",
+                parts,
+                StringComparer.OrdinalIgnoreCase
+            );
+            Assert.DoesNotContain(parts, part => part.StartsWith("domain", StringComparison.OrdinalIgnoreCase));
+            Assert.True(
+                value.Length < 20 || !pages.ToString().Contains(value, StringComparison.Ordinal),
+                $"{parts[0].Split('=')[0]} stands in a page"
+            );
+        }
+
+        async Task<HttpResponseMessage> GoAsync(HttpResponseMessage response)
+        {
+            while (true)
+            {
+                cookies.AddRange(response.Headers.TryGetValues("Set-Cookie", out var set) ? set : []);
+                pages.Append(await response.Content.ReadAsStringAsync());
+                if (response.StatusCode != HttpStatusCode.Found)
+                {
+                    return response;
+                }
+
+                response = await browser.GetAsync(response.Headers.Location);
+            }
+        }
     }
 
     [Fact]
@@ -303,6 +374,44 @@ public sealed class PageTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_password_is_good_for_as_long_as_its_owner_keeps_it()
+    {
+        await _host.EnrolPersonAsync("maria");
+        _host.Clock.Advance(TimeSpan.FromDays(800));
+        using var browser = _host.Client();
+
+        using var answer = await IdentityHost.SignInAsync(browser, "maria", IdentityHost.Password);
+
+        Assert.Equal(HttpStatusCode.Found, answer.StatusCode);
+        Assert.Equal("/", answer.Headers.Location!.OriginalString);
+    }
+
+    [Fact]
+    public async Task Nobody_is_asked_for_a_hint_or_the_answer_to_a_question()
+    {
+        _host.Services.GetRequiredService<SetupCode>().Open();
+        using var stranger = _host.Client();
+        var fields = new List<string>();
+        foreach (var page in (string[])["/signin", "/setup", "/enrol"])
+        {
+            fields.AddRange(Fields(await stranger.GetStringAsync(page)));
+        }
+
+        await _host.EnrolPersonAsync("maria");
+        using var browser = _host.Client();
+        await ReachHomeAsync(browser, "maria");
+        foreach (var page in (string[])["/account", "/account/app", "/account/passkey"])
+        {
+            fields.AddRange(Fields(await browser.GetStringAsync(page)));
+        }
+
+        Assert.Equal(
+            ["__RequestVerificationToken", "answer", "code", "name", "password", "ticket", "user"],
+            fields.Distinct().Order(StringComparer.Ordinal)
+        );
+    }
+
+    [Fact]
     public async Task Set_up_makes_the_first_administrator_once()
     {
         var code = _host.Services.GetRequiredService<SetupCode>().Open();
@@ -401,6 +510,16 @@ public sealed class PageTests : IAsyncLifetime
                 }
             )
         );
+
+    private static IEnumerable<string> Fields(string html) =>
+        Regex
+            .Matches(
+                html,
+                "<(?:input|textarea|select)[^>]* name=\"([^\"]*)\"",
+                RegexOptions.None,
+                TimeSpan.FromSeconds(1)
+            )
+            .Select(field => field.Groups[1].Value);
 
     private static string Alert(string html) => html.Split("role=\"alert\"")[1].Split("</p>")[0];
 }

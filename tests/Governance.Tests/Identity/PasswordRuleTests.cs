@@ -1,9 +1,11 @@
+using System.Buffers.Binary;
 using Governance.Identity.Engine;
+using Governance.Identity.Subjects;
 using Governance.Kernel;
 
 namespace Governance.Tests.Identity;
 
-/// <summary>Length and a list of common passwords, nothing else (NIST SP 800-63B §3.1.1.2).</summary>
+/// <summary>Length and a list of common passwords, nothing else (NIST SP 800-63B §3.1.1.2); and how they are stored.</summary>
 public sealed class PasswordRuleTests
 {
     [Theory]
@@ -42,5 +44,17 @@ public sealed class PasswordRuleTests
     public void Too_long_is_refused()
     {
         Assert.NotNull(AccountRules.CheckPassword(new Secret(string.Concat(Enumerable.Repeat("otter ", 43)))));
+    }
+
+    // The head of a hash of the framework, version 3: 1, then the function, the iterations and the length of the salt.
+    [Fact]
+    public void In_service_passwords_are_stretched_by_210000_rounds_of_HMAC_SHA_512()
+    {
+        var hash = Convert.FromBase64String(new PasswordHashing().Hash(new Secret("seven wet otters juggle")));
+
+        Assert.Equal(1, hash[0]);
+        Assert.Equal(2, BinaryPrimitives.ReadInt32BigEndian(hash.AsSpan(1))); // KeyDerivationPrf.HMACSHA512
+        Assert.Equal(210_000, BinaryPrimitives.ReadInt32BigEndian(hash.AsSpan(5)));
+        Assert.True(BinaryPrimitives.ReadInt32BigEndian(hash.AsSpan(9)) >= 16);
     }
 }
