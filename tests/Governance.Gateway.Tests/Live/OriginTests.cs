@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using System.Text.Json.Nodes;
 using Governance.Audit.Contracts;
 using Governance.Platform.Logging;
 using Microsoft.Extensions.DependencyInjection;
@@ -168,7 +169,12 @@ public sealed class OriginTests(LiveGateway gateway)
                 Header("Content-Security-Policy").Contains("frame-ancestors 'none'", StringComparison.Ordinal),
                 path
             );
+            Assert.True(Header("Content-Security-Policy").Contains("base-uri 'none'", StringComparison.Ordinal), path);
+            Assert.False(Header("Content-Security-Policy").Contains("unsafe", StringComparison.Ordinal), path);
+            Assert.True(Header("Referrer-Policy") is "same-origin" or "no-referrer", path);
+            Assert.True(Header("Cross-Origin-Opener-Policy") == "same-origin", path);
             Assert.True(Header("Cross-Origin-Resource-Policy") == "same-origin", path);
+            Assert.False(answer.Headers.Contains("Access-Control-Allow-Origin"), path);
             Assert.True(Header("Server").Length == 0, path);
             Assert.True(
                 answer.Headers.CacheControl is { NoStore: true }
@@ -176,6 +182,64 @@ public sealed class OriginTests(LiveGateway gateway)
                 $"{path}: {answer.Headers.CacheControl}"
             );
         }
+    }
+
+    [Fact]
+    public async Task A_file_of_somebody_is_a_download_under_its_own_name_whatever_it_holds()
+    {
+        const string name = "r\u00e9sum\u00e9; filename=evil.html";
+        var dana = gateway.As("dana");
+        var experiment = await dana.PostAsync("experiments/create", new JsonObject { ["name"] = "downloads" });
+        var run = await dana.PostAsync(
+            "runs/create",
+            new JsonObject { ["experiment_id"] = experiment.Text("experiment_id") }
+        );
+        var path =
+            $"/api/2.0/mlflow-artifacts/artifacts/{experiment.Text("experiment_id")}/"
+            + $"{run.Text("run", "info", "run_id")}/artifacts/{Uri.EscapeDataString(name)}";
+        var stored = await dana.UploadAsync(HttpMethod.Put, path, "<script>alert(1)</script>"u8.ToArray(), "text/html");
+
+        using var answer = await gateway
+            .Http("dana")
+            .GetAsync(new Uri(path, UriKind.Relative), TestContext.Current.CancellationToken);
+
+        Assert.True(stored.Ok, stored.Body.ToJsonString());
+        Assert.Equal("application/octet-stream", answer.Content.Headers.ContentType!.ToString());
+        Assert.Equal("attachment", answer.Content.Headers.ContentDisposition!.DispositionType);
+        Assert.Equal(name, answer.Content.Headers.ContentDisposition.FileNameStar);
+        Assert.DoesNotContain(
+            "evil.html",
+            answer.Content.Headers.ContentDisposition.Name ?? "",
+            StringComparison.Ordinal
+        );
+        Assert.Equal("nosniff", answer.Headers.GetValues("X-Content-Type-Options").Single());
+        Assert.Equal("DENY", answer.Headers.GetValues("X-Frame-Options").Single());
+        Assert.Equal("default-src 'none'; sandbox", answer.Headers.GetValues("Content-Security-Policy").Single());
+        Assert.Equal("same-origin", answer.Headers.GetValues("Cross-Origin-Resource-Policy").Single());
+        Assert.True(answer.Headers.CacheControl is { NoStore: true });
+    }
+
+    [Theory]
+    [InlineData("", false)]
+    [InlineData("192.0.2.0/24", false)]
+    [InlineData("127.0.0.1", true)]
+    public async Task Only_a_proxy_that_the_operator_named_is_believed_about_addresses(string proxies, bool believed)
+    {
+        await using var own = new LiveGateway
+        {
+            Accounts = false,
+            Settings = new Dictionary<string, string?> { ["Governance:Proxies"] = proxies },
+        };
+        await own.InitializeAsync();
+
+        var itself = await AddressAsync(own, "");
+        var forwarded = await AddressAsync(own, "X-Forwarded-For: 198.51.100.7\r\n");
+        var spoofed = await AddressAsync(own, "X-Forwarded-For: 203.0.113.9, 198.51.100.7\r\n");
+        var alone = await AddressAsync(own, "Forwarded: for=198.51.100.8\r\nX-Real-IP: 198.51.100.8\r\n");
+
+        Assert.Equal(believed, itself != forwarded);
+        Assert.Equal(forwarded, spoofed);
+        Assert.Equal(itself, alone);
     }
 
     [Fact]
@@ -198,6 +262,27 @@ public sealed class OriginTests(LiveGateway gateway)
                 answer.Contains("Strict-Transport-Security: max-age=31536000", StringComparison.Ordinal)
             );
         }
+    }
+
+    /// <summary>The name in the log of the address from which a request was refused.</summary>
+    private static async Task<string> AddressAsync(LiveGateway own, string head)
+    {
+        var log = own.Services.GetRequiredService<IAuditLog>();
+        var query = new AuditQuery { KindPrefix = "access.foreign", First = 50 };
+        var before = (await log.QueryAsync(query, TestContext.Current.CancellationToken)).Items.Count;
+        await own.RawAsync($"GET /version HTTP/1.1\r\nHost: other.example\r\n{head}Connection: close\r\n\r\n");
+        for (var i = 0; i < 200; i++)
+        {
+            var entries = await log.QueryAsync(query, TestContext.Current.CancellationToken);
+            if (entries.Items.Count > before)
+            {
+                return JsonNode.Parse(entries.Items[0].Canonical)!["details"]!["address"]!.ToString();
+            }
+
+            await Task.Delay(50, TestContext.Current.CancellationToken);
+        }
+
+        throw new TimeoutException("The refusal is not in the log.");
     }
 
     /// <summary>What the log holds of changes to the registry and to identity.</summary>

@@ -2,7 +2,9 @@ using System.Security.Cryptography;
 using System.Text;
 using Governance.Kernel;
 using Governance.Platform.Logging;
+using Governance.Registry;
 using Governance.Registry.Contracts;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Governance.Tests.Registry;
 
@@ -47,6 +49,21 @@ public sealed class ArtifactTests
         );
         Assert.Equal("odd", await read.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
         Assert.Equal("nosniff", read.Headers.GetValues("X-Content-Type-Options").Single());
+    }
+
+    [Fact]
+    public async Task A_file_over_the_limit_is_413_and_leaves_nothing()
+    {
+        await using var host = await RegistryHost.StartAsync(services =>
+            services.Configure<RegistryOptions>(options => options.MaxArtifactBytes = 1024)
+        );
+        var (experiment, run) = await host.RunAsync("e");
+
+        var over = await host.PutAsync($"{experiment}/{run}/artifacts/over", new string('x', 1025));
+        var just = await host.PutAsync($"{experiment}/{run}/artifacts/just", new string('x', 1024));
+
+        using var read = await host.ArtifactAsync("GET", $"{experiment}/{run}/artifacts/over");
+        Assert.Equal((413, 200, 404), (over, just, (int)read.StatusCode));
     }
 
     [Fact]
