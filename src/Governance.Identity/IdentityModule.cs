@@ -87,6 +87,7 @@ public static class IdentityModule
         services.TryAddSingleton<EraseAgain>();
         services.TryAddSingleton<LegalHolds>();
         services.TryAddSingleton<ActorReader>();
+        services.TryAddSingleton<OwnRequests>();
         services.TryAddSingleton<AttemptLimiter>();
         services.TryAddSingleton<LoginNames>();
         services.TryAddSingleton<ExternalTokens>();
@@ -123,15 +124,20 @@ public static class IdentityModule
     }
 
     /// <summary>
-    /// The gate: attempt limits, protocol endpoints, then for every route its permission. Call it after routing and before
-    /// anything that answers requests.
+    /// The gate: attempt limits, protocol endpoints, who asks, what <paramref name="counted"/> adds, which then knows the caller, and
+    /// for every route its permission. Call it after routing and before anything that answers requests.
     /// </summary>
-    public static IApplicationBuilder UseIdentity(this IApplicationBuilder app)
+    public static IApplicationBuilder UseIdentity(
+        this IApplicationBuilder app,
+        Action<IApplicationBuilder>? counted = null
+    )
     {
         app.ApplicationServices.GetRequiredService<ExternalSignIn>()
             .Register(app.ApplicationServices.GetRequiredService<IAuthenticationSchemeProvider>());
         app.UseMiddleware<AttemptGate>();
         app.UseAuthentication();
+        app.UseMiddleware<CallerMiddleware>();
+        counted?.Invoke(app);
         return app.UseMiddleware<AccessMiddleware>();
     }
 
@@ -340,6 +346,21 @@ public static class IdentityModule
             server,
             OpenIddictServerHandlers.Introspection.AttachMetadataClaims.Descriptor
         );
+        server.AddEventHandler<ApplyTokenResponseContext>(handler =>
+            handler.UseSingletonHandler<ProtocolRefusals>().SetOrder(int.MinValue)
+        );
+        server.AddEventHandler<ApplyIntrospectionResponseContext>(handler =>
+            handler.UseSingletonHandler<ProtocolRefusals>().SetOrder(int.MinValue)
+        );
+        server.AddEventHandler<ApplyRevocationResponseContext>(handler =>
+            handler.UseSingletonHandler<ProtocolRefusals>().SetOrder(int.MinValue)
+        );
+        server.AddEventHandler<ApplyPushedAuthorizationResponseContext>(handler =>
+            handler.UseSingletonHandler<ProtocolRefusals>().SetOrder(int.MinValue)
+        );
+        server.AddEventHandler<ApplyDeviceAuthorizationResponseContext>(handler =>
+            handler.UseSingletonHandler<ProtocolRefusals>().SetOrder(int.MinValue)
+        );
         Add<HandleConfigurationRequestContext, ServerMetadata>(
             server,
             OpenIddictServerHandlers.Discovery.AttachSecurityRequirements.Descriptor
@@ -388,11 +409,13 @@ public static class IdentityModule
 
         services
             .AddOptions<OpenIdConnectOptions>(IdentitySchemes.OpenIdConnect)
-            .Configure<IOptions<IdentityOptions>, PlatformOptions>(
-                (client, identity, platform) =>
+            .Configure<IOptions<IdentityOptions>, PlatformOptions, OwnRequests>(
+                (client, identity, platform, own) =>
                 {
                     client.Authority = platform.PublicUrl;
-                    client.BackchannelHttpHandler = identity.Value.Backchannel?.Invoke();
+                    client.BackchannelHttpHandler = own.Marking(
+                        identity.Value.Backchannel?.Invoke() ?? new HttpClientHandler()
+                    );
                 }
             );
     }
@@ -440,20 +463,10 @@ public static class IdentityModule
         client.CorrelationCookie.SameSite = SameSiteMode.Lax;
         client.NonceCookie.SecurePolicy = CookieSecurePolicy.Always;
         client.NonceCookie.SameSite = SameSiteMode.Lax;
-        client.Events.OnRemoteFailure = async failed =>
-        {
-            failed.HandleResponse();
-            var page = new HtmlPage(
-                "Sign-in failed",
-                $"""
-                <h1>Signing in did not complete</h1>
-                <p>The answer was too old, was used before, or belongs to another browser. <a href="/">Try again</a>.</p>
-                """
-            )
-            {
-                StatusCode = StatusCodes.Status400BadRequest,
-            };
-            await page.ExecuteAsync(failed.HttpContext);
-        };
+        client.Events.OnRemoteFailure = failed =>
+            FailedSignIn.AnswerAsync(
+                failed,
+                $"The answer was too old, was used before, or belongs to another browser."
+            );
     }
 }

@@ -1,11 +1,11 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json.Nodes;
+using Governance.Tests;
 using Microsoft.Data.Sqlite;
 
 namespace Governance.Benchmarks;
@@ -64,7 +64,7 @@ internal sealed class Target : IAsyncDisposable, IDisposable
     private static async Task<Target> OwnAsync(Settings settings)
     {
         var directory = Directory.CreateTempSubdirectory("governance-benchmark-").FullName;
-        var address = new Uri($"https://localhost:{FreePort()}");
+        var address = new Uri($"https://localhost:{FreePort.Find()}");
         var child = Process.Start(
             new ProcessStartInfo(
                 Environment.ProcessPath!,
@@ -261,12 +261,5 @@ internal sealed class Target : IAsyncDisposable, IDisposable
         }
 
         return client;
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 }

@@ -7,6 +7,7 @@ using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Governance.Platform.Database;
+using Governance.Tests;
 using Governance.Tests.Platform;
 using Npgsql;
 
@@ -44,7 +45,7 @@ internal sealed class GatewayProcess(IReadOnlyDictionary<string, string>? settin
     private const int KeptLines = 60;
     private static readonly TimeSpan ReadyWithin = TimeSpan.FromSeconds(90);
     private readonly string _root = Directory.CreateTempSubdirectory("governance-crash-").FullName;
-    private readonly int _port = FreePort();
+    private readonly int _port = FreePort.Find();
     private readonly ConcurrentQueue<string> _lines = new();
     private readonly HashSet<string> _wholeBlobs = [];
     private DatabaseOptions _database = new();
@@ -299,24 +300,5 @@ internal sealed class GatewayProcess(IReadOnlyDictionary<string, string>? settin
     {
         var own = new DirectoryInfo(AppContext.BaseDirectory.TrimEnd(Path.DirectorySeparatorChar));
         return Path.Combine(own.Parent!.Parent!.FullName, project, own.Name, program);
-    }
-
-    /// <summary>Below the ephemeral range: while its server is down, no client's own port can meet this one.</summary>
-    public static int FreePort()
-    {
-        while (true)
-        {
-            var port = Random.Shared.Next(20_000, 32_000);
-            try
-            {
-                using var probe = new TcpListener(IPAddress.Loopback, port);
-                probe.Start();
-                return port;
-            }
-            catch (SocketException)
-            {
-                // Taken by somebody else; try another.
-            }
-        }
     }
 }

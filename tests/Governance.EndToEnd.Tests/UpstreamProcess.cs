@@ -4,6 +4,7 @@ using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using Governance.Kernel;
 using Governance.Registry.Contracts;
+using Governance.Tests;
 using Governance.Tests.Registry;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -21,7 +22,7 @@ internal sealed class UpstreamProcess : IDisposable
     private readonly HttpClient _client = new();
     private Process? _process;
 
-    public string Url { get; } = $"http://127.0.0.1:{GatewayProcess.FreePort()}";
+    public string Url { get; } = $"http://127.0.0.1:{FreePort.Find()}";
 
     /// <summary>How long each request rests, from the next start on.</summary>
     public TimeSpan Pause { get; set; }

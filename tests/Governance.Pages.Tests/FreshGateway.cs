@@ -1,9 +1,8 @@
-using System.Net;
-using System.Net.Sockets;
 using System.Security.Cryptography;
 using Governance.Gateway.Hosting;
 using Governance.Gateway.Tls;
 using Governance.Identity.SignIn;
+using Governance.Tests;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Playwright;
@@ -28,7 +27,7 @@ public sealed class FreshGateway : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        Url = $"https://localhost:{FreePort()}";
+        Url = $"https://localhost:{FreePort.Find()}";
         _app = await GatewayHost.BuildAsync(
             [],
             demo: false,
@@ -101,12 +100,5 @@ public sealed class FreshGateway : IAsyncLifetime
         }
 
         Directory.Delete(_root, recursive: true);
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 }

@@ -7,7 +7,7 @@ using Microsoft.AspNetCore.WebUtilities;
 
 namespace Governance.Cli.Commands;
 
-/// <summary><c>govern login</c> and <c>govern logout</c>.</summary>
+/// <summary><c>govern login</c>, <c>govern token</c> and <c>govern logout</c>.</summary>
 internal static class SignInCommands
 {
     private const string DeviceGrant = "urn:ietf:params:oauth:grant-type:device_code";
@@ -39,6 +39,13 @@ internal static class SignInCommands
                 .WithServer()
                 .Runs(surroundings, LogInAsync),
             new Verb(
+                "token",
+                "Prints an access token of the sign-in, renewed when it is about to end, for programs that take one. Whoever sees it can act as you until it ends.",
+                "MLFLOW_TRACKING_TOKEN=$(govern token --server https://localhost:8443 --ca ca.pem) python train.py"
+            )
+                .WithServer()
+                .Runs(surroundings, TokenAsync),
+            new Verb(
                 "logout",
                 "Ends the sign-in: the server forgets its tokens, and so does this machine.",
                 "govern logout --server https://localhost:8443 --ca ca.pem"
@@ -62,6 +69,13 @@ internal static class SignInCommands
             : await ByBrowserAsync(run, issuer, address, patience.Token);
         saved.Write(token);
         run.Say($"Signed in to {address.GetLeftPart(UriPartial.Authority)}.");
+        return Exit.Fine;
+    }
+
+    private static async Task<int> TokenAsync(Invocation run)
+    {
+        using var signedIn = ServerOptions.SignedIn(run);
+        run.Say(await signedIn.CurrentAsync(run.Cancelled));
         return Exit.Fine;
     }
 

@@ -57,6 +57,10 @@ internal sealed class GatewayClient : IDisposable
     public Task DoAsync(string path, JsonObject? body, CancellationToken cancellationToken) =>
         SendAsync(HttpMethod.Post, path, body is null ? null : Json(body), cancellationToken);
 
+    /// <summary>Deletes what has this address.</summary>
+    public Task DeleteAsync(string path, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Delete, path, null, cancellationToken);
+
     public async Task<byte[]> GetAsync(string path, CancellationToken cancellationToken) =>
         await FindAsync(path, cancellationToken)
         ?? throw new Stop(

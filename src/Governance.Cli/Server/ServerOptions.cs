@@ -47,6 +47,12 @@ internal static class ServerOptions
                 : throw Stop.Unusable("bad_token", $"{TokenVariable} is not an access token.");
         }
 
+        return new GatewayClient(Address(run), SignedIn(run), null);
+    }
+
+    /// <summary>The sign-in of <c>govern login</c>.</summary>
+    public static SignedInHandler SignedIn(Invocation run)
+    {
         var address = Address(run);
         var saved = new SavedTokens(run.Surroundings, address);
         if (saved.Read() is null)
@@ -57,13 +63,7 @@ internal static class ServerOptions
             );
         }
 
-        var handler = new SignedInHandler(
-            new ClearErrors(Handler(run), address),
-            address,
-            saved,
-            run.Surroundings.Clock
-        );
-        return new GatewayClient(address, handler, null);
+        return new SignedInHandler(new ClearErrors(Handler(run), address), address, saved, run.Surroundings.Clock);
     }
 
     /// <summary>The authorization server of the gateway, its address, and where its tokens are kept.</summary>

@@ -18,7 +18,8 @@ internal sealed class SignedInHandler(HttpMessageHandler inner, Uri server, Save
         return await base.SendAsync(request, cancellationToken);
     }
 
-    private async Task<string> CurrentAsync(CancellationToken cancellationToken)
+    /// <summary>An access token that is good for another 30 s at least.</summary>
+    public async Task<string> CurrentAsync(CancellationToken cancellationToken)
     {
         if (saved.Read() is { } known && IsGood(known))
         {

@@ -318,8 +318,7 @@ public static class GatewayHost
         app.Services.GetRequiredService<Proxies>().Use(app);
         app.UseMiddleware<OriginGate>();
         app.UseRouting();
-        app.UseIdentity();
-        app.UseMiddleware<RequestBudget>();
+        app.UseIdentity(counted => counted.UseMiddleware<RequestBudget>());
         app.MapIdentity();
         app.MapConsole();
         app.MapRegistry();

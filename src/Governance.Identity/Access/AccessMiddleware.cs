@@ -29,19 +29,17 @@ internal sealed class AccessMiddleware(
 
     public async Task InvokeAsync(HttpContext context)
     {
-        var began = EvenAnswer.Now;
         var endpoint = context.GetEndpoint();
-        if (endpoint?.Metadata.GetMetadata<PermissionMetadata>() is not { } needed)
+        if (
+            endpoint?.Metadata.GetMetadata<PermissionMetadata>() is not { } needed
+            || context.Features.Get<Caller>() is not var ((actor, problem, proof), began)
+        )
         {
             await Refusal.NoRoute.WriteAsync(context);
             return;
         }
 
         var permission = needed.Permission;
-
-        var session = endpoint.Metadata.GetMetadata<SessionMetadata>();
-        var (actor, problem, proof) = await actors.ReadAsync(context, session);
-        context.SetActor(actor ?? Actor.Anonymous);
         if (permission == Permissions.Public)
         {
             await next(context);
@@ -54,7 +52,7 @@ internal sealed class AccessMiddleware(
         }
         else if (actor.Kind == ActorKind.Anonymous)
         {
-            await AskToSignInAsync(context, endpoint, session);
+            await AskToSignInAsync(context, endpoint);
         }
         else if (stepUp.CheckBinding(actor, permission) is { } unbound)
         {
@@ -154,11 +152,18 @@ internal sealed class AccessMiddleware(
             ? rights.Allows(needed.Permission, AccessTarget.Global)
             : rights.AllowsSomewhere(needed.Permission);
 
-    private async Task AskToSignInAsync(HttpContext context, Endpoint endpoint, SessionMetadata? session)
+    private async Task AskToSignInAsync(HttpContext context, Endpoint endpoint)
     {
-        if (session is { Page: true } && HttpMethods.IsGet(context.Request.Method))
+        if (
+            endpoint.Metadata.GetMetadata<SessionMetadata>() is { Page: true }
+            && HttpMethods.IsGet(context.Request.Method)
+        )
         {
-            await context.ChallengeAsync(IdentitySchemes.OpenIdConnect);
+            await (
+                limiter.AllowsChallenge(context)
+                    ? context.ChallengeAsync(IdentitySchemes.OpenIdConnect)
+                    : AttemptGate.TurnAwayAsync(context, writer, addresses)
+            );
             return;
         }
 

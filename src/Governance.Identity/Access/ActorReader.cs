@@ -186,7 +186,7 @@ internal sealed class ActorReader(
         if (external.Owns(presented.Token))
         {
             if (
-                TokenForm.IsBound(presented.Token)
+                TokenForm.MayBeBound(presented.Token)
                 || await external.ReadAsync(presented.Token, context.RequestAborted) is not { } login
             )
             {

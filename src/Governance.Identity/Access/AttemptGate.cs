@@ -25,6 +25,12 @@ internal sealed class AttemptGate(
             return;
         }
 
+        await TurnAwayAsync(context, writer, addresses);
+    }
+
+    /// <summary>429, after it is on record.</summary>
+    public static async Task TurnAwayAsync(HttpContext context, IWriter writer, AddressNames addresses)
+    {
         var entry = new LogEntry("access.rate_limited", Actor.Anonymous, "", LogOutcome.Refused)
         {
             Details = new JsonObject { ["code"] = Refusal.TooMany.Code, ["address"] = addresses.Of(context) },

@@ -35,6 +35,7 @@ internal static class AccountPages
             .RequirePermission(Permissions.Public)
             .ExcludeFromDescription();
         var pages = routes.MapGroup(Home).RequirePermission(Permissions.Self).AsPage().ExcludeFromDescription();
+        pages.AddEndpointFilter<RouteGroupBuilder, PageRefusals>();
         pages.MapGet("", AccountAsync);
         pages.MapPost("/password", PasswordAsync);
         pages.MapGet("/app", AppAsync);
@@ -204,6 +205,7 @@ internal static class AccountPages
     private static string How(string methods) =>
         methods.Contains(SignInMethods.Passkey, StringComparison.Ordinal) ? "passkey"
         : methods.Contains(SignInMethods.OneTime, StringComparison.Ordinal) ? "password and code"
+        : methods.Contains(SignInMethods.External, StringComparison.Ordinal) ? "another provider"
         : "password";
 
     private static Html Table(string label, string[] heads, IEnumerable<Html> rows)

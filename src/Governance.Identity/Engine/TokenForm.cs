@@ -34,9 +34,11 @@ internal static class TokenForm
             : null;
     }
 
-    /// <summary>Whether a token of another issuer names a confirmation: one that is not checked here must not pass as a bearer token.</summary>
-    public static bool IsBound(string token) =>
-        Json(token.Split('.') is [_, var claims, _] ? claims : "")?["cnf"] is not null;
+    /// <summary>
+    /// Whether a token of another issuer names a confirmation, or may name one: what is not checked here must not pass as a bearer token.
+    /// </summary>
+    public static bool MayBeBound(string token) =>
+        token.Split('.') is not [_, var claims, _] || Json(claims) is not { } read || read.ContainsKey("cnf");
 
     private static bool IsAudience(JsonNode? audience) =>
         audience is JsonArray { Count: > 0 } many ? many.All(IsText) : IsText(audience);

@@ -106,7 +106,7 @@ internal sealed class ExternalSignIn(ExternalTokens tokens, ExternalSubjects sub
         };
         options.Events.OnMessageReceived = received => CheckIssuerAsync(received, issuer);
         options.Events.OnTokenValidated = validated => FinishAsync(validated, issuer);
-        options.Events.OnRemoteFailure = FailedSignIn.AnswerAsync;
+        options.Events.OnRemoteFailure = FailedSignIn.OfProviderAsync;
     }
 
     // RFC 9207: whose answer this is, said by the provider itself; required of those that announce it.

@@ -149,6 +149,15 @@ internal sealed class ExternalSubjects(
             },
             cancellationToken
         );
+        if (!admitted.Ok)
+        {
+            var refused = new LogEntry("identity.login_refused", Actor.Anonymous, "", LogOutcome.Refused)
+            {
+                Details = new JsonObject { ["code"] = admitted.Failure.Code },
+            };
+            await writer.LogAsync(refused, CancellationToken.None);
+        }
+
         return admitted.Ok ? admitted.Value : null;
     }
 

@@ -8,10 +8,19 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Governance.Identity.Federation;
 
-/// <summary>What a browser sees when a provider's answer was refused: one page for every cause, so that it teaches nothing.</summary>
+/// <summary>What a browser sees when the answer of the issuer, ours or a provider's, was refused: one page for every cause, so that it teaches nothing.</summary>
 internal static class FailedSignIn
 {
-    public static async Task AnswerAsync(RemoteFailureContext failed)
+    public static Task OfProviderAsync(RemoteFailureContext failed) =>
+        AnswerAsync(
+            failed,
+            $"""
+            The answer was too old, was used before, belongs to another browser, or the login is not known here.
+            An administrator links logins to people.
+            """
+        );
+
+    public static async Task AnswerAsync(RemoteFailureContext failed, Html why)
     {
         failed.HandleResponse();
         var context = failed.HttpContext;
@@ -28,8 +37,7 @@ internal static class FailedSignIn
             "Sign-in failed",
             $"""
             <h1>Signing in did not complete</h1>
-            <p>The answer was too old, was used before, belongs to another browser, or the login is not known here.
-            An administrator links logins to people. <a href="/">Try again</a>.</p>
+            <p>{why} <a href="/">Try again</a>.</p>
             """
         )
         {

@@ -1,26 +1,15 @@
 using System.Buffers.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Governance.Kernel;
 
 namespace Governance.Identity.Federation;
 
-/// <summary>One reading of JSON that came from outside: a member that stands twice, or anything too deep, is no JSON.</summary>
+/// <summary>One reading of JSON objects that came from outside, as strict as <see cref="CanonicalJson.TryParse"/>.</summary>
 internal static class StrictJson
 {
-    private static readonly JsonDocumentOptions Options = new() { AllowDuplicateProperties = false, MaxDepth = 16 };
-
     /// <summary>The object, or null.</summary>
-    public static JsonObject? Parse(ReadOnlySpan<byte> utf8)
-    {
-        try
-        {
-            return JsonNode.Parse(utf8, documentOptions: Options) as JsonObject;
-        }
-        catch (JsonException)
-        {
-            return null;
-        }
-    }
+    public static JsonObject? Parse(ReadOnlySpan<byte> utf8) => CanonicalJson.TryParse(utf8) as JsonObject;
 
     /// <summary>The object in one part of a compact token, or null.</summary>
     public static JsonObject? Part(string base64Url)

@@ -32,7 +32,7 @@ internal static class DevicePage
     {
         var pages = routes.MapGroup("").RequirePermission(Permissions.Public).ExcludeFromDescription();
         pages.MapGet(Path, ShowAsync);
-        pages.MapPost(Path, DecideAsync);
+        pages.MapPost(Path, DecideAsync).AddEndpointFilter<RouteHandlerBuilder, PageRefusals>();
         pages.MapGet(DonePath, Done);
     }
 

@@ -40,7 +40,7 @@ internal static class SignInPages
         pages.MapPost("/signout", SignOutAsync);
         pages.MapPost("/signin/second", SecondAsync);
         pages.MapPost("/signin/passkey", PasskeyAsync);
-        SetupPages.Map(pages);
+        SetupPages.Map(pages.MapGroup("").AddEndpointFilter<RouteGroupBuilder, PageRefusals>());
         pages.MapGet(
             "/assets/governance.css",
             (HttpContext context) => Asset(context, Stylesheet, "text/css; charset=utf-8")

@@ -95,6 +95,29 @@ public sealed class CommandLineSignInTests : IDisposable
     }
 
     [Fact]
+    public async Task The_token_of_the_sign_in_is_printed_for_other_programs_and_renewed_before_it_ends()
+    {
+        var before = await GovernAsync("token");
+        await LogInAsync("dana");
+
+        var token = await GovernAsync("token");
+        Age();
+        var renewed = await GovernAsync("token");
+
+        Assert.Equal(2, before.ExitCode);
+        Assert.StartsWith("cli.no_token", before.Errors, StringComparison.Ordinal);
+        Assert.Equal((0, ""), (token.ExitCode, token.Errors));
+        Assert.NotEqual(token.Output, renewed.Output);
+        using var client = _gateway.Anonymous();
+        client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", renewed.Output.Trim());
+        using var answer = await client.GetAsync(
+            new Uri("/api/v1/whoami", UriKind.Relative),
+            TestContext.Current.CancellationToken
+        );
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+    }
+
+    [Fact]
     public async Task A_token_that_ended_is_renewed_once_by_however_many_ask()
     {
         await LogInAsync("dana");

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Governance.Gateway.Demo;
+using Governance.Tests;
 
 namespace Governance.Gateway.Tests.Live;
 
@@ -18,7 +19,7 @@ public sealed class DemoTests : IDisposable
             "--exit",
             $"--Governance:DataDirectory={data}",
             $"--Governance:KeyFile={_root}/demo.kek",
-            $"--Governance:Urls=https://localhost:{LiveGateway.FreePort()}",
+            $"--Governance:Urls=https://localhost:{FreePort.Find()}",
         ]);
 
         Assert.Equal(0, code);

@@ -13,6 +13,7 @@ using Governance.Identity.Contracts;
 using Governance.Identity.Federation;
 using Governance.Kernel;
 using Governance.Platform;
+using Governance.Tests;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
@@ -23,7 +24,7 @@ namespace Governance.Gateway.Tests.Live;
 /// <summary>A gateway that knows one external provider.</summary>
 public sealed class FederatedGateway : IAsyncLifetime
 {
-    private readonly int _port = LiveGateway.FreePort();
+    private readonly int _port = FreePort.Find();
 
     public FederatedGateway()
     {
@@ -348,6 +349,34 @@ public sealed class FederationTests(FederatedGateway federated) : IClassFixture<
         Assert.Equal(HttpStatusCode.Unauthorized, after.Status);
         Assert.Equal((stranger, true), (alone.Text("id"), alone.Body["awaitsConfirmation"]!.GetValue<bool>()));
         Assert.Empty(alone.Body["roles"]!.AsArray());
+    }
+
+    [Fact]
+    public async Task The_command_line_links_lists_and_unlinks_logins()
+    {
+        var person = await _gateway.PersonAsync("linked-by-command", new RoleGrant("viewer", ObjectKind.None, ""));
+        var home = Directory.CreateTempSubdirectory("govern-home-");
+        string[] whose = ["--issuer", _peer.Issuer, "--subject", "linked-by-command"];
+
+        var linked = await GovernAsync(["person", "link", person, .. whose]);
+        var list = await GovernAsync(["person", "logins", person]);
+        var login = list.Output.Split(' ')[0];
+        var unlinked = await GovernAsync(["person", "unlink", person, login]);
+        var after = await GovernAsync(["person", "logins", person]);
+        home.Delete(recursive: true);
+
+        Assert.True(linked.ExitCode == 0, linked.Errors);
+        Assert.StartsWith(
+            "Held until another administrator confirms: govern confirm",
+            linked.Output,
+            StringComparison.Ordinal
+        );
+        Assert.EndsWith("linked-by-command (waits for a confirmation)\n", list.Output, StringComparison.Ordinal);
+        Assert.Equal((0, "Done.\n"), (unlinked.ExitCode, unlinked.Output));
+        Assert.Equal((0, ""), (after.ExitCode, after.Output));
+
+        Task<ChildProcess> GovernAsync(string[] args) =>
+            GovernProgram.RunAsync(_gateway, home.FullName, _gateway.TokenOf("admin"), null, args);
     }
 
     private async Task<HttpStatusCode> UnlinkAsync(string person, string login)
@@ -698,8 +727,19 @@ public sealed class FederationTests(FederatedGateway federated) : IClassFixture<
             ["signature of our token"] = string.Join('.', Token().Split('.')[..2]) + "." + ours.Split('.')[2],
             ["our claims under its signature"] = _peer.Sign(_peer.Header().ToJsonString(), Payload(ours)),
             ["nested"] = _peer.Sign("""{"alg":"ES256","typ":"at+jwt","cty":"JWT","kid":"key-1"}""", Token()),
+            ["half a character in the issuer"] = Unread("{\"iss\":\"\\ud800\"}"),
+            ["half a character in a name, bound to a key"] = _peer.Sign(
+                _peer.Header().ToJsonString(),
+                _peer
+                    .Claims()
+                    .ToJsonString()
+                    .Replace("{", "{\"name\":\"\\ud800\",\"cnf\":{\"jkt\":\"a\"},", StringComparison.Ordinal)
+            ),
             ["five parts"] = Token() + ".a.b",
         };
+
+        string Unread(string claims) =>
+            $"{OidcPeer.Encode(_peer.Header().ToJsonString())}.{OidcPeer.Encode(claims)}.AAAA";
 
         foreach (var (name, token) in forged)
         {

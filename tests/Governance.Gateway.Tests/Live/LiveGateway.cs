@@ -13,6 +13,7 @@ using Governance.Identity.Contracts;
 using Governance.Identity.Subjects;
 using Governance.Kernel;
 using Governance.Platform;
+using Governance.Tests;
 using Governance.Tests.Platform;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
@@ -57,7 +58,7 @@ public sealed class LiveGateway : IAsyncLifetime
     public Action<IServiceCollection> Add { get; init; } = _ => { };
 
     /// <summary>The port to listen on; a free one unless somebody else has to know it before.</summary>
-    public int Port { get; init; } = FreePort();
+    public int Port { get; init; } = FreePort.Find();
 
     /// <summary>Whether people and services are enrolled; a test of the edge alone needs none.</summary>
     public bool Accounts { get; init; } = true;
@@ -72,13 +73,6 @@ public sealed class LiveGateway : IAsyncLifetime
     internal IServiceProvider Services => _app!.Services;
 
     private ServerCertificates Certificates => Services.GetRequiredService<ServerCertificates>();
-
-    public static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
 
     /// <summary>A second gateway on the same database and directory, under the same public address; end it before the first.</summary>
     public LiveGateway Beside() => new(this) { Rehearse = Rehearse, Settings = Settings };

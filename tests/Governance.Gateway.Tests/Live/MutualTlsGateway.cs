@@ -4,6 +4,7 @@ using System.Net.Security;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json.Nodes;
 using Governance.Gateway.Hosting;
+using Governance.Tests;
 
 namespace Governance.Gateway.Tests.Live;
 
@@ -16,7 +17,7 @@ public sealed class MutualTlsGateway : IAsyncLifetime
     internal MutualTlsGateway(bool nonce)
     {
         Nonce = nonce;
-        var port = LiveGateway.FreePort();
+        var port = FreePort.Find();
         Url = $"https://localhost:{port}";
         Below = Authority.Below("below");
         Directory = System.IO.Directory.CreateTempSubdirectory("governance-mutual-tls-").FullName;

@@ -6,6 +6,7 @@ using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json.Nodes;
 using Governance.Gateway.Hosting;
+using Governance.Tests;
 
 namespace Governance.Gateway.Tests.Live;
 
@@ -24,7 +25,7 @@ internal sealed class OidcPeer : IAsyncDisposable
     public OidcPeer(int gatewayPort)
     {
         _gatewayPort = gatewayPort;
-        Port = LiveGateway.FreePort();
+        Port = FreePort.Find();
         Issuer = $"https://localhost:{Port}";
         _authority = MakeCertificates();
         File.WriteAllText(SecretFile, Secret + "\n");

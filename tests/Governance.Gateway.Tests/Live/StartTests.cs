@@ -3,6 +3,7 @@ using System.Diagnostics;
 using Governance.Gateway.Database;
 using Governance.Gateway.Hosting;
 using Governance.Platform.Database;
+using Governance.Tests;
 using Governance.Tests.Platform;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
@@ -113,7 +114,7 @@ public sealed class StartTests(LiveGateway gateway) : IDisposable
             names,
             $"--Governance:DataDirectory={_root}/data",
             $"--Governance:KeyFile={_root}/k",
-            $"--Governance:Urls=https://localhost:{LiveGateway.FreePort()}",
+            $"--Governance:Urls=https://localhost:{FreePort.Find()}",
             $"--{setting}"
         );
 
@@ -123,8 +124,8 @@ public sealed class StartTests(LiveGateway gateway) : IDisposable
             "The section Kestrel is not read",
             $"--Governance:DataDirectory={_root}/data",
             $"--Governance:KeyFile={_root}/k",
-            $"--Governance:Urls=https://localhost:{LiveGateway.FreePort()}",
-            $"--Kestrel:Endpoints:Plain:Url=http://localhost:{LiveGateway.FreePort()}"
+            $"--Governance:Urls=https://localhost:{FreePort.Find()}",
+            $"--Kestrel:Endpoints:Plain:Url=http://localhost:{FreePort.Find()}"
         );
 
     [Fact]
@@ -166,7 +167,7 @@ public sealed class StartTests(LiveGateway gateway) : IDisposable
             "nobody_knows_this",
             $"--Governance:DataDirectory={_root}/data",
             $"--Governance:KeyFile={_root}/k",
-            $"--Governance:Urls=https://localhost:{LiveGateway.FreePort()}",
+            $"--Governance:Urls=https://localhost:{FreePort.Find()}",
             $"--Governance:PoliciesDirectory={policies}"
         );
     }

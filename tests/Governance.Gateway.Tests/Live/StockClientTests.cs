@@ -4,6 +4,7 @@ using System.Security.Claims;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json.Nodes;
 using Governance.Gateway.Demo;
+using Governance.Tests;
 using Governance.Tests.Identity;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Authentication.Cookies;
@@ -201,7 +202,7 @@ public sealed class StockClientTests(MutualTlsGateway host) : IClassFixture<Mutu
             });
         builder.Services.AddAuthorization();
         var app = builder.Build();
-        app.Urls.Add($"http://127.0.0.1:{LiveGateway.FreePort()}");
+        app.Urls.Add($"http://127.0.0.1:{FreePort.Find()}");
         app.MapGet(
             "/me",
             async (HttpContext context) =>

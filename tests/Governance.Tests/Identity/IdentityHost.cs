@@ -2,7 +2,6 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Net.Security;
-using System.Net.Sockets;
 using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
@@ -74,7 +73,7 @@ public sealed partial class IdentityHost : IAsyncDisposable
     {
         root ??= Directory.CreateTempSubdirectory("governance-identity-").FullName;
         Directory.CreateDirectory(Path.Combine(root, "data"));
-        var url = $"https://localhost:{port ??= FreePort()}";
+        var url = $"https://localhost:{port ??= FreePort.Find()}";
         var certificate = SelfSigned();
         var builder = WebApplication.CreateBuilder(
             new WebApplicationOptions { ContentRootPath = root, EnvironmentName = "Production" }
@@ -85,7 +84,7 @@ public sealed partial class IdentityHost : IAsyncDisposable
             builder.Logging.AddConsole();
         }
 
-        var mutualPort = FreePort();
+        var mutualPort = FreePort.Find();
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.Listen(IPAddress.Loopback, port.Value, listen => listen.UseHttps(certificate));
@@ -449,13 +448,6 @@ public sealed partial class IdentityHost : IAsyncDisposable
             DateTimeOffset.UtcNow.AddDays(1)
         );
         return X509CertificateLoader.LoadPkcs12(made.Export(X509ContentType.Pkcs12), null);
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
     private static string Base64Url(byte[] bytes) =>

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.RegularExpressions;
 using Governance.Identity.SignIn;
 using Governance.Identity.Storage;
+using Governance.Kernel;
 using Governance.Platform.Database;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
@@ -352,6 +353,64 @@ public sealed class PageTests : IAsyncLifetime
 
         Assert.Equal(HttpStatusCode.TooManyRequests, third.StatusCode);
         Assert.Equal("60", third.Headers.GetValues("Retry-After").Single());
+    }
+
+    [Fact]
+    public async Task Visits_that_make_the_gateway_ask_itself_are_limited_per_address()
+    {
+        await using var host = await IdentityHost.StartAsync(options => options.SignInPerMinute = 2);
+        using var browser = host.Client();
+        var answers = new List<HttpStatusCode>();
+        for (var i = 0; i < 9; i++)
+        {
+            using var answer = await browser.GetAsync("/");
+            answers.Add(answer.StatusCode);
+        }
+
+        Assert.DoesNotContain(HttpStatusCode.TooManyRequests, answers.Take(8));
+        Assert.Equal(HttpStatusCode.TooManyRequests, answers[8]);
+    }
+
+    [Fact]
+    public async Task What_the_pages_ask_the_issuer_for_counts_for_no_address()
+    {
+        await using var host = await IdentityHost.StartAsync(options => options.TokensPerMinute = 1);
+        await host.EnrolPersonAsync("maria");
+        for (var i = 0; i < 3; i++)
+        {
+            using var browser = host.Client();
+            await host.HomeAsync(browser, "maria");
+        }
+
+        using var stranger = host.Client();
+        stranger.DefaultRequestHeaders.Add("X-Governance-Own-Request", "CfDJ8 made up");
+        var answers = new List<HttpStatusCode>();
+        for (var i = 0; i < 2; i++)
+        {
+            using var form = new FormUrlEncodedContent([new("grant_type", "client_credentials")]);
+            using var answer = await stranger.PostAsync("/connect/token", form);
+            answers.Add(answer.StatusCode);
+        }
+
+        Assert.Equal([HttpStatusCode.BadRequest, HttpStatusCode.TooManyRequests], answers);
+    }
+
+    [Fact]
+    public async Task Wrong_codes_expired_forms_and_refused_clients_are_on_record()
+    {
+        _host.Services.GetRequiredService<SetupCode>().Open();
+        using var browser = _host.Client();
+        using var wrong = await SetUpAsync(browser, "0123456789");
+        using var empty = new FormUrlEncodedContent([]);
+        using var expired = await browser.PostAsync("/setup", empty);
+        var client = await _host.TokenAsync(IdentityHost.ClientCredentials("nobody", "wrong"));
+
+        Assert.Equal(HttpStatusCode.BadRequest, wrong.StatusCode);
+        Assert.Equal(2, _host.Log.Entries.Count(entry => entry.Kind == "identity.form_refused"));
+        Assert.Equal(HttpStatusCode.Unauthorized, client.Status);
+        var refused = Assert.Single(_host.Log.Entries, entry => entry.Kind == "access.client_refused");
+        Assert.Equal("invalid_client", $"{refused.Details["code"]}");
+        Assert.Equal(Digest.Of("nobody").Hex, $"{refused.Details["clientSha256"]}");
     }
 
     [Fact]
