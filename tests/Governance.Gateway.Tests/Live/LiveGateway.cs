@@ -34,6 +34,7 @@ public sealed class GatewayTests : ICollectionFixture<LiveGateway>
 public sealed class LiveGateway : IAsyncLifetime
 {
     private readonly string _root;
+    private readonly bool _rootIsOurs = true;
     private readonly LiveGateway? _first;
     private readonly List<HttpClient> _clients = [];
     private WebApplication? _app;
@@ -46,6 +47,17 @@ public sealed class LiveGateway : IAsyncLifetime
     {
         _first = first;
         _root = first?._root ?? Directory.CreateTempSubdirectory("governance-live-").FullName;
+    }
+
+    /// <summary>Where its files lie: a directory of its own, removed at the end, or a given one, which is gone on with and stays.</summary>
+    public string Root
+    {
+        get => _root;
+        init
+        {
+            Directory.Delete(_root);
+            (_root, _rootIsOurs) = (value, false);
+        }
     }
 
     /// <summary>The text of promotion.yaml to seed with, instead of the shipped one.</summary>
@@ -169,7 +181,10 @@ public sealed class LiveGateway : IAsyncLifetime
         }
 
         await TestServer.DropAsync(_root);
-        Directory.Delete(_root, recursive: true);
+        if (_rootIsOurs)
+        {
+            Directory.Delete(_root, recursive: true);
+        }
     }
 
     /// <summary>A client with the token of dana, remy, sam, rita, paul, ada, admin, vera, training-pipeline or approval-bot.</summary>
