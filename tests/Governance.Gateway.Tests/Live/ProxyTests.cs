@@ -26,18 +26,6 @@ public sealed class ProxyTests
         Assert.Equal(HttpStatusCode.TooManyRequests, byTwo[0]);
     }
 
-    [Theory]
-    [InlineData("")]
-    [InlineData("192.0.2.200")]
-    public async Task Nobody_else_is_believed(string proxies)
-    {
-        await using var gateway = await StartAsync(proxies);
-
-        var tries = await TriesAsync(gateway, PerMinute + 1, i => $"192.0.2.{i}");
-
-        Assert.Equal(HttpStatusCode.TooManyRequests, tries[^1]);
-    }
-
     [Fact]
     public async Task Scheme_and_host_never_come_from_a_proxy()
     {
