@@ -46,14 +46,7 @@ internal static partial class ErrorAnswers
                 ),
                 "INTERNAL_ERROR"
             ),
-            StatusCodes.Status503ServiceUnavailable => (
-                new Failure(
-                    FailureKind.Unavailable,
-                    "keys.unavailable",
-                    "A key of the gateway cannot sign now; its log says more. Try again later."
-                ),
-                "TEMPORARILY_UNAVAILABLE"
-            ),
+            StatusCodes.Status503ServiceUnavailable => (KeyUnavailableException.Failure, "TEMPORARILY_UNAVAILABLE"),
             _ => (
                 Failure.Invalid("gateway.bad_request", "The request is malformed or over a limit."),
                 "INVALID_PARAMETER_VALUE"

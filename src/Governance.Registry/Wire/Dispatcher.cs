@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Governance.Kernel;
 using Governance.Platform.Database;
+using Governance.Platform.Keys;
 using Governance.Platform.Logging;
 using Governance.Platform.Web;
 using Microsoft.AspNetCore.Builder;
@@ -142,6 +143,11 @@ internal static partial class Dispatcher
             );
             LogBadRequest(ports.Logger, StatusCodes.Status400BadRequest);
         }
+        catch (KeyUnavailableException unavailable) when (!context.Response.HasStarted)
+        {
+            LogKeyUnavailable(ports.Logger, unavailable.Message);
+            await MlflowErrors.WriteAsync(context, KeyUnavailableException.Failure);
+        }
         catch (Exception broken) when (!context.Response.HasStarted && !context.RequestAborted.IsCancellationRequested)
         {
             // An exception's text may hold rows, paths or tokens: its type and where it came from are enough.
@@ -162,6 +168,9 @@ internal static partial class Dispatcher
 
     [LoggerMessage(4000, LogLevel.Error, "A registry request failed: {ExceptionType} ({InnerType}) {StackTrace}")]
     private static partial void LogBroken(ILogger logger, string exceptionType, string innerType, string stackTrace);
+
+    [LoggerMessage(4002, LogLevel.Error, "{Reason}")]
+    private static partial void LogKeyUnavailable(ILogger logger, string reason);
 
     [LoggerMessage(4001, LogLevel.Information, "A request was malformed: {Status}.")]
     private static partial void LogBadRequest(ILogger logger, int status);

@@ -35,11 +35,6 @@ internal sealed partial class KeyChanges(
 
     // Longer than a gateway needs to learn of the new key, clocks that differ included.
     private static readonly TimeSpan Overlap = TimeSpan.FromMinutes(1);
-    private static readonly Failure Unavailable = new(
-        FailureKind.Unavailable,
-        "keys.unavailable",
-        "The place of the keys does not answer as it should; the gateway's log says more."
-    );
     private static readonly Failure Unknown = Failure.NotFound("keys.unknown", "There is no such key.");
 
     public async Task<Result<KnownKey>> RotateAsync(Actor by, string name, CancellationToken cancellationToken)
@@ -51,7 +46,7 @@ internal sealed partial class KeyChanges(
 
         if (Make(name) is not { } file)
         {
-            return await RefuseAsync(by, name, "signing.key_rotated", Unavailable);
+            return await RefuseAsync(by, name, "signing.key_rotated", KeyUnavailableException.Failure);
         }
 
         var rotated = await writer.WriteAsync<KeyGeneration>(
@@ -104,7 +99,7 @@ internal sealed partial class KeyChanges(
         // Made before the unit, which does no file I/O; one that turns out not to be needed is a file that nothing names.
         if (Make(name) is not { } replacement)
         {
-            return (await RefuseAsync(by, name, "signing.key_revoked", Unavailable)).Failure!;
+            return (await RefuseAsync(by, name, "signing.key_revoked", KeyUnavailableException.Failure)).Failure!;
         }
 
         var revoked = await writer.WriteAsync<int>(

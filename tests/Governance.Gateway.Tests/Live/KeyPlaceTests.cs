@@ -69,7 +69,7 @@ public sealed class KeyPlaceTests : IDisposable
 
         Assert.Equal((HttpStatusCode.ServiceUnavailable, "keys.unavailable"), (rotated.Status, rotated.Text("code")));
         Assert.NotEmpty(root);
-        Assert.Equal(HttpStatusCode.ServiceUnavailable, moved.Status);
+        Assert.Equal((HttpStatusCode.ServiceUnavailable, "keys.unavailable"), (moved.Status, moved.Text("code")));
         Assert.Equal("None", await story.StageAsync(model));
     }
 
