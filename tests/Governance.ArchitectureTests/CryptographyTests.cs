@@ -17,7 +17,7 @@ public sealed class CryptographyTests
         "HKDF: Identity Platform",
         "HMACSHA1: Identity", // codes of authenticator apps (RFC 6238), many of which know nothing else
         "HMACSHA256: Identity Platform Privacy",
-        "IncrementalHash: Platform Privacy Scanning Signing",
+        "IncrementalHash: Audit Platform Privacy Scanning Signing",
         "MD5: Privacy", // finds hashed identifiers in tables and protects nothing
         "RSA: Gateway Identity", // certificates and keys of others
         "RandomNumberGenerator: Audit Gateway Identity Platform Privacy Registry Signing",
@@ -55,6 +55,7 @@ public sealed class CryptographyTests
         "KeyBlobFormat",
         "KeyCreationParameters",
         "KeyExportPolicies",
+        "KeySizes",
         "Oid",
         "OidCollection",
         "PemEncoding",

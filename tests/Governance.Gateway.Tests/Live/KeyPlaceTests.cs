@@ -2,6 +2,7 @@ using System.Net;
 using System.Text.Json.Nodes;
 using Governance.Gateway.Hosting;
 using Governance.Platform.Keys;
+using Governance.Tests;
 using Governance.Tests.Platform;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -96,7 +97,7 @@ public sealed class KeyPlaceTests : IDisposable
                 typeof(GatewayHost).Assembly.Location,
                 $"--Governance:DataDirectory={_root}/data",
                 $"--Governance:KeyFile={_root}/kek",
-                $"--Governance:Urls=https://localhost:{LiveGateway.FreePort()}",
+                $"--Governance:Urls=https://localhost:{FreePort.Find()}",
                 "--Governance:Keys:Provider=pkcs11",
                 $"--Governance:Keys:Pkcs11:Module={Module(missing)}",
                 $"--Governance:Keys:Pkcs11:Token={token.Token}",

@@ -13,7 +13,7 @@ public sealed class SubjectKeyStoreTests : IAsyncLifetime
     private readonly List<IAsyncDisposable> _opened = [];
     private readonly FileKeyWrap _wrap;
 
-    public SubjectKeyStoreTests() => _wrap = new FileKeyWrap(Platform);
+    public SubjectKeyStoreTests() => _wrap = new FileKeyWrap(Platform, new KeyOptions());
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
