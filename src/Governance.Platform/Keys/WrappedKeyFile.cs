@@ -9,7 +9,7 @@ namespace Governance.Platform.Keys;
 /// <param name="Key">The key itself; the caller zeroes it after use.</param>
 public sealed record StoredKey(DateTimeOffset CreatedAt, byte[] Key);
 
-/// <summary>A key in a file of its own, wrapped; made on the first run and never overwritten.</summary>
+/// <summary>A key in a file of its own, wrapped; made on the first run, by one of those who try at once, and never overwritten.</summary>
 public static class WrappedKeyFile
 {
     private const int MaxLength = 4096;
@@ -47,7 +47,7 @@ public static class WrappedKeyFile
         var content = new byte[TimeLength + key.Length];
         BinaryPrimitives.WriteInt64BigEndian(content, clock.GetUtcNow().ToUnixTimeSeconds());
         key.CopyTo(content.AsSpan(TimeLength));
-        DurableFile.WriteSecret(path, wrap.Wrap(content, purpose));
+        DurableFile.TryWriteNewSecret(path, wrap.Wrap(content, purpose));
         CryptographicOperations.ZeroMemory(key);
         CryptographicOperations.ZeroMemory(content);
     }

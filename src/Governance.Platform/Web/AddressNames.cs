@@ -11,16 +11,19 @@ namespace Governance.Platform.Web;
 /// </summary>
 public sealed class AddressNames(PlatformOptions platform, IKeyWrap wrap, TimeProvider clock)
 {
-    private readonly Lazy<byte[]> _key = new(() =>
-        WrappedKeyFile
-            .LoadOrCreate(
-                Path.Combine(platform.DataDirectory, "keys", "addresses.key"),
-                "client-addresses",
-                wrap,
-                clock,
-                () => RandomNumberGenerator.GetBytes(32)
-            )
-            .Key
+    // What failed once is tried again.
+    private readonly Lazy<byte[]> _key = new(
+        () =>
+            WrappedKeyFile
+                .LoadOrCreate(
+                    Path.Combine(platform.DataDirectory, "keys", "addresses.key"),
+                    "client-addresses",
+                    wrap,
+                    clock,
+                    () => RandomNumberGenerator.GetBytes(32)
+                )
+                .Key,
+        LazyThreadSafetyMode.PublicationOnly
     );
 
     /// <summary>64 bits in hex for the address that a request came from.</summary>

@@ -24,6 +24,38 @@ public class KeyWrapTests
     }
 
     [Fact]
+    public async Task Of_those_who_make_a_key_at_once_all_get_the_same()
+    {
+        await using var database = await TestDatabase.StartAsync();
+        var wrap = database.Get<IKeyWrap>();
+        for (var round = 0; round < 20; round++)
+        {
+            var path = Path.Combine(database.Directory, $"key-{round}");
+
+            var keys = await Task.WhenAll(
+                Enumerable
+                    .Range(0, 8)
+                    .Select(_ =>
+                        Task.Run(() =>
+                            WrappedKeyFile
+                                .LoadOrCreate(
+                                    path,
+                                    "a",
+                                    wrap,
+                                    TimeProvider.System,
+                                    () => RandomNumberGenerator.GetBytes(32)
+                                )
+                                .Key
+                        )
+                    )
+            );
+
+            Assert.All(keys, key => Assert.Equal(keys[0], key));
+            Assert.Single(Directory.GetFiles(database.Directory, $"key-{round}*"));
+        }
+    }
+
+    [Fact]
     public async Task The_key_file_is_for_its_owner_alone_and_outside_the_data_directory()
     {
         await using var database = await TestDatabase.StartAsync();

@@ -34,6 +34,7 @@ public class GatewaySigningTests
                 "ca-root.key",
                 "ca-signers.key",
                 "certificate-log.key",
+                "entries.key",
                 "log.key",
                 "signature-log.key",
                 "signing.key",

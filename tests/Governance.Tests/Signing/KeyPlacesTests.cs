@@ -296,7 +296,10 @@ public sealed class KeyPlacesTests : IAsyncLifetime
     {
         var purposes = new Dictionary<string, string> { ["signing"] = "model-signing-key" };
         var keys = Path.Combine(database.Get<PlatformOptions>().DataDirectory, "keys");
-        var files = Directory.GetFiles(keys).Where(file => Path.GetFileName(file) != "log.key").ToList();
+        var files = Directory
+            .GetFiles(keys)
+            .Where(file => Path.GetFileName(file) is not ("log.key" or "entries.key"))
+            .ToList();
         Assert.Equal(11, files.Count);
         foreach (var file in files)
         {
