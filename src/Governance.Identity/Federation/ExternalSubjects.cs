@@ -149,16 +149,17 @@ internal sealed class ExternalSubjects(
             },
             cancellationToken
         );
-        if (!admitted.Ok)
+        if (admitted.Ok)
         {
-            var refused = new LogEntry("identity.login_refused", Actor.Anonymous, "", LogOutcome.Refused)
-            {
-                Details = new JsonObject { ["code"] = admitted.Failure.Code },
-            };
-            await writer.LogAsync(refused, CancellationToken.None);
+            return admitted.Value;
         }
 
-        return admitted.Ok ? admitted.Value : null;
+        var refused = new LogEntry("identity.login_refused", Actor.Anonymous, "", LogOutcome.Refused)
+        {
+            Details = new JsonObject { ["code"] = admitted.Failure.Code },
+        };
+        await writer.LogAsync(refused, CancellationToken.None);
+        return null;
     }
 
     private static async Task<Result<string>> AddAsync(

@@ -27,7 +27,7 @@ internal sealed class FileKeyWrap : IKeyWrap, IDisposable
                 keys.KeyEncryption == Pkcs11Keys.ProviderName
                     ? TokenKeyFile.Seal(fresh, keys)
                     : Convert.ToBase64String(fresh);
-            DurableFile.WriteSecret(options.KeyFile, Encoding.ASCII.GetBytes(content));
+            DurableFile.TryWriteNewSecret(options.KeyFile, Encoding.ASCII.GetBytes(content));
             CryptographicOperations.ZeroMemory(fresh);
         }
 

@@ -56,6 +56,26 @@ public class KeyWrapTests
     }
 
     [Fact]
+    public async Task Gateways_that_make_the_key_encryption_key_at_once_have_the_same()
+    {
+        var root = Directory.CreateTempSubdirectory("governance-kek-").FullName;
+        for (var round = 0; round < 20; round++)
+        {
+            var platform = new PlatformOptions { KeyFile = Path.Combine(root, $"kek-{round}") };
+
+            var wraps = await Task.WhenAll(
+                Enumerable.Range(0, 8).Select(_ => Task.Run(() => new FileKeyWrap(platform, new KeyOptions())))
+            );
+
+            var wrapped = wraps[0].Wrap("secret"u8.ToArray(), "a");
+            Assert.All(wraps, wrap => Assert.Equal("secret"u8.ToArray(), wrap.Unwrap(wrapped, "a")));
+            Array.ForEach(wraps, wrap => wrap.Dispose());
+        }
+
+        Directory.Delete(root, recursive: true);
+    }
+
+    [Fact]
     public async Task The_key_file_is_for_its_owner_alone_and_outside_the_data_directory()
     {
         await using var database = await TestDatabase.StartAsync();
