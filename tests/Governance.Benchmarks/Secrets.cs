@@ -14,6 +14,7 @@ internal sealed class Secrets(Target target, int pairs)
 {
     private const int Objects = 200;
     private const string Mlflow = "/api/2.0/mlflow/";
+    private const string Can = "/api/v1/can?permission=model:read";
     private const string GraphQl = "graphql ";
 
     /// <summary>What a request names: of objects that are there, or of none.</summary>
@@ -40,6 +41,13 @@ internal sealed class Secrets(Target target, int pairs)
         (
             "graphql lineage",
             named => $"{GraphQl}lineage(start:{{version:{{model:\"{named.Model}\",version:1}}}}){{truncated}}"
+        ),
+        ("can", named => $"{Can}&object=model:{named.Model}"),
+        ("can experiment", named => $"{Can}&object=experiment:{named.Model}"),
+        ("can dataset", named => $"{Can}&object=dataset:{named.Dataset}"),
+        (
+            "graphql can",
+            named => $"{GraphQl}can(permission:\"model:read\",object:\"model:{named.Model}\"){{allowed}}"
         ),
     ];
 
@@ -123,6 +131,7 @@ internal sealed class Secrets(Target target, int pairs)
                 if (
                     !answer.StartsWith("404", StringComparison.Ordinal)
                     && !answer.Contains(":null", StringComparison.Ordinal)
+                    && !answer.Contains("\"allowed\":false", StringComparison.Ordinal)
                 )
                 {
                     throw new InvalidOperationException($"{name}: {answer}");

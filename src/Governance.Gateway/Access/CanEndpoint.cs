@@ -41,6 +41,7 @@ internal static class CanEndpoint
         CancellationToken cancellationToken
     )
     {
+        var began = EvenAnswer.Now;
         if (new[] { permission, @object, target, subject }.Any(text => text is { Length: > MaxText }))
         {
             return Failure
@@ -50,6 +51,11 @@ internal static class CanEndpoint
 
         var rights = await access.RightsOfAsync(context.GetActor(), cancellationToken);
         var answer = await question.AskAsync(rights, permission ?? "", @object, target, subject, cancellationToken);
+        if (CanQuestion.IsTold(rights, @object))
+        {
+            await EvenAnswer.HoldAsync(context, began);
+        }
+
         return answer.Ok
             ? Results.Json(Output(answer.Value, permission!), CanJson.Default.CanOutput)
             : answer.Failure.ToProblem();

@@ -16,6 +16,17 @@ internal sealed class CanQuestion(IAccess access, IRegistryReader registry, IDat
     );
 
     /// <summary>
+    /// Whether the time of the answer would tell that an object is there: one is named, and not all of its kind are the
+    /// asker's to see. Such an answer is held.
+    /// </summary>
+    public static bool IsTold(Rights asker, string? named) =>
+        named is not null
+        && !Array.TrueForAll(
+            [Permissions.ModelRead, Permissions.ExperimentRead, Permissions.DatasetRead],
+            read => asker.Allows(read, AccessTarget.Global)
+        );
+
+    /// <summary>
     /// Explains for the asker, or for another subject to an administrator. An object is <c>model:NAME</c>,
     /// <c>experiment:NAME</c> or <c>dataset:SHA256</c>; touched is what a move would touch, such as <c>alias:champion</c>.
     /// </summary>
@@ -80,7 +91,7 @@ internal sealed class CanQuestion(IAccess access, IRegistryReader registry, IDat
             "model" => Seen(
                 asker,
                 Permissions.ModelRead,
-                AccessTarget.Model(name, (await registry.FindModelAsync(name, cancellationToken))?.OwnerId)
+                AccessTarget.Model(name, await registry.ModelOwnerAsync(name, cancellationToken))
             ),
             "experiment" => Seen(
                 asker,

@@ -48,7 +48,8 @@ internal sealed partial class GraphQlExecution(
     {
         var began = EvenAnswer.Now;
         var services = http.RequestServices;
-        await Caller.Of(services).IdentifyAsync(actor, cancellationToken);
+        var caller = Caller.Of(services);
+        await caller.IdentifyAsync(actor, cancellationToken);
         var cached = cache.Find(request.Query);
         GraphQLDocument document;
         try
@@ -97,7 +98,7 @@ internal sealed partial class GraphQlExecution(
             cache.Add(request.Query, document);
         }
 
-        if (result.Errors?.Count > 0 || IsMissingSomething(result))
+        if (result.Errors?.Count > 0 || caller.IsHeld || IsMissingSomething(result))
         {
             await EvenAnswer.HoldAsync(http, began);
         }

@@ -187,6 +187,9 @@ public interface IRegistryReader
     /// <summary>The model, or null; of one that is not visible nothing more is looked up than of one that is not there.</summary>
     Task<ModelView?> FindModelAsync(string name, Func<AccessTarget, bool> visible, CancellationToken cancellationToken);
 
+    /// <summary>Actor id of the model's owner; null when it has none or is not there.</summary>
+    Task<string?> ModelOwnerAsync(string name, CancellationToken cancellationToken);
+
     /// <summary>Actor id of the experiment's owner; null when it has none or is not there.</summary>
     Task<string?> ExperimentOwnerAsync(string name, CancellationToken cancellationToken);
 

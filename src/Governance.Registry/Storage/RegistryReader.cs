@@ -31,6 +31,16 @@ internal sealed class RegistryReader(IDbContextFactory<GovernanceDb> databases, 
             : (await ViewsAsync(db, [row], cancellationToken))[0];
     }
 
+    public async Task<string?> ModelOwnerAsync(string name, CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        return await db.Set<ModelRow>()
+            .AsNoTracking()
+            .Where(model => model.Name == name && !model.Deleted)
+            .Select(model => model.OwnerId)
+            .SingleOrDefaultAsync(cancellationToken);
+    }
+
     public async Task<string?> ExperimentOwnerAsync(string name, CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);

@@ -309,6 +309,9 @@ internal sealed class FakeRegistry(World world) : IRegistryReader, IMoveGate
         return Task.FromResult(world.Models.Find(model => model.Name == name));
     }
 
+    public async Task<string?> ModelOwnerAsync(string name, CancellationToken cancellationToken) =>
+        (await FindModelAsync(name, cancellationToken))?.OwnerId;
+
     public Task<string?> ExperimentOwnerAsync(string name, CancellationToken cancellationToken) =>
         Task.FromResult<string?>(null);
 

@@ -188,6 +188,8 @@ internal sealed class FakeWorld(VersionFacts facts)
     Task<Digest> IPolicies.PromotionDigestAsync(WriteSession session, CancellationToken cancellationToken) =>
         throw Unused();
 
+    Task<string?> IRegistryReader.ModelOwnerAsync(string name, CancellationToken cancellationToken) => throw Unused();
+
     Task<string?> IRegistryReader.ExperimentOwnerAsync(string name, CancellationToken cancellationToken) =>
         throw Unused();
 

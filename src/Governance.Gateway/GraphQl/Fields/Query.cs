@@ -62,11 +62,12 @@ internal sealed class Query
         string? @object = null,
         string? touching = null,
         string? of = null
-    ) =>
-        new(
-            permission,
-            (await question.AskAsync(caller.Rights, permission, @object, touching, of, cancellationToken)).Value()
-        );
+    )
+    {
+        caller.IsHeld |= CanQuestion.IsTold(caller.Rights, @object);
+        var answer = await question.AskAsync(caller.Rights, permission, @object, touching, of, cancellationToken);
+        return new CanFields(permission, answer.Value());
+    }
 
     /// <summary>Grants that you manage, of one subject or group if named.</summary>
     [Needs("identity:manage")]

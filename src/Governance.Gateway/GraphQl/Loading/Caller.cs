@@ -17,6 +17,9 @@ internal sealed class Caller(IAccess access, IStepUp stepUp, IWriter writer)
 
     public Rights Rights => _rights ?? throw new InvalidOperationException("The caller is not known yet.");
 
+    /// <summary>Whether the answer leaves at an even time, though nothing in it is missing.</summary>
+    public bool IsHeld { get; set; }
+
     public static Caller Of(IServiceProvider services) => services.GetRequiredService<Caller>();
 
     public async Task IdentifyAsync(Actor actor, CancellationToken cancellationToken) =>

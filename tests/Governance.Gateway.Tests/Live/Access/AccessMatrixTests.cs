@@ -80,7 +80,7 @@ public sealed class AccessMatrixTests(AccessMatrix matrix) : IClassFixture<Acces
             .Where(group => group.Any(cell => cell is { Expected: 'N', Kind: < 3 }))
             .Where(group => matrix.Table.IsSecret(group.Key.Entry, group.Key.Caller.Narrow))
             .SelectMany(group => group)
-            .Where(cell => cell.Expected == 'N' && cell.Answer.IsMissing)
+            .Where(cell => cell.Expected == 'N' && (cell.Answer.IsMissing || IsQuestion(cell.Entry)))
             .ToList();
         var early = held.Where(cell => cell.Answer.Took < EvenAnswer.Step).Select(cell => cell.ToString());
 
@@ -107,6 +107,9 @@ public sealed class AccessMatrixTests(AccessMatrix matrix) : IClassFixture<Acces
             job => Assert.Contains(job.Request, names)
         );
     }
+
+    // Whether one may is answered "no" for what is not there.
+    private static bool IsQuestion(AccessEntry entry) => entry.Right.StartsWith("can:", StringComparison.Ordinal);
 
     /// <summary>What the OAuth2 server answers itself, before routes are looked at.</summary>
     private static IEnumerable<string> Protocol(IServiceProvider services)
