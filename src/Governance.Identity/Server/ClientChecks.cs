@@ -14,6 +14,9 @@ namespace Governance.Identity.Server;
 /// <summary>What the library does not ask of clients, one check per class.</summary>
 internal static class ClientChecks
 {
+    // The library's own allowance is 5 minutes.
+    private static readonly TimeSpan Skew = TimeSpan.FromSeconds(30);
+
     /// <summary>Keys by which stock clients sign assertions without naming a type, and algorithms that they may use.</summary>
     internal sealed class AssertionParameters : IOpenIddictServerHandler<ValidateTokenContext>
     {
@@ -38,6 +41,7 @@ internal static class ClientChecks
                         : throw new SecurityTokenInvalidTypeException("No client assertion.") { InvalidType = type };
                 parameters.ValidAlgorithms = Jwk.Algorithms;
                 parameters.RequireSignedTokens = true;
+                parameters.ClockSkew = Skew;
             }
 
             return ValueTask.CompletedTask;
@@ -68,7 +72,12 @@ internal static class ClientChecks
                 );
             }
             else if (
-                !await replays.UseOnceAsync("assertion", $"{assertion.GetClaim(Claims.Issuer)}\n{id}", expires.Value)
+                // For as long as the library takes it, which is longer than it says.
+                !await replays.UseOnceAsync(
+                    "assertion",
+                    $"{assertion.GetClaim(Claims.Issuer)}\n{id}",
+                    expires.Value + Skew
+                )
             )
             {
                 context.Reject(Errors.InvalidClient, "The client assertion was used before.");

@@ -3,6 +3,7 @@ using System.Net.Http.Json;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json.Nodes;
+using Governance.Identity.Access;
 using Governance.Platform.Database;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
@@ -77,6 +78,33 @@ public sealed class ClientAuthenticationTests : IAsyncLifetime
         Assert.Equal(HttpStatusCode.Unauthorized, status);
         Assert.Equal("invalid_client", body["error"]!.GetValue<string>());
         Assert.Contains("before", body["error_description"]!.GetValue<string>(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(-2, HttpStatusCode.OK)]
+    [InlineData(-40, HttpStatusCode.Unauthorized)]
+    [InlineData(-200, HttpStatusCode.Unauthorized)]
+    public async Task An_assertion_that_ended_counts_for_half_a_minute_and_even_then_once(
+        int ended,
+        HttpStatusCode expected
+    )
+    {
+        await AddAsync("jwt-bot", PrivateKeyJwt());
+        var now = DateTimeOffset.UtcNow;
+        var assertion = _key.Assertion(
+            "jwt-bot",
+            _host.Url,
+            (_, claims) => Set(claims, "exp", now.ToUnixTimeSeconds() + ended)
+        );
+
+        var (first, _) = await AssertAsync(assertion);
+        await _host
+            .Services.GetRequiredService<ReplayStore>()
+            .ForgetAsync(DateTimeOffset.UtcNow, TestContext.Current.CancellationToken);
+        var (second, _) = await AssertAsync(assertion);
+
+        Assert.Equal(expected, first);
+        Assert.Equal(HttpStatusCode.Unauthorized, second);
     }
 
     [Theory]
