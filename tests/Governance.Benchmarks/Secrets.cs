@@ -45,10 +45,7 @@ internal sealed class Secrets(Target target, int pairs)
         ("can", named => $"{Can}&object=model:{named.Model}"),
         ("can experiment", named => $"{Can}&object=experiment:{named.Model}"),
         ("can dataset", named => $"{Can}&object=dataset:{named.Dataset}"),
-        (
-            "graphql can",
-            named => $"{GraphQl}can(permission:\"model:read\",object:\"model:{named.Model}\"){{allowed}}"
-        ),
+        ("graphql can", named => $"{GraphQl}can(permission:\"model:read\",object:\"model:{named.Model}\"){{allowed}}"),
     ];
 
     // Kinds asked for at the same time, each on a connection of its own: an answer that is held takes its time.

@@ -6,6 +6,7 @@ using Governance.Identity.Sessions;
 using Governance.Identity.SignIn;
 using Governance.Identity.Storage;
 using Governance.Kernel;
+using Governance.Platform.Database;
 using Governance.Platform.Web;
 using Microsoft.AspNetCore.Antiforgery;
 using Microsoft.AspNetCore.Authentication;
@@ -64,15 +65,23 @@ internal static class AccountPages
     }
 
     // Through the protocol, like the first time: a new session with a new cookie, and a token's auth_time that is true.
-    private static Task ReauthenticateAsync(HttpContext context, string? returnUrl) =>
-        context.ChallengeAsync(
-            IdentitySchemes.OpenIdConnect,
-            new OpenIdConnectChallengeProperties
-            {
-                Prompt = PromptValues.Login,
-                RedirectUri = returnUrl is Home or "/graphql/ui" ? returnUrl : "/",
-            }
-        );
+    private static Task ReauthenticateAsync(
+        HttpContext context,
+        AttemptLimiter limiter,
+        IWriter writer,
+        AddressNames addresses,
+        string? returnUrl
+    ) =>
+        limiter.AllowsChallenge(context)
+            ? context.ChallengeAsync(
+                IdentitySchemes.OpenIdConnect,
+                new OpenIdConnectChallengeProperties
+                {
+                    Prompt = PromptValues.Login,
+                    RedirectUri = returnUrl is Home or "/graphql/ui" ? returnUrl : "/",
+                }
+            )
+            : AttemptGate.TurnAwayAsync(context, writer, addresses);
 
     private static async Task<IResult> AccountAsync(
         HttpContext context,

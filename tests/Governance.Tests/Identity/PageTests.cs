@@ -5,6 +5,7 @@ using Governance.Identity.SignIn;
 using Governance.Identity.Storage;
 using Governance.Kernel;
 using Governance.Platform.Database;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -369,6 +370,48 @@ public sealed class PageTests : IAsyncLifetime
 
         Assert.DoesNotContain(HttpStatusCode.TooManyRequests, answers.Take(8));
         Assert.Equal(HttpStatusCode.TooManyRequests, answers[8]);
+    }
+
+    [Fact]
+    public async Task Every_route_that_sends_a_browser_to_sign_in_is_limited()
+    {
+        await using var limited = await IdentityHost.StartAsync(options => options.SignInPerMinute = 1);
+        var routes = limited
+            .Services.GetRequiredService<EndpointDataSource>()
+            .Endpoints.OfType<RouteEndpoint>()
+            .Where(route => route.RoutePattern.Parameters.Count == 0)
+            .Where(route => route.Metadata.GetMetadata<IHttpMethodMetadata>()?.HttpMethods.Contains("GET") == true)
+            .Select(route => $"/{route.RoutePattern.RawText!.Trim('/')}")
+            .Distinct()
+            .ToList();
+        var leading = new List<string>();
+        foreach (var route in routes)
+        {
+            using var browser = _host.Client();
+            using var answer = await browser.GetAsync(route);
+            if (
+                answer.Headers.Location?.OriginalString.Contains("/connect/authorize", StringComparison.Ordinal) == true
+            )
+            {
+                leading.Add(route);
+            }
+        }
+
+        using var stranger = limited.Client();
+        var before = new List<HttpStatusCode>();
+        for (var i = 0; i < 4; i++)
+        {
+            using var answer = await stranger.GetAsync("/reauthenticate");
+            before.Add(answer.StatusCode);
+        }
+
+        Assert.All(before, status => Assert.Equal(HttpStatusCode.Found, status));
+        Assert.Superset(new HashSet<string> { "/", "/account", "/reauthenticate" }, leading.ToHashSet());
+        foreach (var route in leading)
+        {
+            using var answer = await stranger.GetAsync(route);
+            Assert.Equal((route, HttpStatusCode.TooManyRequests), (route, answer.StatusCode));
+        }
     }
 
     [Fact]
