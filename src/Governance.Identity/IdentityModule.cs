@@ -146,6 +146,9 @@ public static class IdentityModule
     {
         var connect = routes.MapGroup("/connect").RequirePermission(Permissions.Public).ExcludeFromDescription();
         connect.MapGet("/authorize", TokenEndpoints.AuthorizeAsync);
+        connect
+            .MapPost("/authorize", TokenEndpoints.AuthorizeAsync)
+            .AddEndpointFilter<RouteHandlerBuilder, PageRefusals>();
         connect.MapPost("/token", TokenEndpoints.ExchangeAsync);
         SignInPages.Map(routes);
         DevicePage.Map(routes);

@@ -97,8 +97,25 @@ internal sealed partial class People(GatewayProcess gateway)
             .TrimEnd('=')
             .Replace('+', '-')
             .Replace('/', '_');
+        using var request = new FormUrlEncodedContent(
+            new Dictionary<string, string>
+            {
+                ["client_id"] = "governance-cli",
+                ["response_type"] = "code",
+                ["redirect_uri"] = Redirect,
+                ["scope"] = "openid",
+                ["code_challenge"] = challenge,
+                ["code_challenge_method"] = "S256",
+            }
+        );
+        using var pushed = await browser.PostAsync(
+            new Uri("/connect/par", UriKind.Relative),
+            request,
+            cancellationToken
+        );
+        var reference = JsonNode.Parse(await pushed.Content.ReadAsStringAsync(cancellationToken))!["request_uri"]!;
         var authorize = new Uri(
-            $"/connect/authorize?response_type=code&client_id=governance-cli&redirect_uri={Uri.EscapeDataString(Redirect)}&scope=openid&state=s&code_challenge={challenge}&code_challenge_method=S256",
+            $"/connect/authorize?client_id=governance-cli&request_uri={Uri.EscapeDataString(reference.GetValue<string>())}",
             UriKind.Relative
         );
         using var page = await FollowAsync(
@@ -109,9 +126,21 @@ internal sealed partial class People(GatewayProcess gateway)
         var html = await page.Content.ReadAsStringAsync(cancellationToken);
         using var form = Form(html, ("user", name));
         var action = HttpUtility.HtmlDecode(FormAction().Match(html).Groups["value"].Value);
-        using var answer = await FollowAsync(
+        using var question = await FollowAsync(
             browser,
             await browser.PostAsync(new Uri(page.RequestMessage!.RequestUri!, action), form, cancellationToken),
+            cancellationToken
+        );
+        html = await question.Content.ReadAsStringAsync(cancellationToken);
+        using var decision = Form(
+            html,
+            ("client_id", "governance-cli"),
+            ("request_uri", reference.GetValue<string>()),
+            ("decision", "allow")
+        );
+        using var answer = await browser.PostAsync(
+            new Uri("/connect/authorize", UriKind.Relative),
+            decision,
             cancellationToken
         );
         using var exchange = new FormUrlEncodedContent(

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using System.Text.Json;
 using Governance.Gateway.Hosting;
 using Governance.Gateway.Tls;
 using Governance.Identity.SignIn;
@@ -40,6 +41,10 @@ public sealed class FreshGateway : IAsyncLifetime
                 ["Governance:PoliciesDirectory"] = Path.Combine(Paths.Base, "policies"),
                 ["Governance:Identity:SignInPerMinute"] = "600",
                 ["Governance:Identity:TokensPerMinute"] = "600",
+                ["Governance:Identity:Issuers:0:Name"] = "peer",
+                ["Governance:Identity:Issuers:0:DisplayName"] = "Peer of the tests",
+                ["Governance:Identity:Issuers:0:Authority"] = "https://localhost:1",
+                ["Governance:Identity:Issuers:0:ClientId"] = "governance",
                 ["Logging:LogLevel:Default"] = "None",
                 ["Logging:LogLevel:Microsoft"] = "None",
                 ["Logging:LogLevel:OpenIddict"] = "None",
@@ -67,6 +72,23 @@ public sealed class FreshGateway : IAsyncLifetime
                 ],
             }
         );
+    }
+
+    /// <summary>Posts a form to the gateway, as a command line does.</summary>
+    public async Task<JsonElement> PostAsync(string path, params (string Name, string Value)[] fields)
+    {
+        // The gateway of this test on its port; nothing secret is sent.
+        await using var context = await _playwright!.APIRequest.NewContextAsync(
+            new APIRequestNewContextOptions { BaseURL = Url, IgnoreHTTPSErrors = true }
+        );
+        var form = context.CreateFormData();
+        foreach (var (name, value) in fields)
+        {
+            form.Set(name, value);
+        }
+
+        var answer = await context.PostAsync(path, new APIRequestContextOptions { Form = form });
+        return (await answer.JsonAsync())!.Value;
     }
 
     /// <summary>A new browser profile.</summary>

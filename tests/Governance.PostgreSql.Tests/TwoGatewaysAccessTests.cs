@@ -275,12 +275,21 @@ public sealed class TwoGatewaysAccessTests : IAsyncLifetime
         var used = browser ?? own!;
         var verifier = RandomNumberGenerator.GetHexString(64, lowercase: true);
         var challenge = ClientKey.Encode(SHA256.HashData(Encoding.ASCII.GetBytes(verifier)));
-        await used.OpenAsync(
-            new Uri(
-                $"{at.Url}/connect/authorize?client_id=governance-cli&response_type=code&scope=openid%20offline_access"
-                    + $"&redirect_uri={Uri.EscapeDataString(Redirect)}&code_challenge={challenge}&code_challenge_method=S256"
-            )
+        var (_, pushed) = await PostAsync(
+            at,
+            "/connect/par",
+            new()
+            {
+                ["client_id"] = "governance-cli",
+                ["response_type"] = "code",
+                ["scope"] = "openid offline_access",
+                ["redirect_uri"] = Redirect,
+                ["code_challenge"] = challenge,
+                ["code_challenge_method"] = "S256",
+            }
         );
+        var reference = Uri.EscapeDataString(Text(pushed, "request_uri"));
+        await used.OpenAsync(new Uri($"{at.Url}/connect/authorize?client_id=governance-cli&request_uri={reference}"));
         var back = await used.SignInAsync("dana");
         return (HttpUtility.ParseQueryString(back.Query)["code"]!, verifier);
     }

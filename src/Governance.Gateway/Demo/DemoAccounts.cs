@@ -152,23 +152,25 @@ internal sealed partial class DemoAccounts : IDisposable
         using var browser = new HttpClient(handler) { BaseAddress = new Uri(Url) };
         var verifier = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32));
         var challenge = Base64Url(SHA256.HashData(Encoding.ASCII.GetBytes(verifier)));
-        var authorize =
-            $"/connect/authorize?response_type=code&client_id=governance-cli&redirect_uri={Uri.EscapeDataString(Redirect)}&scope=openid%20offline_access&state=demo&code_challenge={challenge}&code_challenge_method=S256";
-        using var page = await FollowAsync(browser, await browser.GetAsync(new Uri(authorize, UriKind.Relative)));
-        var html = await page.Content.ReadAsStringAsync();
-        using var form = new FormUrlEncodedContent(
+        using var request = new FormUrlEncodedContent(
             new Dictionary<string, string>
             {
-                ["user"] = name,
-                ["password"] = Password,
-                ["__RequestVerificationToken"] = HttpUtility.HtmlDecode(FormToken().Match(html).Groups["value"].Value),
+                ["client_id"] = "governance-cli",
+                ["response_type"] = "code",
+                ["redirect_uri"] = Redirect,
+                ["scope"] = "openid offline_access",
+                ["state"] = "demo",
+                ["code_challenge"] = challenge,
+                ["code_challenge_method"] = "S256",
             }
         );
-        var action = HttpUtility.HtmlDecode(FormAction().Match(html).Groups["value"].Value);
-        using var answer = await FollowAsync(
-            browser,
-            await browser.PostAsync(new Uri(page.RequestMessage!.RequestUri!, action), form)
-        );
+        using var pushed = await browser.PostAsync(new Uri("/connect/par", UriKind.Relative), request);
+        var reference = JsonNode.Parse(await pushed.Content.ReadAsStringAsync())?["request_uri"]?.GetValue<string>();
+        var authorize =
+            $"/connect/authorize?client_id=governance-cli&request_uri={Uri.EscapeDataString($"{reference}")}";
+        using var page = await FollowAsync(browser, await browser.GetAsync(new Uri(authorize, UriKind.Relative)));
+        using var question = await SubmitAsync(browser, page, ("user", name), ("password", Password));
+        using var answer = await SubmitAsync(browser, question, ("decision", "allow"));
         var code =
             HttpUtility.ParseQueryString(answer.Headers.Location?.Query ?? "")["code"]
             ?? throw new InvalidOperationException($"{name} could not sign in: {(int)answer.StatusCode}.");
@@ -232,6 +234,27 @@ internal sealed partial class DemoAccounts : IDisposable
         );
     }
 
+    // The first form of a page, with what it hides.
+    private async Task<HttpResponseMessage> SubmitAsync(
+        HttpClient browser,
+        HttpResponseMessage page,
+        params (string Name, string Value)[] fields
+    )
+    {
+        var html = (await page.Content.ReadAsStringAsync()).Split("</form>")[0];
+        var hidden = Hidden()
+            .Matches(html)
+            .Select(field => (field.Groups["name"].Value, HttpUtility.HtmlDecode(field.Groups["value"].Value)));
+        using var form = new FormUrlEncodedContent(
+            hidden.Concat(fields).Select(field => KeyValuePair.Create(field.Item1, field.Item2))
+        );
+        var action = HttpUtility.HtmlDecode(FormAction().Match(html).Groups["value"].Value);
+        return await FollowAsync(
+            browser,
+            await browser.PostAsync(new Uri(page.RequestMessage!.RequestUri!, action), form)
+        );
+    }
+
     // Redirects stay on this gateway; the last one leaves it with the code.
     private async Task<HttpResponseMessage> FollowAsync(HttpClient browser, HttpResponseMessage response)
     {
@@ -281,11 +304,11 @@ internal sealed partial class DemoAccounts : IDisposable
         Convert.ToBase64String(bytes).TrimEnd('=').Replace('+', '-').Replace('/', '_');
 
     [GeneratedRegex(
-        "name=\"__RequestVerificationToken\" value=\"(?<value>[^\"]*)\"",
+        "<input type=\"hidden\" name=\"(?<name>[^\"]*)\" value=\"(?<value>[^\"]*)\"",
         RegexOptions.ExplicitCapture,
         1000
     )]
-    private static partial Regex FormToken();
+    private static partial Regex Hidden();
 
     [GeneratedRegex("<form[^>]*action=\"(?<value>[^\"]+)\"", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex FormAction();

@@ -195,17 +195,8 @@ internal sealed class Clients(
     private static ImmutableDictionary<string, string> SettingsOf(string? json) =>
         JsonSerializer.Deserialize(json ?? "{}", ClientJson.Default.ImmutableDictionaryStringString)!;
 
-    // Its requests are pushed: what a browser carries is a reference that can't be changed on the way (RFC 9126).
-    private OpenIddictApplicationDescriptor Console()
-    {
-        var console = Interactive(
-            IdentitySchemes.ConsoleClient,
-            ApplicationTypes.Web,
-            $"{platform.PublicUrl}/signin-oidc"
-        );
-        console.Requirements.Add(Requirements.Features.PushedAuthorizationRequests);
-        return console;
-    }
+    private OpenIddictApplicationDescriptor Console() =>
+        Interactive(IdentitySchemes.ConsoleClient, ApplicationTypes.Web, $"{platform.PublicUrl}/signin-oidc");
 
     // RFC 8252 §7.3: a native client listens on a loopback port of its choice; the port is not compared.
     private static OpenIddictApplicationDescriptor Cli()
@@ -218,6 +209,7 @@ internal sealed class Clients(
         return cli;
     }
 
+    // Requests are pushed: what a browser carries is a reference that can't be changed on the way (RFC 9126).
     private static OpenIddictApplicationDescriptor Interactive(string clientId, string type, string redirect)
     {
         var client = new OpenIddictApplicationDescriptor
@@ -234,7 +226,11 @@ internal sealed class Clients(
                 OpenIddictConstants.Permissions.GrantTypes.AuthorizationCode,
                 OpenIddictConstants.Permissions.ResponseTypes.Code,
             },
-            Requirements = { Requirements.Features.ProofKeyForCodeExchange },
+            Requirements =
+            {
+                Requirements.Features.ProofKeyForCodeExchange,
+                Requirements.Features.PushedAuthorizationRequests,
+            },
         };
         ClientRegistration.Public.WriteTo(client);
         return client;

@@ -3,10 +3,12 @@ using System.Globalization;
 using System.Security.Claims;
 using Governance.Identity.Access;
 using Governance.Identity.Sessions;
+using Governance.Identity.SignIn;
 using Governance.Identity.Storage;
 using Governance.Kernel;
 using Governance.Platform.Database;
 using Microsoft.AspNetCore;
+using Microsoft.AspNetCore.Antiforgery;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Http;
 using Microsoft.EntityFrameworkCore;
@@ -32,9 +34,14 @@ internal static class TokenEndpoints
 
     private const string Scheme = OpenIddictServerAspNetCoreDefaults.AuthenticationScheme;
 
-    /// <summary>GET /connect/authorize: a fresh enough sign-in of an enabled person yields a code, else the sign-in page.</summary>
+    /// <summary>
+    /// GET and POST /connect/authorize: a fresh enough sign-in of an enabled person yields a code, else the sign-in page; for the
+    /// command line only after the person said so.
+    /// </summary>
     public static async Task<IResult> AuthorizeAsync(
         HttpContext context,
+        IAntiforgery forgery,
+        IWriter writer,
         SubjectReader subjects,
         TimeProvider clock,
         CancellationToken cancellationToken
@@ -46,7 +53,17 @@ internal static class TokenEndpoints
         {
             return request.HasPromptValue(PromptValues.None)
                 ? Refuse(Errors.LoginRequired, "Nobody is signed in.")
-                : Results.Redirect("/signin" + QueryString.Create("returnUrl", ReturnAddress(context.Request)));
+                : Results.Redirect(
+                    "/signin" + QueryString.Create("returnUrl", ReturnAddress(context.Request, request.ClientId!))
+                );
+        }
+
+        if (
+            request.ClientId != IdentitySchemes.ConsoleClient
+            && await ProgramPage.AskAsync(context, forgery, writer, request, signedIn) is { } asked
+        )
+        {
+            return asked;
         }
 
         var identity = PersonIdentity(signedIn, request.GetScopes());
@@ -235,9 +252,17 @@ internal static class TokenEndpoints
             || (request.MaxAge is { } limit && clock.GetUtcNow().ToUnixTimeSeconds() - seconds > limit);
     }
 
-    // Without its prompt, or signing in would ask for signing in again.
-    private static string ReturnAddress(HttpRequest request) =>
-        request.Path + QueryString.Create(request.Query.Where(pair => pair.Key != "prompt"));
+    /// <summary>The reference of the pushed request, as the browser brought it.</summary>
+    public static string PushedReference(HttpRequest request) =>
+        (HttpMethods.IsPost(request.Method) ? request.Form["request_uri"] : request.Query["request_uri"]).ToString();
+
+    // Without a prompt, or signing in would ask for signing in again: every client pushes its request.
+    private static string ReturnAddress(HttpRequest request, string clientId) =>
+        request.Path
+        + QueryString.Create([
+            new KeyValuePair<string, string?>("client_id", clientId),
+            new KeyValuePair<string, string?>("request_uri", PushedReference(request)),
+        ]);
 
     public static IResult Refuse(string error, string description) =>
         Results.Forbid(

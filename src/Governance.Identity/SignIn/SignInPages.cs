@@ -19,9 +19,6 @@ namespace Governance.Identity.SignIn;
 internal static class SignInPages
 {
     private const int MaxForm = 16 * 1024;
-
-    // A browser applies form-action to the redirects that follow; a command-line client waits on a loopback port.
-    private const string Loopback = "http://127.0.0.1:*";
     private static readonly byte[] Stylesheet = Read("governance.css");
     private static readonly byte[] Icon = Read("governance.svg");
     private static readonly byte[] Script = Read("passkeys.js");
@@ -99,7 +96,6 @@ internal static class SignInPages
         return new HtmlPage("Sign in", body)
         {
             StatusCode = problem is null ? StatusCodes.Status200OK : StatusCodes.Status400BadRequest,
-            FormAction = Loopback,
             Script = PasskeyForm.Script,
         };
     }
@@ -175,7 +171,6 @@ internal static class SignInPages
         return new HtmlPage("One more step", body)
         {
             StatusCode = problem is null ? StatusCodes.Status200OK : StatusCodes.Status400BadRequest,
-            FormAction = Loopback,
             Script = PasskeyForm.Script,
         };
     }

@@ -38,8 +38,14 @@ internal sealed partial class Browser(HttpMessageHandler handler) : IDisposable
         return await FollowAsync(address, answer);
     }
 
-    public Task<Uri> SignInAsync(string user) =>
-        SubmitAsync("/signin", ("user", user), ("password", DemoAccounts.Password));
+    /// <summary>Signs in, and lets the program in that asked for it.</summary>
+    public async Task<Uri> SignInAsync(string user)
+    {
+        await SubmitAsync("/signin", ("user", user), ("password", DemoAccounts.Password));
+        return Page.Contains("Let this program in?", StringComparison.Ordinal) ? await LetInAsync() : Address;
+    }
+
+    public Task<Uri> LetInAsync() => SubmitAsync("/connect/authorize", ("decision", "allow"));
 
     public void Dispose() => _http.Dispose();
 

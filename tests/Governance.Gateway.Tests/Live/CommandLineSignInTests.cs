@@ -160,7 +160,7 @@ public sealed class CommandLineSignInTests : IDisposable
     {
         await LogInAsync("dana");
 
-        var known = await WithBrowserAsync(BackAsync, "login");
+        var known = await WithBrowserAsync(async _ => await BackAsync(await _browser.LetInAsync()), "login");
         var asked = "";
         var fresh = await WithBrowserAsync(
             async _ =>
@@ -174,6 +174,22 @@ public sealed class CommandLineSignInTests : IDisposable
 
         Assert.Equal((0, 0), (known.ExitCode, fresh.ExitCode));
         Assert.Contains("Confirm that it is you", asked, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_person_who_refuses_the_program_stays_signed_out_of_it()
+    {
+        await LogInAsync("dana");
+        var before = await File.ReadAllTextAsync(TokenFile, TestContext.Current.CancellationToken);
+
+        var refused = await WithBrowserAsync(
+            async _ => await BackAsync(await _browser.SubmitAsync("/connect/authorize", ("decision", "refuse"))),
+            "login"
+        );
+
+        Assert.Equal(1, refused.ExitCode);
+        Assert.StartsWith("cli.sign_in_refused", refused.Errors, StringComparison.Ordinal);
+        Assert.Equal(before, await File.ReadAllTextAsync(TokenFile, TestContext.Current.CancellationToken));
     }
 
     [Theory]

@@ -513,9 +513,25 @@ public sealed class FederationTests(FederatedGateway federated) : IClassFixture<
             SHA256.HashData(Encoding.ASCII.GetBytes(verifier))
         );
         const string redirect = "http://127.0.0.1:7777/callback";
-        var authorize =
-            $"/connect/authorize?client_id=governance-cli&response_type=code&state=x&scope=openid&redirect_uri={Uri.EscapeDataString(redirect)}"
-            + $"&code_challenge={challenge}&code_challenge_method=S256";
+        using var request = new FormUrlEncodedContent(
+            new Dictionary<string, string>
+            {
+                ["client_id"] = "governance-cli",
+                ["response_type"] = "code",
+                ["scope"] = "openid",
+                ["redirect_uri"] = redirect,
+                ["code_challenge"] = challenge,
+                ["code_challenge_method"] = "S256",
+            }
+        );
+        using var pushed = await browser.PostAsync(
+            new Uri($"{_gateway.Url}/connect/par"),
+            request,
+            TestContext.Current.CancellationToken
+        );
+        var pushedBody = await pushed.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+        var reference = JsonNode.Parse(pushedBody)!["request_uri"]!.ToString();
+        var authorize = $"/connect/authorize?client_id=governance-cli&request_uri={Uri.EscapeDataString(reference)}";
 
         // The provider still knows the browser, so what counts is when the person showed who they are there.
         using (await SignInAsync(browser, "/signin/external/peer"))
@@ -528,8 +544,24 @@ public sealed class FederationTests(FederatedGateway federated) : IClassFixture<
             $"/signin/external/peer?returnUrl={Uri.EscapeDataString(authorize)}"
         );
         Assert.Equal(authorize, back.Headers.Location!.ToString());
-        using var code = await browser.GetAsync(
+        var question = await browser.GetStringAsync(
             new Uri(_gateway.Url + authorize),
+            TestContext.Current.CancellationToken
+        );
+        using var decision = new FormUrlEncodedContent(
+            new Dictionary<string, string>
+            {
+                ["client_id"] = "governance-cli",
+                ["request_uri"] = reference,
+                ["decision"] = "allow",
+                ["__RequestVerificationToken"] = HttpUtility.HtmlDecode(
+                    question.Split("__RequestVerificationToken\" value=\"")[1].Split('"')[0]
+                ),
+            }
+        );
+        using var code = await browser.PostAsync(
+            new Uri($"{_gateway.Url}/connect/authorize"),
+            decision,
             TestContext.Current.CancellationToken
         );
         using var form = new FormUrlEncodedContent(

@@ -146,7 +146,7 @@ public sealed class DpopTests : IAsyncLifetime
         await _host.EnrolPersonAsync("maria");
         using var browser = _host.Client();
         var (verifier, challenge) = IdentityHost.Proof();
-        var code = await _host.CodeAsync(browser, "maria", $"{challenge}&dpop_jkt={_key.Thumbprint}");
+        var code = await _host.CodeAsync(browser, "maria", challenge, ("dpop_jkt", _key.Thumbprint));
         using var other = new ClientKey();
 
         var (wrong, _) = await PostAsync(IdentityHost.CodeExchange(code, verifier), other);

@@ -332,23 +332,62 @@ public sealed partial class IdentityHost : IAsyncDisposable
         return (verifier, Base64Url(SHA256.HashData(Encoding.ASCII.GetBytes(verifier))));
     }
 
-    public static string AuthorizeUrl(
-        string challenge,
-        string method = "S256",
-        string redirect = "http://127.0.0.1:7777/callback",
-        string scope = "openid offline_access"
-    ) =>
-        "/connect/authorize?client_id=governance-cli&response_type=code&state=xyz&scope="
-        + Uri.EscapeDataString(scope)
-        + $"&redirect_uri={Uri.EscapeDataString(redirect)}&code_challenge={challenge}&code_challenge_method={method}";
+    /// <summary>What the command line asks for.</summary>
+    public static Dictionary<string, string> CodeRequest(string challenge) =>
+        new()
+        {
+            ["client_id"] = "governance-cli",
+            ["response_type"] = "code",
+            ["redirect_uri"] = "http://127.0.0.1:7777/callback",
+            ["scope"] = "openid offline_access",
+            ["state"] = "xyz",
+            ["code_challenge"] = challenge,
+            ["code_challenge_method"] = "S256",
+        };
 
-    /// <summary>A code for the command-line client, through the sign-in page.</summary>
-    public async Task<string> CodeAsync(HttpClient browser, string user, string challenge)
+    /// <summary>Pushes such a request; where the browser goes with it.</summary>
+    public async Task<string> AuthorizeUrlAsync(string challenge, params (string Name, string Value)[] more)
     {
-        var toPage = await browser.GetAsync(AuthorizeUrl(challenge));
+        var request = CodeRequest(challenge);
+        foreach (var (name, value) in more)
+        {
+            request[name] = value;
+        }
+
+        var (status, pushed) = await PostFormAsync("/connect/par", request);
+        Assert.True(status == HttpStatusCode.Created, pushed.ToJsonString());
+        var reference = Uri.EscapeDataString(pushed["request_uri"]!.GetValue<string>());
+        return $"/connect/authorize?client_id=governance-cli&request_uri={reference}";
+    }
+
+    /// <summary>Decides on the page that asks whether to let the program in.</summary>
+    public static async Task<HttpResponseMessage> DecideAsync(
+        HttpClient browser,
+        HttpResponseMessage page,
+        string decision = "allow"
+    )
+    {
+        var html = await page.Content.ReadAsStringAsync();
+        Assert.Contains("<h1>Let this program in?</h1>", html, StringComparison.Ordinal);
+        var hidden = HiddenField()
+            .Matches(html)
+            .Select(field => KeyValuePair.Create(field.Groups[1].Value, HttpUtility.HtmlDecode(field.Groups[2].Value)));
+        using var form = new FormUrlEncodedContent(hidden.Append(new("decision", decision)));
+        return await browser.PostAsync("/connect/authorize", form);
+    }
+
+    /// <summary>A code for the command-line client, through the sign-in page and the one that asks.</summary>
+    public async Task<string> CodeAsync(
+        HttpClient browser,
+        string user,
+        string challenge,
+        params (string Name, string Value)[] more
+    )
+    {
+        var toPage = await browser.GetAsync(await AuthorizeUrlAsync(challenge, more));
         Assert.Equal(HttpStatusCode.Found, toPage.StatusCode);
         var signedIn = await SignInAsync(browser, user, Password, toPage.Headers.Location!.OriginalString);
-        var back = await FollowAsync(browser, signedIn);
+        var back = await DecideAsync(browser, await FollowAsync(browser, signedIn));
         var query = HttpUtility.ParseQueryString(back.Headers.Location!.Query);
         return query["code"] ?? throw new InvalidOperationException(back.Headers.Location.ToString());
     }
@@ -458,4 +497,7 @@ public sealed partial class IdentityHost : IAsyncDisposable
 
     [GeneratedRegex("name=\"__RequestVerificationToken\" value=\"([^\"]*)\"")]
     private static partial Regex FormToken();
+
+    [GeneratedRegex("<input type=\"hidden\" name=\"([^\"]*)\" value=\"([^\"]*)\"")]
+    private static partial Regex HiddenField();
 }

@@ -59,8 +59,7 @@ public sealed class IssuerTests : IAsyncLifetime
         await _host.EnrolPersonAsync("maria");
         using var browser = _host.Client();
         var (verifier, challenge) = IdentityHost.Proof();
-        var pushed = await PushAsync(challenge);
-        var address = $"/connect/authorize?client_id=governance-cli&request_uri={HttpUtility.UrlEncode(pushed)}";
+        var address = await _host.AuthorizeUrlAsync(challenge);
 
         using var toPage = await browser.GetAsync(address);
         using var signedIn = await IdentityHost.SignInAsync(
@@ -69,7 +68,8 @@ public sealed class IssuerTests : IAsyncLifetime
             IdentityHost.Password,
             toPage.Headers.Location!.OriginalString
         );
-        using var back = await _host.FollowAsync(browser, signedIn);
+        using var page = await _host.FollowAsync(browser, signedIn);
+        using var back = await IdentityHost.DecideAsync(browser, page);
         var query = HttpUtility.ParseQueryString(back.Headers.Location!.Query);
         var (status, _) = await _host.TokenAsync(IdentityHost.CodeExchange(query["code"]!, verifier));
         using var again = await browser.GetAsync(address);
@@ -79,19 +79,71 @@ public sealed class IssuerTests : IAsyncLifetime
         Assert.DoesNotContain("code=", again.Headers.Location?.Query ?? "", StringComparison.Ordinal);
     }
 
-    [Fact]
-    public async Task A_client_that_must_push_is_refused_otherwise()
+    [Theory]
+    [InlineData("governance-console", "$url/signin-oidc")]
+    [InlineData("governance-cli", "http://127.0.0.1:7777/callback")]
+    public async Task A_client_that_must_push_is_refused_otherwise(string client, string address)
     {
         using var browser = _host.Client();
         var (_, challenge) = IdentityHost.Proof();
-        var redirect = Uri.EscapeDataString($"{_host.Url}/signin-oidc");
+        var redirect = Uri.EscapeDataString(address.Replace("$url", _host.Url, StringComparison.Ordinal));
 
         using var response = await browser.GetAsync(
-            $"/connect/authorize?client_id=governance-console&response_type=code&scope=openid&redirect_uri={redirect}&code_challenge={challenge}&code_challenge_method=S256"
+            $"/connect/authorize?client_id={client}&response_type=code&scope=openid&redirect_uri={redirect}&code_challenge={challenge}&code_challenge_method=S256"
         );
 
         var said = response.Headers.Location?.Query ?? await response.Content.ReadAsStringAsync();
         Assert.Contains("invalid_request", said, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_program_gets_no_code_from_somebody_who_is_signed_in_until_they_let_it_in()
+    {
+        await _host.EnrolPersonAsync("maria");
+        using var browser = _host.Client();
+        using var before = await IdentityHost.SignInAsync(browser, "maria", IdentityHost.Password);
+        var address = await _host.AuthorizeUrlAsync(IdentityHost.Proof().Challenge);
+
+        using var page = await browser.GetAsync(address);
+        using var silent = await browser.GetAsync(
+            await _host.AuthorizeUrlAsync(IdentityHost.Proof().Challenge, ("prompt", "none"))
+        );
+        using var forged = new FormUrlEncodedContent(
+            HttpUtility.ParseQueryString(address.Split('?')[1]) is var query
+                ? query.AllKeys.Select(key => KeyValuePair.Create(key!, query[key]!)).Append(new("decision", "allow"))
+                : []
+        );
+        using var unasked = await browser.PostAsync("/connect/authorize", forged);
+        using var undecided = await IdentityHost.DecideAsync(browser, page, "perhaps");
+        using var allowed = await IdentityHost.DecideAsync(browser, page);
+
+        Assert.Equal(HttpStatusCode.OK, page.StatusCode);
+        Assert.Contains("http://127.0.0.1:7777", await page.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        Assert.Contains(
+            "form-action 'self' http://127.0.0.1:7777;",
+            page.Headers.GetValues("Content-Security-Policy").Single(),
+            StringComparison.Ordinal
+        );
+        Assert.Contains("error=consent_required", silent.Headers.Location!.Query, StringComparison.Ordinal);
+        Assert.Equal(HttpStatusCode.BadRequest, unasked.StatusCode);
+        Assert.Equal(HttpStatusCode.OK, undecided.StatusCode);
+        Assert.Contains("code=", allowed.Headers.Location!.Query, StringComparison.Ordinal);
+        Assert.Single(_host.Log.Entries, entry => entry.Kind == "identity.program_allowed");
+    }
+
+    [Fact]
+    public async Task A_program_that_is_refused_learns_it_and_gets_nothing()
+    {
+        await _host.EnrolPersonAsync("maria");
+        using var browser = _host.Client();
+        using var before = await IdentityHost.SignInAsync(browser, "maria", IdentityHost.Password);
+
+        using var page = await browser.GetAsync(await _host.AuthorizeUrlAsync(IdentityHost.Proof().Challenge));
+        using var refused = await IdentityHost.DecideAsync(browser, page, "refuse");
+
+        var query = HttpUtility.ParseQueryString(refused.Headers.Location!.Query);
+        Assert.Equal(("access_denied", null, "xyz"), (query["error"], query["code"], query["state"]));
+        Assert.Single(_host.Log.Entries, entry => entry.Kind == "identity.program_refused");
     }
 
     [Fact]
@@ -101,18 +153,17 @@ public sealed class IssuerTests : IAsyncLifetime
         using var browser = _host.Client();
         using var before = await IdentityHost.SignInAsync(browser, "maria", IdentityHost.Password);
         await Task.Delay(1100, TestContext.Current.CancellationToken); // times are whole seconds
-        var pushed = await PushAsync(IdentityHost.Proof().Challenge, prompt: "login");
+        var address = await _host.AuthorizeUrlAsync(IdentityHost.Proof().Challenge, ("prompt", "login"));
 
-        using var toPage = await browser.GetAsync(
-            $"/connect/authorize?client_id=governance-cli&request_uri={HttpUtility.UrlEncode(pushed)}"
-        );
+        using var toPage = await browser.GetAsync(address);
         using var signedIn = await IdentityHost.SignInAsync(
             browser,
             "maria",
             IdentityHost.Password,
             toPage.Headers.Location!.OriginalString
         );
-        using var back = await _host.FollowAsync(browser, signedIn);
+        using var page = await _host.FollowAsync(browser, signedIn);
+        using var back = await IdentityHost.DecideAsync(browser, page);
 
         Assert.StartsWith("/signin", toPage.Headers.Location!.OriginalString, StringComparison.Ordinal);
         Assert.Contains("code=", back.Headers.Location!.Query, StringComparison.Ordinal);
@@ -206,27 +257,6 @@ public sealed class IssuerTests : IAsyncLifetime
         Assert.True(KeySchedule.IsDue([], start, TimeSpan.FromDays(1)));
 
         IEnumerable<string> At(DateTimeOffset now) => KeySchedule.InUse(keys, now, kept).Select(key => key.Id);
-    }
-
-    private async Task<string> PushAsync(string challenge, string? prompt = null)
-    {
-        var form = new Dictionary<string, string>
-        {
-            ["client_id"] = "governance-cli",
-            ["response_type"] = "code",
-            ["redirect_uri"] = "http://127.0.0.1:7777/callback",
-            ["scope"] = "openid offline_access",
-            ["code_challenge"] = challenge,
-            ["code_challenge_method"] = "S256",
-        };
-        if (prompt is not null)
-        {
-            form["prompt"] = prompt;
-        }
-
-        var (status, body) = await _host.PostFormAsync("/connect/par", form);
-        Assert.True(status is HttpStatusCode.OK or HttpStatusCode.Created, body.ToJsonString());
-        return body["request_uri"]!.GetValue<string>();
     }
 
     private static Dictionary<string, string> Refresh(JsonNode tokens) =>

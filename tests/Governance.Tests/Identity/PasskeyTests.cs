@@ -32,7 +32,8 @@ public sealed class PasskeyTests : IAsyncLifetime
         var entry = _host.Log.Entries.Last(one => one.Kind == "identity.signed_in");
         Assert.Equal("swk mfa", entry.Details["methods"]!.GetValue<string>());
         var (verifier, challenge) = IdentityHost.Proof();
-        using var code = await browser.GetAsync(IdentityHost.AuthorizeUrl(challenge));
+        using var page = await browser.GetAsync(await _host.AuthorizeUrlAsync(challenge));
+        using var code = await IdentityHost.DecideAsync(browser, page);
         var query = HttpUtility.ParseQueryString(code.Headers.Location!.Query);
         var (_, tokens) = await _host.TokenAsync(IdentityHost.CodeExchange(query["code"]!, verifier));
         var me = await _host.WhoAmIAsync(tokens["access_token"]!.GetValue<string>());

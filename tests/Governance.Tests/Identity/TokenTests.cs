@@ -83,13 +83,13 @@ public sealed class TokenTests : IAsyncLifetime
     [InlineData("http://127.0.0.1.evil.example/callback")]
     public async Task A_foreign_redirect_address_is_refused_without_redirecting(string redirect)
     {
-        using var browser = _host.Client();
+        var request = IdentityHost.CodeRequest(IdentityHost.Proof().Challenge);
+        request["redirect_uri"] = redirect;
 
-        var response = await browser.GetAsync(
-            IdentityHost.AuthorizeUrl(IdentityHost.Proof().Challenge, redirect: redirect)
-        );
+        var (status, body) = await _host.PostFormAsync("/connect/par", request);
 
-        Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
+        Assert.Equal(HttpStatusCode.BadRequest, status);
+        Assert.Null(body["request_uri"]);
     }
 
     [Theory]
@@ -97,25 +97,24 @@ public sealed class TokenTests : IAsyncLifetime
     [InlineData("")]
     public async Task Only_S256_proof_keys_are_accepted(string method)
     {
-        using var browser = _host.Client();
+        var request = IdentityHost.CodeRequest(IdentityHost.Proof().Challenge);
+        request["code_challenge_method"] = method;
 
-        var response = await browser.GetAsync(IdentityHost.AuthorizeUrl(IdentityHost.Proof().Challenge, method));
-        var error = response.Headers.Location?.Query ?? await response.Content.ReadAsStringAsync();
+        var (_, body) = await _host.PostFormAsync("/connect/par", request);
 
-        Assert.Contains("invalid_request", error, StringComparison.Ordinal);
+        Assert.Equal("invalid_request", body["error"]!.GetValue<string>());
     }
 
     [Fact]
     public async Task A_code_without_proof_key_is_refused()
     {
-        using var browser = _host.Client();
+        var request = IdentityHost.CodeRequest("x");
+        request.Remove("code_challenge");
+        request.Remove("code_challenge_method");
 
-        var response = await browser.GetAsync(
-            IdentityHost.AuthorizeUrl("x").Split("&code_challenge", StringSplitOptions.None)[0]
-        );
-        var error = response.Headers.Location?.Query ?? await response.Content.ReadAsStringAsync();
+        var (_, body) = await _host.PostFormAsync("/connect/par", request);
 
-        Assert.Contains("invalid_request", error, StringComparison.Ordinal);
+        Assert.Equal("invalid_request", body["error"]!.GetValue<string>());
     }
 
     [Fact]

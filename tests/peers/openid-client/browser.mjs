@@ -55,8 +55,9 @@ export class Browser {
     return this.open(unescape(form[1]), new URLSearchParams([...values, ...Object.entries(fields)]));
   }
 
-  async signIn(address, user, password) {
+  async signIn(address, user, password, decision = 'allow') {
     const page = await this.open(address);
-    return page.left ? page : this.submit(page, { user, password });
+    const next = page.left ? page : await this.submit(page, { user, password });
+    return next.text?.includes('Let this program in?') ? this.submit(next, { decision }) : next;
   }
 }

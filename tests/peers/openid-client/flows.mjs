@@ -79,8 +79,8 @@ const newBrowser = () => new Browser(issuer.origin, plain);
 const signIn = async (browser, address) =>
   (await browser.signIn(address, settings.user, settings.password)).left ?? assert.fail('The browser did not come back.');
 
-// A code, asked for in the address or pushed before, and what is needed to use it.
-async function code(config, { pushed = false, parameters = {}, options } = {}) {
+// A code, whose request is pushed before, and what is needed to use it.
+async function code(config, { parameters = {}, options } = {}) {
   const pkceCodeVerifier = client.randomPKCECodeVerifier();
   const checks = { pkceCodeVerifier, expectedState: client.randomState(), expectedNonce: client.randomNonce() };
   const request = {
@@ -92,9 +92,7 @@ async function code(config, { pushed = false, parameters = {}, options } = {}) {
     nonce: checks.expectedNonce,
     ...parameters,
   };
-  const address = pushed
-    ? await client.buildAuthorizationUrlWithPAR(config, request, options)
-    : client.buildAuthorizationUrl(config, request);
+  const address = await client.buildAuthorizationUrlWithPAR(config, request, options);
   return { address, checks, back: await signIn(newBrowser(), address) };
 }
 
@@ -156,13 +154,39 @@ const flows = {
 
   'a request without a challenge is refused': async () => {
     const request = { redirect_uri: redirectUri, scope, state: client.randomState() };
+    await assert.rejects(client.buildAuthorizationUrlWithPAR(app, request), refused('invalid_request', 400));
+  },
+
+  'a request that was not pushed is refused': async () => {
+    const request = {
+      redirect_uri: redirectUri,
+      scope,
+      state: client.randomState(),
+      code_challenge: await client.calculatePKCECodeChallenge(client.randomPKCECodeVerifier()),
+      code_challenge_method: 'S256',
+    };
     const left = await newBrowser().open(client.buildAuthorizationUrl(app, request));
     const answer = left.left?.searchParams.get('error') ?? left.status;
     assert.ok(answer === 'invalid_request' || answer === 400, String(answer));
   },
 
+  'a program that the person refuses gets no code': async () => {
+    const request = {
+      redirect_uri: redirectUri,
+      scope,
+      state: client.randomState(),
+      code_challenge: await client.calculatePKCECodeChallenge(client.randomPKCECodeVerifier()),
+      code_challenge_method: 'S256',
+    };
+    const browser = newBrowser();
+    const address = await client.buildAuthorizationUrlWithPAR(app, request);
+    const page = await browser.signIn(address, settings.user, settings.password, 'refuse');
+    assert.equal(page.left.searchParams.get('error'), 'access_denied');
+    assert.equal(page.left.searchParams.get('code'), null);
+  },
+
   'a pushed request works, and once only': async () => {
-    const { address, back, checks } = await code(app, { pushed: true });
+    const { address, back, checks } = await code(app);
     assert.deepEqual([...address.searchParams.keys()].sort(), ['client_id', 'request_uri']);
     const tokens = await client.authorizationCodeGrant(app, back, checks);
     assert.equal(await statusOf(tokens.access_token), 200);
@@ -209,7 +233,7 @@ const flows = {
 
   'a proof on a pushed request binds its code': async () => {
     const DPoP = client.getDPoPHandle(app, await client.randomDPoPKeyPair('ES384'));
-    const { back, checks } = await code(app, { pushed: true, options: { DPoP } });
+    const { back, checks } = await code(app, { options: { DPoP } });
     await assert.rejects(client.authorizationCodeGrant(app, back, checks), refused('invalid_grant', 400));
     const tokens = await client.authorizationCodeGrant(app, back, checks, undefined, { DPoP });
     assert.equal(tokens.token_type, 'dpop');
