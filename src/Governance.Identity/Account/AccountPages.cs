@@ -107,6 +107,7 @@ internal static class AccountPages
     )
     {
         var (person, passkeys, recovery) = await credentials.ReadAsync(me.Id, cancellationToken);
+        var guessed = await credentials.StrangerCodesAsync(person, cancellationToken);
         var open = await sessions.ListAsync(me.Id, clock.GetUtcNow(), cancellationToken);
         var token = SignInPages.Token(context, forgery);
         var second = person.TotpKey is not null || passkeys.Count > 0;
@@ -123,6 +124,7 @@ internal static class AccountPages
             <section aria-labelledby="app">
             <h2 id="app">Authenticator app</h2>
             {App(token, person)}
+            {(guessed > 0 ? Guessed(guessed) : Html.Empty)}
             </section>
             <section aria-labelledby="recovery">
             <h2 id="recovery">Recovery codes</h2>
@@ -181,6 +183,15 @@ internal static class AccountPages
             """;
         return person.TotpKey is null ? absent : present;
     }
+
+    private static Html Guessed(int codes) =>
+        $"""
+            <p class="note">Wrong codes from browsers that you never used, each after your password: {codes}. Was it not you? Then somebody knows your password: change it. {(
+                codes < StrangerCodes.Most
+                    ? $"After {StrangerCodes.Most} a new browser needs a passkey or a recovery code."
+                    : "A new browser needs a passkey or a recovery code until you do."
+            )}</p>
+            """;
 
     private static string Recovery(int left) =>
         left switch

@@ -225,6 +225,14 @@ internal sealed class Credentials(
         return made.Map<IReadOnlyList<string>>(_ => fresh);
     }
 
+    /// <summary>How many wrong codes of the app came from browsers that the person never used, under the password of now.</summary>
+    public async Task<int> StrangerCodesAsync(SubjectRow person, CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        var password = PasswordShown.DigestOf(person.PasswordHash);
+        return await StrangerCodes.CountAsync(db, person.Id, password, cancellationToken);
+    }
+
     public async Task<(SubjectRow Person, IReadOnlyList<PasskeyRow> Passkeys, int RecoveryCodes)> ReadAsync(
         string subjectId,
         CancellationToken cancellationToken

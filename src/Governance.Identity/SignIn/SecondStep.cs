@@ -83,7 +83,7 @@ internal sealed class SecondStep(
                 if (
                     !(
                         code.Length == 6
-                            ? UseTotp(row, code, session.Now)
+                            ? await UseTotpAsync(session, row, person.Password, direction, code, token)
                             : await UseRecoveryAsync(session, row, code, token)
                     )
                 )
@@ -111,17 +111,36 @@ internal sealed class SecondStep(
         return used.Value ? person with { Stands = stands } : null;
     }
 
-    private bool UseTotp(SubjectRow row, string code, DateTimeOffset now)
+    private async Task<bool> UseTotpAsync(
+        WriteSession session,
+        SubjectRow row,
+        string password,
+        AttemptDirection direction,
+        string code,
+        CancellationToken cancellationToken
+    )
     {
-        if (row.TotpKey is null)
+        var stranger = direction.Device is null;
+        if (
+            row.TotpKey is null
+            || (
+                stranger
+                && await StrangerCodes.CountAsync(session.Db, row.Id, password, cancellationToken) >= StrangerCodes.Most
+            )
+        )
         {
             return false;
         }
 
         var key = wrap.Unwrap(row.TotpKey, Purpose);
-        var step = Totp.Match(key, code, Totp.StepOf(now), row.TotpStep);
+        var step = Totp.Match(key, code, Totp.StepOf(session.Now), row.TotpStep);
         CryptographicOperations.ZeroMemory(key);
         row.TotpStep = step ?? row.TotpStep;
+        if (step is null && stranger)
+        {
+            await StrangerCodes.AddAsync(session, row.Id, password, cancellationToken);
+        }
+
         return step is not null;
     }
 

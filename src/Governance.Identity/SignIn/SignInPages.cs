@@ -196,7 +196,8 @@ internal static class SignInPages
         var direction = AttemptDirection.Of(context, devices, person.Name);
         if (await second.CheckAsync(person, direction, Field(form, "code", 32), cancellationToken) is not { } shown)
         {
-            const string wrong = "That code is wrong, was used, or came after too many wrong ones.";
+            const string wrong =
+                "That code is wrong, was used, or came after too many wrong ones. If this goes on, use a recovery code, a passkey or a browser that you signed in with before.";
             return await ShowSecondAsync(context, forgery, passkeys, Field(form, "step", 1024), wrong);
         }
 

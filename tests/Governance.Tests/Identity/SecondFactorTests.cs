@@ -14,6 +14,7 @@ namespace Governance.Tests.Identity;
 /// <summary>Authenticator app and recovery codes, through the real pages.</summary>
 public sealed partial class SecondFactorTests : IAsyncLifetime
 {
+    private const string Other = "nine dry herons whistle";
     private IdentityHost _host = null!;
 
     public async ValueTask InitializeAsync() => _host = await IdentityHost.StartAsync();
@@ -99,6 +100,40 @@ public sealed partial class SecondFactorTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task After_a_hundred_wrong_codes_a_stranger_needs_more_than_a_code_until_the_password_is_another()
+    {
+        await _host.EnrolPersonAsync("maria");
+        using var browser = _host.Client();
+        await _host.HomeAsync(browser, "maria");
+        var (key, codes) = await AddAppAsync(browser);
+        using var thief = _host.Client();
+        for (var i = 0; i < 100; i++)
+        {
+            if (i % 5 == 0)
+            {
+                _host.Clock.Advance(TimeSpan.FromMinutes(16)); // as slowly as the other limits let them
+            }
+
+            using var step = await IdentityHost.SignInAsync(thief, "maria", IdentityHost.Password);
+            using var wrong = await SecondAsync(thief, await step.Content.ReadAsStringAsync(), "000000");
+        }
+
+        _host.Clock.Advance(TimeSpan.FromMinutes(16));
+        Assert.Equal(HttpStatusCode.BadRequest, await WithCodeAsync(_host.Client(), NextCode(key)));
+        Assert.Equal(HttpStatusCode.Found, await WithCodeAsync(_host.Client(), codes[0]));
+        Assert.Equal(HttpStatusCode.Found, await WithCodeAsync(browser, NextCode(key)));
+        _host.Clock.Advance(TimeSpan.FromMinutes(1));
+        Assert.Equal(HttpStatusCode.BadRequest, await WithCodeAsync(_host.Client(), NextCode(key)));
+        var account = await browser.GetStringAsync("/account");
+        Assert.Contains("each after your password: 100.", account, StringComparison.Ordinal);
+
+        using var changed = await PostAsync(browser, "/account", "/account/password", ("password", Other));
+        Assert.Equal(HttpStatusCode.Found, changed.StatusCode);
+        _host.Clock.Advance(TimeSpan.FromMinutes(1));
+        Assert.Equal(HttpStatusCode.Found, await WithCodeAsync(_host.Client(), NextCode(key), Other));
+    }
+
+    [Fact]
     public async Task Wrong_codes_are_limited_like_passwords()
     {
         await _host.EnrolPersonAsync("maria");
@@ -173,9 +208,14 @@ public sealed partial class SecondFactorTests : IAsyncLifetime
         return answer.StatusCode;
     }
 
-    private static async Task<HttpResponseMessage> SecondAsync(HttpClient browser, string html, string code) =>
+    private static async Task<HttpResponseMessage> SecondAsync(
+        HttpClient browser,
+        string html,
+        string code,
+        string action = "/signin/second"
+    ) =>
         await browser.PostAsync(
-            "/signin/second",
+            HttpUtility.HtmlDecode(action),
             new FormUrlEncodedContent(
                 new Dictionary<string, string>
                 {
@@ -226,7 +266,22 @@ public sealed partial class SecondFactorTests : IAsyncLifetime
         );
 
     // The step at hand was not used by adding the app, which used the one before it.
-    private static string NextCode(byte[] key) => Totp.Code(key, Totp.StepOf(DateTimeOffset.UtcNow));
+    private string NextCode(byte[] key) => Totp.Code(key, Totp.StepOf(_host.Clock.GetUtcNow()));
+
+    private async Task<HttpStatusCode> WithCodeAsync(HttpClient browser, string code, string? password = null)
+    {
+        using var page = await _host.FollowAsync(browser, await browser.GetAsync("/reauthenticate?returnUrl=/account"));
+        using var step = await IdentityHost.SignInAsync(
+            browser,
+            "maria",
+            password ?? IdentityHost.Password,
+            page.RequestMessage!.RequestUri!.PathAndQuery
+        );
+        var html = await step.Content.ReadAsStringAsync();
+        using var answer = await SecondAsync(browser, html, code, FormAction().Match(html).Groups[1].Value);
+        using var end = await _host.FollowAsync(browser, answer);
+        return answer.StatusCode;
+    }
 
     private static byte[] Decode(string text)
     {
@@ -250,6 +305,9 @@ public sealed partial class SecondFactorTests : IAsyncLifetime
         _host
             .Services.GetRequiredService<IDbContextFactory<GovernanceDb>>()
             .CreateDbContextAsync(TestContext.Current.CancellationToken);
+
+    [GeneratedRegex("action=\"(/signin/second[^\"]*)\"")]
+    private static partial Regex FormAction();
 
     [GeneratedRegex("<code class=\"key\">([^<]*)</code>")]
     private static partial Regex KeyText();
