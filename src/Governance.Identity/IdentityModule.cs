@@ -134,6 +134,8 @@ public static class IdentityModule
     {
         app.ApplicationServices.GetRequiredService<ExternalSignIn>()
             .Register(app.ApplicationServices.GetRequiredService<IAuthenticationSchemeProvider>());
+        var actors = app.ApplicationServices.GetRequiredService<ActorReader>();
+        app.ApplicationServices.GetRequiredService<ServerKeys>().Taken += (_, _) => actors.ForgetTokens();
         app.UseMiddleware<AttemptGate>();
         app.UseAuthentication();
         app.UseMiddleware<CallerMiddleware>();

@@ -176,13 +176,14 @@ public sealed class ServiceVerbTests : IAsyncLifetime
     [Theory]
     [InlineData("list", "GET /api/v1/issuer-keys", "")]
     [InlineData("rotate", "POST /api/v1/issuer-keys", "{}")]
-    public async Task The_keys_of_the_issuer_are_listed_and_rotated(string verb, string address, string body)
+    [InlineData("revoke -b/c", "POST /api/v1/issuer-keys/-b%2Fc/revoke", "{}")]
+    public async Task The_keys_of_the_issuer_are_listed_rotated_and_revoked(string verb, string address, string body)
     {
         _gateway.AnswerJson(
             """{"keys":[{"id":"a","createdAt":"2026-11-01","activeFrom":"2026-11-02","signs":true},{"id":"b","createdAt":"2026-11-03","activeFrom":"2026-11-04","signs":false}]}"""
         );
 
-        var answer = await RunAsync("issuer-key", verb);
+        var answer = await RunAsync(["issuer-key", .. verb.Split(' ')]);
 
         Assert.Equal(
             "a made 2026-11-01, signs from 2026-11-02 (signs now)\nb made 2026-11-03, signs from 2026-11-04\n",

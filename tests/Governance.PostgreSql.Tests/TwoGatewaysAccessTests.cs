@@ -1,3 +1,4 @@
+using System.Buffers.Text;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
@@ -39,6 +40,24 @@ public sealed class TwoGatewaysAccessTests : IAsyncLifetime
         _key.Dispose();
         await _second.DisposeAsync();
         await _first.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task A_key_revoked_at_one_gateway_opens_nothing_at_the_other_five_seconds_later()
+    {
+        var dana = _second.Http("dana");
+        using var before = await dana.GetAsync(new Uri("/api/v1/whoami", UriKind.Relative), Token);
+        var kid = JsonNode.Parse(Base64Url.DecodeFromChars(_first.TokenOf("dana").Split('.')[0]))!["kid"];
+
+        using var revoked = await _first
+            .Http("admin")
+            .PostAsJsonAsync($"/api/v1/issuer-keys/{kid}/revoke", new JsonObject(), Token);
+        await Task.Delay(TimeSpan.FromSeconds(5), Token);
+        using var after = await dana.GetAsync(new Uri("/api/v1/whoami", UriKind.Relative), Token);
+
+        Assert.Equal(HttpStatusCode.OK, before.StatusCode);
+        Assert.Equal(HttpStatusCode.OK, revoked.StatusCode);
+        Assert.Equal(HttpStatusCode.Unauthorized, after.StatusCode);
     }
 
     [Fact]

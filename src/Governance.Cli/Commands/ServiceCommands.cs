@@ -59,6 +59,8 @@ internal static class ServiceCommands
         AllowMultipleArgumentsPerToken = true,
     };
 
+    private static readonly Argument<string> Key = new("key") { Description = "Id of the key, as the list shows it." };
+
     private static readonly Option<int> Overlap = new("--overlap-hours")
     {
         Description = "How long the old secret still counts; 0 ends it and every token got with it.",
@@ -160,6 +162,17 @@ internal static class ServiceCommands
                 }
                     .WithServer()
                     .Runs(surroundings, RotateAsync),
+                new Verb(
+                    "revoke",
+                    "Takes a key away that somebody else may have, at once: every token that it signed ends, and every sign-in on a command line.",
+                    $"govern issuer-key revoke LLdPhH9TiwRAIsFKvqTfTQ {Where}"
+                )
+                {
+                    Key,
+                    Format,
+                }
+                    .WithServer()
+                    .Runs(surroundings, RevokeKeyAsync),
             },
         ];
 
@@ -268,6 +281,13 @@ internal static class ServiceCommands
     {
         using var gateway = ServerOptions.Connect(run);
         return SayKeys(run, await gateway.PostAsync("/api/v1/issuer-keys", new JsonObject(), run.Cancelled));
+    }
+
+    private static async Task<int> RevokeKeyAsync(Invocation run)
+    {
+        using var gateway = ServerOptions.Connect(run);
+        var path = $"/api/v1/issuer-keys/{Uri.EscapeDataString(run.Get(Key))}/revoke";
+        return SayKeys(run, await gateway.PostAsync(path, new JsonObject(), run.Cancelled));
     }
 
     private static int Say(Invocation run, JsonObject service)

@@ -120,6 +120,9 @@ internal sealed class ActorReader(
             && await CountsAsync(proof, cancellationToken);
     }
 
+    /// <summary>Believes no token that it did not look at anew.</summary>
+    public void ForgetTokens() => _tokens.Clear();
+
     /// <summary>Whether the request presents a token that was never valid here, or not lately.</summary>
     public bool IsStranger(HttpContext context)
     {

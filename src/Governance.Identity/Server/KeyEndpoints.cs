@@ -15,7 +15,7 @@ internal sealed record RotationInput;
 
 internal sealed record IssuerKeys(IReadOnlyList<IssuerKeyView> Keys);
 
-/// <summary>The issuer's keys for administrators: which are in use, and make the next one now.</summary>
+/// <summary>The issuer's keys for administrators: which are in use, make the next one now, take one away.</summary>
 internal static class KeyEndpoints
 {
     public static void Map(IEndpointRouteBuilder routes)
@@ -26,6 +26,7 @@ internal static class KeyEndpoints
             .RequirePermission(Permissions.IdentityManage, everywhere: true);
         keys.MapGet("/issuer-keys", ListAsync);
         keys.MapPost("/issuer-keys", RotateAsync);
+        keys.MapPost("/issuer-keys/{id}/revoke", RevokeAsync);
     }
 
     private static async Task<IResult> ListAsync(
@@ -52,6 +53,23 @@ internal static class KeyEndpoints
 
         var made = await keys.RotateAsync(context.GetActor(), cancellationToken);
         return made.Ok ? Answer(keys, StatusCodes.Status201Created) : context.Refuse(made.Failure);
+    }
+
+    private static async Task<IResult> RevokeAsync(
+        HttpContext context,
+        ServerKeys keys,
+        string id,
+        CancellationToken cancellationToken
+    )
+    {
+        var input = await SubjectEndpoints.ReadAsync(context, IdentityJson.Default.RotationInput, cancellationToken);
+        if (!input.Ok)
+        {
+            return input.Failure.ToProblem();
+        }
+
+        var revoked = await keys.RevokeAsync(context.GetActor(), id, cancellationToken);
+        return revoked.Ok ? Answer(keys, StatusCodes.Status200OK) : context.Refuse(revoked.Failure);
     }
 
     private static IResult Answer(ServerKeys keys, int status) =>

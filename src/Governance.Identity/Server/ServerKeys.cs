@@ -27,6 +27,7 @@ internal sealed class ServerKeys(
 {
     private const string SigningPurpose = "oidc-signing";
     private const string EncryptionPurpose = "oidc-encryption";
+    private static readonly Failure NoKey = Failure.NotFound("identity.no_issuer_key", "There is no such key.");
     private readonly Dictionary<string, Generation> _known = [];
     private readonly SemaphoreSlim _loading = new(1);
     private volatile IReadOnlyList<Generation> _inUse = [];
@@ -41,6 +42,9 @@ internal sealed class ServerKeys(
 
     /// <summary>Told when other keys are in use than before.</summary>
     public event EventHandler? Changed;
+
+    /// <summary>Told after <see cref="Changed"/>, once nobody believes the former keys any more.</summary>
+    public event EventHandler? Taken;
 
     /// <summary>Generations in use, the signing one first.</summary>
     public IReadOnlyList<Generation> InUse =>
@@ -72,6 +76,42 @@ internal sealed class ServerKeys(
         var made = await ChangeAsync(by, always: true, cancellationToken);
         await TakeUpAsync(await RowsAsync(cancellationToken), cancellationToken);
         return made;
+    }
+
+    /// <summary>
+    /// Takes a generation away that somebody else may have: at once here, within seconds on gateways beside. What it signed or
+    /// encrypted ends: access tokens, codes, refresh tokens. Was it the signing one, a new one signs from now on.
+    /// </summary>
+    public async Task<Result<string>> RevokeAsync(Actor by, string id, CancellationToken cancellationToken)
+    {
+        var revoked = await administration.ChangeAsync<string>(
+            by,
+            $"issuer-key:{id}",
+            async (session, token) =>
+            {
+                var rows = await session.Db.Set<IssuerKeyRow>().ToListAsync(token);
+                if (rows.Find(row => row.Id == id) is not { } gone)
+                {
+                    return NoKey;
+                }
+
+                var signing = KeySchedule.InUse(rows.ConvertAll(TimeOf), session.Now, Kept)[0];
+                session.Db.Remove(gone);
+                await LogAsync(session, "identity.issuer_key_revoked", by, gone, token);
+                if (signing.Id == id)
+                {
+                    var made = New(session.Now, session.Now);
+                    session.Db.Add(made);
+                    await LogAsync(session, "identity.issuer_key_added", by, made, token);
+                }
+
+                await session.Db.SaveChangesAsync(token);
+                return id;
+            },
+            cancellationToken
+        );
+        await TakeUpAsync(await RowsAsync(cancellationToken), cancellationToken);
+        return revoked;
     }
 
     public void Dispose() => _loading.Dispose();
@@ -158,6 +198,11 @@ internal sealed class ServerKeys(
                 _known[row.Id] = Unwrap(row);
             }
 
+            foreach (var id in _known.Keys.Except(rows.Select(row => row.Id)).ToList())
+            {
+                _known.Remove(id);
+            }
+
             var inUse = KeySchedule.InUse(rows.ConvertAll(TimeOf), clock.GetUtcNow(), Kept);
             if (inUse.Select(key => key.Id).SequenceEqual(_inUse.Select(key => key.Time.Id)))
             {
@@ -173,6 +218,7 @@ internal sealed class ServerKeys(
         }
 
         Changed?.Invoke(this, EventArgs.Empty);
+        Taken?.Invoke(this, EventArgs.Empty);
     }
 
     private Generation Unwrap(IssuerKeyRow row)

@@ -4,11 +4,11 @@ using Microsoft.Extensions.Logging;
 
 namespace Governance.Identity.Startup;
 
-/// <summary>Looks every ten seconds whether the issuer's keys are to be replaced, or were by another gateway.</summary>
+/// <summary>Looks every three seconds whether the issuer's keys are to be replaced, or were replaced or revoked by another gateway.</summary>
 internal sealed partial class KeyKeeper(ServerKeys keys, TimeProvider clock, ILogger<KeyKeeper> logger)
     : BackgroundService
 {
-    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(3);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {

@@ -240,6 +240,44 @@ public sealed class IssuerTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_revoked_key_ends_what_it_signed_and_another_signs_at_once()
+    {
+        await _host.EnrolPersonAsync("maria");
+        var tokens = await _host.PersonTokensAsync("maria");
+        var service = await _host.ServiceTokenAsync("ci-bot");
+        using var admin = await _host.AdminAsync("root");
+        var key = KidOf(service);
+        Assert.NotNull(await _host.WhoAmIAsync(service)); // remembered from now on
+
+        using var unknown = await admin.PostAsJsonAsync("/api/v1/issuer-keys/none/revoke", new JsonObject());
+        using var revoked = await admin.PostAsJsonAsync($"/api/v1/issuer-keys/{key}/revoke", new JsonObject());
+        var left = (await revoked.Content.ReadFromJsonAsync<JsonNode>())!["keys"]!.AsArray();
+        var (refreshed, _) = await _host.TokenAsync(Refresh(tokens));
+        using var client = _host.Client();
+        var published = (await client.GetFromJsonAsync<JsonNode>("/.well-known/jwks"))!["keys"]!.AsArray();
+        var fresh = await _host.ServiceTokenAsync("cd-bot");
+
+        Assert.Equal((HttpStatusCode.NotFound, HttpStatusCode.OK), (unknown.StatusCode, revoked.StatusCode));
+        Assert.Null(await _host.WhoAmIAsync(service));
+        Assert.Null(await _host.WhoAmIAsync(tokens["access_token"]!.GetValue<string>()));
+        Assert.Equal(HttpStatusCode.BadRequest, refreshed);
+        Assert.Equal(KidOf(fresh), Assert.Single(left)!["id"]!.GetValue<string>());
+        Assert.Equal(KidOf(fresh), Assert.Single(published)!["kid"]!.GetValue<string>());
+        Assert.NotNull(await _host.WhoAmIAsync(fresh));
+        Assert.Contains(_host.Log.Entries, entry => entry.Kind == "identity.issuer_key_revoked");
+    }
+
+    [Fact]
+    public async Task A_service_may_not_revoke_a_key()
+    {
+        using var service = _host.Client(await _host.ServiceTokenAsync("ci-bot", "admin"));
+
+        using var refused = await service.PostAsJsonAsync("/api/v1/issuer-keys/none/revoke", new JsonObject());
+
+        Assert.Equal(HttpStatusCode.Forbidden, refused.StatusCode);
+    }
+
+    [Fact]
     public void Keys_sign_when_their_time_has_come_and_stay_while_their_tokens_live()
     {
         var start = new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
