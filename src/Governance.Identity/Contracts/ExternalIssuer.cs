@@ -61,6 +61,12 @@ public sealed partial class ExternalIssuer : IValidatableObject
     /// <summary>What <c>aud</c> of an access token must name. Default none: its access tokens are not accepted.</summary>
     public string Audience { get; set; } = "";
 
+    /// <summary>
+    /// Clients of the provider whose access tokens act as the person who is linked, comma-separated: any client that a person once
+    /// signed in to holds tokens for <see cref="Audience"/>, be it only a game. Default none: with access tokens every login is a service.
+    /// </summary>
+    public string Clients { get; set; } = "";
+
     /// <summary>Values of <c>typ</c> that its access tokens may have, comma-separated. Default <c>at+jwt</c> (RFC 9068).</summary>
     public string TokenTypes { get; set; } = "at+jwt";
 

@@ -90,8 +90,22 @@ internal sealed class ExternalTokens : IDisposable
             checkedToken.IsValid
             && claims.Time("exp") is { } expires
             && LoginClaims.Read(issuer, claims, now) is { } login
-            ? (login, expires)
+            ? (
+                IsOfTrusted(issuer, claims) ? login : login with { AuthenticatedAt = null, MultiFactor = false },
+                expires
+            )
             : null;
+    }
+
+    // RFC 9068 §2.2 and OpenID Connect: to whom the token was given. All that is said has to be in the list.
+    private static bool IsOfTrusted(ExternalIssuer issuer, JsonObject claims)
+    {
+        string[] named = [.. new[] { "client_id", "azp" }.Where(claims.ContainsKey)];
+        return named.Length > 0
+            && Array.TrueForAll(
+                named,
+                name => ExternalIssuer.Parts(issuer.Clients).Contains(claims.Text(name), StringComparer.Ordinal)
+            );
     }
 
     public void Dispose()

@@ -33,6 +33,7 @@ internal sealed partial class IdentityStartup(
     {
         await keys.KeepAsync(cancellationToken);
         await SeedRolesAsync(cancellationToken);
+        WarnOfIssuers();
         await using (var db = await databases.CreateDbContextAsync(cancellationToken))
         {
             await reader.RolesAsync(db, cancellationToken);
@@ -57,6 +58,24 @@ internal sealed partial class IdentityStartup(
     }
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    // Both are safe, and hardly what was meant.
+    private void WarnOfIssuers()
+    {
+        foreach (var issuer in options.Value.Issuers)
+        {
+            var proves = issuer.InteractiveAcr.Length + issuer.InteractiveAmr.Length > 0;
+            if (issuer.ClientId.Length > 0 && !proves)
+            {
+                LogNobodySignsIn(issuer.Name);
+            }
+
+            if (issuer.Audience.Length > 0 && proves && issuer.Clients.Length == 0)
+            {
+                LogNobodyByToken(issuer.Name);
+            }
+        }
+    }
 
     private async Task SeedRolesAsync(CancellationToken cancellationToken)
     {
@@ -146,4 +165,18 @@ internal sealed partial class IdentityStartup(
         "policies/roles.yaml differs from the roles in force ({Digest}) and is ignored"
     )]
     private partial void LogRolesDiffer(string digest);
+
+    [LoggerMessage(
+        3004,
+        LogLevel.Warning,
+        "Nobody can sign in with the provider {Issuer}: it has a ClientId, and neither InteractiveAcr nor InteractiveAmr"
+    )]
+    private partial void LogNobodySignsIn(string issuer);
+
+    [LoggerMessage(
+        3005,
+        LogLevel.Warning,
+        "No access token of the provider {Issuer} acts as a person: it has InteractiveAcr or InteractiveAmr, and no Clients"
+    )]
+    private partial void LogNobodyByToken(string issuer);
 }

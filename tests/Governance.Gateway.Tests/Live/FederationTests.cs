@@ -42,6 +42,7 @@ public sealed class FederatedGateway : IAsyncLifetime
                 [issuer + "ClientId"] = OidcPeer.ConsoleClient,
                 [issuer + "ClientSecretFile"] = Peer.SecretFile,
                 [issuer + "Audience"] = OidcPeer.Audience,
+                [issuer + "Clients"] = "robot, app",
                 [issuer + "InteractiveAcr"] = "urn:test:strong",
                 [issuer + "InteractiveAmr"] = "hwk",
                 ["Governance:Identity:RecentSignInMinutes"] = "30",
@@ -192,6 +193,14 @@ public sealed class FederationTests(FederatedGateway federated) : IClassFixture<
             ["time as a text"] = Strong("lena-at-peer", change: claims => claims["auth_time"] = $"{Now}"),
             ["time in the future"] = Strong("lena-at-peer", minutesAgo: -10),
             ["too long ago"] = Strong("lena-at-peer", minutesAgo: 481),
+            ["another client"] = Strong("lena-at-peer", change: claims => claims["client_id"] = "game"),
+            ["a client in capitals"] = Strong("lena-at-peer", change: claims => claims["client_id"] = "ROBOT"),
+            ["another party"] = Strong("lena-at-peer", change: claims => claims["azp"] = "game"),
+            ["a list of clients"] = Strong(
+                "lena-at-peer",
+                change: claims => claims["client_id"] = new JsonArray("robot")
+            ),
+            ["no client"] = Strong("lena-at-peer", change: claims => claims.Remove("client_id")),
             ["no class"] = Strong("lena-at-peer", change: claims => claims.Remove("acr")),
             ["weak class"] = await _peer.PersonTokenAsync(Login("lena-at-peer", "urn:test:weak")),
             ["class in capitals"] = Strong("lena-at-peer", change: claims => claims["acr"] = "URN:TEST:STRONG"),
