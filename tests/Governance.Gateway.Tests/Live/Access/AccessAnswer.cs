@@ -37,17 +37,6 @@ internal sealed record AccessAnswer(char Letter, string Said, string Whole)
         "identity.no_subject",
     ];
 
-    // Answers about what the caller was let through to.
-    private static readonly HashSet<string> LetThrough =
-    [
-        "identity.no_member",
-        "privacy.bytes_removed",
-        "promotion.approval_required",
-        "registry.no_endpoint",
-        "registry.tag_not_found",
-        "upstream.off",
-    ];
-
     public static async Task<AccessAnswer> OfAsync(
         HttpResponseMessage answer,
         AccessRequest request,
@@ -57,9 +46,11 @@ internal sealed record AccessAnswer(char Letter, string Said, string Whole)
     {
         var body = await answer.Content.ReadAsStringAsync(cancellationToken);
         var json = Parse(answer, body);
-        var code = (json as JsonObject)?["errors"] is JsonArray { Count: > 0 } errors
-            ? errors[0]!["extensions"]?["code"]?.ToString() ?? "?"
-            : (json as JsonObject)?["code"]?.ToString() ?? "";
+        var code =
+            (json as JsonObject)?["errors"] is JsonArray { Count: > 0 } errors
+                ? errors[0]!["extensions"]?["code"]?.ToString() ?? "?"
+            : answer.StatusCode >= HttpStatusCode.BadRequest ? (json as JsonObject)?["code"]?.ToString() ?? ""
+            : "";
         var letter =
             (int)answer.StatusCode >= 500 && answer.StatusCode != HttpStatusCode.NotImplemented ? '!'
             : expected == 'O' ? Open(answer)
@@ -104,7 +95,7 @@ internal sealed record AccessAnswer(char Letter, string Said, string Whole)
             return 'U';
         }
 
-        if (LetThrough.Contains(code))
+        if (request.Lets.Contains(code, StringComparer.Ordinal))
         {
             return 'A';
         }
@@ -128,9 +119,10 @@ internal sealed record AccessAnswer(char Letter, string Said, string Whole)
             return 'E';
         }
 
-        if (code.Length > 0)
+        // Any other refusal is nobody's expectation: it may come before the question of who asks.
+        if (code.Length > 0 || answer.StatusCode >= HttpStatusCode.BadRequest)
         {
-            return 'A';
+            return '!';
         }
 
         var there =

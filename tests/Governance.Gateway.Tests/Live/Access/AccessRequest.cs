@@ -21,6 +21,9 @@ internal sealed partial class AccessRequest
     /// <summary>What the answer has to name, or empty.</summary>
     public string Shows { get; private set; } = "";
 
+    /// <summary>Codes of refusals that say the caller was let through to the object, whose state or content then says no.</summary>
+    public IReadOnlyList<string> Lets { get; private set; } = [];
+
     /// <summary>The fields that lead to what a GraphQL request asks for; empty for a route.</summary>
     public IReadOnlyList<string> Steps { get; private set; } = [];
 
@@ -88,6 +91,9 @@ internal sealed partial class AccessRequest
                 case "shows":
                     Shows = value;
                     break;
+                case "lets":
+                    Lets = value.Split(',');
+                    break;
                 case "header":
                     _headers.Add((value.Split('=')[0], value.Split('=')[1]));
                     break;
@@ -109,7 +115,9 @@ internal sealed partial class AccessRequest
 
     private void ReadSelection(AccessEntry entry, ISchema schema, string text)
     {
-        var parts = text.Split(" shows=");
+        var lets = text.Split(" lets=");
+        Lets = lets.Length > 1 ? lets[1].Split(',') : [];
+        var parts = lets[0].Split(" shows=");
         Shows = parts.Length > 1 ? parts[1] : "";
         var type = (IObjectGraphType)schema.AllTypes[entry.Name[..entry.Name.IndexOf('.')]]!;
         var fields = entry.Fields.Select(name =>
