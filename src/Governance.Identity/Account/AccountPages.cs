@@ -288,7 +288,8 @@ internal static class AccountPages
         HttpContext context,
         IAntiforgery forgery,
         StepUp stepUp,
-        Credentials credentials
+        Credentials credentials,
+        TimeProvider clock
     )
     {
         if (await MeAsync(context) is not { } me)
@@ -301,7 +302,7 @@ internal static class AccountPages
             return Stale();
         }
 
-        var (text, ticket) = credentials.NewAppKey(me.Id);
+        var (text, ticket) = credentials.NewAppKey(me.Id, clock.GetUtcNow());
         return ShowApp(context, forgery, text, ticket, null);
     }
 
@@ -343,6 +344,7 @@ internal static class AccountPages
         IAntiforgery forgery,
         StepUp stepUp,
         Credentials credentials,
+        TimeProvider clock,
         CancellationToken cancellationToken
     ) =>
         ChangeAsync(
@@ -353,9 +355,10 @@ internal static class AccountPages
             {
                 var ticket = SignInPages.Field(form, "ticket", 1024);
                 var code = SignInPages.Field(form, "code", 16);
-                var added = await credentials.AddAppAsync(me.Id, me.SessionId, ticket, code, cancellationToken);
+                var now = clock.GetUtcNow();
+                var added = await credentials.AddAppAsync(me.Id, me.SessionId, ticket, code, now, cancellationToken);
                 return added.Ok ? AfterAdding(added.Value)
-                    : credentials.AppKeyText(me.Id, ticket) is { } text
+                    : credentials.AppKeyText(me.Id, ticket, now) is { } text
                         ? ShowApp(context, forgery, text, ticket, added.Failure.Message)
                     : Results.LocalRedirect("/account/app");
             }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using Governance.Identity.Engine;
@@ -26,6 +27,7 @@ internal sealed class Credentials(
 )
 {
     private const int RecoveryCodes = 10;
+    private static readonly TimeSpan FormLife = TimeSpan.FromMinutes(15);
     private const int CodeGroups = 5; // 125 bits: too many to guess from a hash that is not slow
     private static readonly Failure Ended = Failure.Invalid(
         "identity.form_expired",
@@ -34,16 +36,16 @@ internal sealed class Credentials(
     private readonly IDataProtector _protector = protection.CreateProtector("governance.new-app");
 
     /// <summary>A fresh key for an app, as people type it, and encrypted for the form that brings it back.</summary>
-    public (string Text, string Ticket) NewAppKey(string subjectId)
+    public (string Text, string Ticket) NewAppKey(string subjectId, DateTimeOffset now)
     {
         var key = RandomNumberGenerator.GetBytes(Totp.KeyBytes);
-        var ticket = _protector.CreateProtector(subjectId).Protect(Convert.ToBase64String(key));
-        return (Totp.Text(key), ticket);
+        var ticket = $"{Convert.ToBase64String(key)} {now.ToUnixTimeSeconds()}";
+        return (Totp.Text(key), _protector.CreateProtector(subjectId).Protect(ticket));
     }
 
-    /// <summary>The key of a form that comes back, as people type it; null when the form is not ours.</summary>
-    public string? AppKeyText(string subjectId, string ticket) =>
-        OpenAppKey(subjectId, ticket) is { } key ? Totp.Text(key) : null;
+    /// <summary>The key of a form that comes back, as people type it; null when the form is not ours, or older than 15 minutes.</summary>
+    public string? AppKeyText(string subjectId, string ticket, DateTimeOffset now) =>
+        OpenAppKey(subjectId, ticket, now) is { } key ? Totp.Text(key) : null;
 
     /// <summary>Keeps the key of an app that showed a right code; gives back recovery codes when these are the first.</summary>
     public Task<Result<IReadOnlyList<string>>> AddAppAsync(
@@ -51,10 +53,11 @@ internal sealed class Credentials(
         string sessionId,
         string ticket,
         string code,
+        DateTimeOffset now,
         CancellationToken cancellationToken
     )
     {
-        var key = OpenAppKey(subjectId, ticket);
+        var key = OpenAppKey(subjectId, ticket, now);
         return key is null
             ? Task.FromResult<Result<IReadOnlyList<string>>>(
                 Failure.Invalid("identity.form_expired", "The form had expired. Please try again.")
@@ -64,7 +67,7 @@ internal sealed class Credentials(
                 sessionId,
                 "identity.factor_added",
                 "app",
-                (row, now) =>
+                row =>
                 {
                     var step = Totp.Match(key, code.Replace(" ", "", StringComparison.Ordinal), Totp.StepOf(now), 0);
                     if (step is null)
@@ -92,7 +95,7 @@ internal sealed class Credentials(
             sessionId,
             "identity.factor_removed",
             "app",
-            (row, _) =>
+            row =>
             {
                 row.TotpKey = null;
                 return null;
@@ -120,7 +123,7 @@ internal sealed class Credentials(
             sessionId,
             "identity.password_changed",
             "password",
-            (row, _) =>
+            row =>
             {
                 row.PasswordHash = hash;
                 return null;
@@ -151,7 +154,7 @@ internal sealed class Credentials(
             answer,
             async (session, token) =>
             {
-                if (!await IsLiveAsync(session, sessionId, token))
+                if (!await IsLiveAsync(session, subjectId, sessionId, token))
                 {
                     return Ended;
                 }
@@ -181,7 +184,7 @@ internal sealed class Credentials(
         writer.WriteAsync<Unit>(
             async (session, token) =>
             {
-                if (!await IsLiveAsync(session, sessionId, token))
+                if (!await IsLiveAsync(session, subjectId, sessionId, token))
                 {
                     return Ended;
                 }
@@ -211,7 +214,7 @@ internal sealed class Credentials(
         var made = await writer.WriteAsync<Unit>(
             async (session, token) =>
             {
-                if (!await IsLiveAsync(session, sessionId, token))
+                if (!await IsLiveAsync(session, subjectId, sessionId, token))
                 {
                     return Ended;
                 }
@@ -250,11 +253,15 @@ internal sealed class Credentials(
         );
     }
 
-    private byte[]? OpenAppKey(string subjectId, string ticket)
+    private byte[]? OpenAppKey(string subjectId, string ticket, DateTimeOffset now)
     {
         try
         {
-            return Convert.FromBase64String(_protector.CreateProtector(subjectId).Unprotect(ticket));
+            return
+                _protector.CreateProtector(subjectId).Unprotect(ticket).Split(' ') is [var key, var at]
+                && DateTimeOffset.FromUnixTimeSeconds(long.Parse(at, CultureInfo.InvariantCulture)) + FormLife > now
+                ? Convert.FromBase64String(key)
+                : null;
         }
         catch (CryptographicException)
         {
@@ -267,7 +274,7 @@ internal sealed class Credentials(
         string sessionId,
         string kind,
         string factor,
-        Func<SubjectRow, DateTimeOffset, Failure?> change,
+        Func<SubjectRow, Failure?> change,
         CancellationToken cancellationToken,
         string? next = null
     )
@@ -276,13 +283,13 @@ internal sealed class Credentials(
         var changed = await writer.WriteAsync<bool>(
             async (session, token) =>
             {
-                if (!await IsLiveAsync(session, sessionId, token))
+                if (!await IsLiveAsync(session, subjectId, sessionId, token))
                 {
                     return Ended;
                 }
 
                 var row = await session.Db.Set<SubjectRow>().FirstAsync(known => known.Id == subjectId, token);
-                if (change(row, session.Now) is { } failure)
+                if (change(row) is { } failure)
                 {
                     return failure;
                 }
@@ -301,10 +308,23 @@ internal sealed class Credentials(
     }
 
     // It may have ended since the page asked: what a reset took away must not be set again by it.
-    private static Task<bool> IsLiveAsync(WriteSession session, string sessionId, CancellationToken token) =>
+    private static Task<bool> IsLiveAsync(
+        WriteSession session,
+        string subjectId,
+        string sessionId,
+        CancellationToken token
+    ) =>
         session
             .Db.Set<SessionRow>()
-            .AnyAsync(row => row.Id == sessionId && row.EndedAt == null && row.RevokedAt == null, token);
+            .AnyAsync(
+                row =>
+                    row.Id == sessionId
+                    && row.SubjectId == subjectId
+                    && row.EndedAt == null
+                    && row.RevokedAt == null
+                    && row.ExpiresAt > session.Now,
+                token
+            );
 
     private static async Task FollowAsync(WriteSession session, string sessionId, string next, CancellationToken token)
     {

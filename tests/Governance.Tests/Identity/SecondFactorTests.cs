@@ -3,6 +3,7 @@ using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using System.Web;
+using Governance.Identity.Account;
 using Governance.Identity.Engine;
 using Governance.Identity.Storage;
 using Governance.Platform.Database;
@@ -131,6 +132,48 @@ public sealed partial class SecondFactorTests : IAsyncLifetime
         Assert.Equal(HttpStatusCode.Found, changed.StatusCode);
         _host.Clock.Advance(TimeSpan.FromMinutes(1));
         Assert.Equal(HttpStatusCode.Found, await WithCodeAsync(_host.Client(), NextCode(key), Other));
+    }
+
+    [Fact]
+    public async Task The_form_of_a_new_app_counts_for_a_quarter_of_an_hour()
+    {
+        await using var host = await IdentityHost.StartAsync(options => options.RecentSignInMinutes = 60);
+        await host.EnrolPersonAsync("maria");
+        using var browser = host.Client();
+        await host.HomeAsync(browser, "maria");
+        var html = await browser.GetStringAsync("/account/app");
+        var key = Decode(KeyText().Match(html).Groups[1].Value.Replace(" ", "", StringComparison.Ordinal));
+        host.Clock.Advance(TimeSpan.FromMinutes(16));
+
+        using var late = await PostAsync(
+            browser,
+            html,
+            "/account/app",
+            ("ticket", Hidden(html, "ticket")),
+            ("code", Totp.Code(key, Totp.StepOf(host.Clock.GetUtcNow())))
+        );
+
+        Assert.Equal("/account/app", late.Headers.Location!.OriginalString);
+        Assert.DoesNotContain(host.Log.Entries, entry => entry.Kind == "identity.factor_added");
+    }
+
+    [Fact]
+    public async Task A_session_changes_the_credentials_of_its_own_person_while_it_lasts()
+    {
+        var maria = await _host.EnrolPersonAsync("maria");
+        var paul = await _host.EnrolPersonAsync("paul");
+        using var browser = _host.Client();
+        await _host.HomeAsync(browser, "maria");
+        await using var db = await Database();
+        var session = (await db.Set<SessionRow>().SingleAsync(TestContext.Current.CancellationToken)).Id;
+        var credentials = _host.Services.GetRequiredService<Credentials>();
+
+        var own = await credentials.NewRecoveryCodesAsync(maria, session, TestContext.Current.CancellationToken);
+        var other = await credentials.NewRecoveryCodesAsync(paul, session, TestContext.Current.CancellationToken);
+        _host.Clock.Advance(TimeSpan.FromDays(2));
+        var late = await credentials.NewRecoveryCodesAsync(maria, session, TestContext.Current.CancellationToken);
+
+        Assert.Equal((true, false, false), (own.Ok, other.Ok, late.Ok));
     }
 
     [Fact]
