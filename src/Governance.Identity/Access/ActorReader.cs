@@ -61,7 +61,7 @@ internal sealed class ActorReader(
 {
     private const string DpopScheme = "DPoP";
     private const int MaxToken = 8 * 1024;
-    private static readonly TimeSpan Life = TimeSpan.FromSeconds(4);
+    private static readonly TimeSpan Life = TimeSpan.FromSeconds(3.5);
     private static readonly SearchValues<char> TokenCharacters = SearchValues.Create(
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/="
     );

@@ -25,7 +25,7 @@ internal sealed class SubjectReader(
 ) : IAccess
 {
     // Below the promised 5 seconds, with room for the request that filled it.
-    private static readonly TimeSpan Life = TimeSpan.FromSeconds(4);
+    private static readonly TimeSpan Life = TimeSpan.FromSeconds(3.5);
     private readonly ExpiringCache<string, SubjectSnapshot?> _cache = new(clock, Life, 10_000);
     private readonly FrozenSet<string> _bound = options.Value.Bound.ToFrozenSet(StringComparer.Ordinal);
     private volatile ParsedRoles? _parsed;
