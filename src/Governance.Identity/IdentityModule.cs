@@ -464,10 +464,7 @@ public static class IdentityModule
         client.RemoteSignOutPath = default; // nobody signs our users out from elsewhere
         client.Scope.Clear();
         client.Scope.Add(Scopes.OpenId);
-        client.CorrelationCookie.SecurePolicy = CookieSecurePolicy.Always;
-        client.CorrelationCookie.SameSite = SameSiteMode.Lax;
-        client.NonceCookie.SecurePolicy = CookieSecurePolicy.Always;
-        client.NonceCookie.SameSite = SameSiteMode.Lax;
+        SignInCookies.Harden(client);
         client.Events.OnRemoteFailure = failed =>
             FailedSignIn.AnswerAsync(
                 failed,

@@ -88,10 +88,7 @@ internal sealed class ExternalSignIn(ExternalTokens tokens, ExternalSubjects sub
         options.TokenValidationParameters.ValidAlgorithms = ExternalIssuer.Parts(issuer.Algorithms);
         options.TokenValidationParameters.TryAllIssuerSigningKeys = false;
         options.TokenValidationParameters.ClockSkew = TimeSpan.FromSeconds(30);
-        options.CorrelationCookie.SecurePolicy = CookieSecurePolicy.Always;
-        options.CorrelationCookie.SameSite = SameSiteMode.Lax;
-        options.NonceCookie.SecurePolicy = CookieSecurePolicy.Always;
-        options.NonceCookie.SameSite = SameSiteMode.Lax;
+        SignInCookies.Harden(options);
         options.Events.OnRedirectToIdentityProvider = leaving =>
         {
             var wanted = ExternalIssuer.Parts(issuer.InteractiveAcr);

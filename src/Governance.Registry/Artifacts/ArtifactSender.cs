@@ -115,7 +115,7 @@ internal static class ArtifactSender
         response.ContentType = "application/octet-stream";
         response.ContentLength = length;
         response.Headers.XContentTypeOptions = "nosniff";
-        response.Headers.ContentSecurityPolicy = "default-src 'none'; sandbox";
+        response.Headers.ContentSecurityPolicy = $"{AnswerHeaders.ContentSecurityPolicy}; sandbox";
         var disposition = new ContentDispositionHeaderValue("attachment");
         disposition.SetHttpFileName(name);
         response.Headers.ContentDisposition = disposition.ToString();

@@ -214,7 +214,10 @@ public sealed class OriginTests(LiveGateway gateway)
         );
         Assert.Equal("nosniff", answer.Headers.GetValues("X-Content-Type-Options").Single());
         Assert.Equal("DENY", answer.Headers.GetValues("X-Frame-Options").Single());
-        Assert.Equal("default-src 'none'; sandbox", answer.Headers.GetValues("Content-Security-Policy").Single());
+        Assert.Equal(
+            "default-src 'none'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'; sandbox",
+            answer.Headers.GetValues("Content-Security-Policy").Single()
+        );
         Assert.Equal("same-origin", answer.Headers.GetValues("Cross-Origin-Resource-Policy").Single());
         Assert.True(answer.Headers.CacheControl is { NoStore: true });
     }
