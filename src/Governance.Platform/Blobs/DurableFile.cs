@@ -6,6 +6,8 @@ namespace Governance.Platform.Blobs;
 /// <summary>Files that are either completely there or not there at all, also after power loss.</summary>
 public static partial class DurableFile
 {
+    private const int AlreadyThere = 17; // EEXIST
+
     /// <summary>
     /// Writes a small file for the owner alone (mode 0600): temporary file, fsync, rename, fsync of the directory. What an
     /// interrupted write left beside the path is removed first.
@@ -22,8 +24,8 @@ public static partial class DurableFile
     }
 
     /// <summary>
-    /// The same, unless there is a file already: of several processes that try at once one succeeds. False for the others, whose
-    /// file is left as it is.
+    /// The same, unless there is a file already: of several processes that try at once one succeeds. False for the others; the
+    /// file of the one who did is durable for them, too.
     /// </summary>
     public static bool TryWriteNewSecret(string path, ReadOnlySpan<byte> content)
     {
@@ -33,16 +35,15 @@ public static partial class DurableFile
         Write(temporary, content);
         try
         {
-            File.Move(temporary, path, overwrite: false);
+            // Also for those who lost: the file of the one who won may not be durable yet.
+            var first = TryGiveName(temporary, path);
+            SyncDirectory(directory);
+            return first;
         }
-        catch (IOException) when (File.Exists(path))
+        finally
         {
             File.Delete(temporary);
-            return false;
         }
-
-        SyncDirectory(directory);
-        return true;
     }
 
     /// <summary>
@@ -64,6 +65,31 @@ public static partial class DurableFile
 
         File.Delete(path);
         SyncDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
+    }
+
+    // By link(2), which is refused when the name is taken: File.Move looks first, and then replaces what came in between.
+    private static bool TryGiveName(string temporary, string path)
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            try
+            {
+                File.Move(temporary, path, overwrite: false);
+                return true;
+            }
+            catch (IOException) when (File.Exists(path))
+            {
+                return false;
+            }
+        }
+
+        if (Link(temporary, path) == 0)
+        {
+            return true;
+        }
+
+        var error = Marshal.GetLastPInvokeError();
+        return error == AlreadyThere ? false : throw new IOException($"Cannot make {path} (errno {error}).");
     }
 
     private static void Write(string path, ReadOnlySpan<byte> content)
@@ -139,6 +165,10 @@ public static partial class DurableFile
     [LibraryImport("libc", EntryPoint = "open", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     internal static partial int Open(string path, int flags);
+
+    [LibraryImport("libc", EntryPoint = "link", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int Link(string existing, string path);
 
     [LibraryImport("libc", EntryPoint = "umask")]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]

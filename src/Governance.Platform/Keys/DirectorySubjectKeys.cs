@@ -97,9 +97,14 @@ internal sealed class DirectorySubjectKeys(PlatformOptions platform, SubjectKeyO
                 : throw new CryptographicException("An erasure stands in the place of another one.");
         }
 
-        return Read(KeyFile(subject)) is { } wrapped
-            ? new StoredSubjectKey(wrap.Unwrap(wrapped, Purpose(subject)), null)
-            : null;
+        if (Read(KeyFile(subject)) is not { } wrapped)
+        {
+            return null;
+        }
+
+        // Whoever made it may not have come to this yet, and now it is used.
+        DurableFile.SyncDirectory(_directory);
+        return new StoredSubjectKey(wrap.Unwrap(wrapped, Purpose(subject)), null);
     }
 
     private SubjectErasure ReadErasure(string path)

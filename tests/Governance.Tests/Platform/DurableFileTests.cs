@@ -30,5 +30,38 @@ public sealed class DurableFileTests : IDisposable
         Assert.True(Directory.Exists(path));
     }
 
+    [Fact]
+    public async Task Of_many_that_write_a_new_file_at_once_one_succeeds_and_its_content_stays()
+    {
+        const int writers = 4;
+        using var together = new Barrier(writers);
+        for (var round = 0; round < 500; round++)
+        {
+            var path = Path.Combine(_root, $"{round}.key");
+
+            var first = await Task.WhenAll(
+                Enumerable
+                    .Range(0, writers)
+                    .Select(writer =>
+                        Task.Factory.StartNew(
+                            () =>
+                            {
+                                together.SignalAndWait(TestContext.Current.CancellationToken);
+                                return DurableFile.TryWriteNewSecret(path, [(byte)writer]);
+                            },
+                            TestContext.Current.CancellationToken,
+                            TaskCreationOptions.LongRunning,
+                            TaskScheduler.Default
+                        )
+                    )
+            );
+
+            var winner = Assert.Single(Enumerable.Range(0, writers), writer => first[writer]);
+            Assert.Equal([(byte)winner], await File.ReadAllBytesAsync(path, TestContext.Current.CancellationToken));
+        }
+
+        Assert.Equal(500, Directory.GetFiles(_root).Length);
+    }
+
     public void Dispose() => Directory.Delete(_root, recursive: true);
 }
