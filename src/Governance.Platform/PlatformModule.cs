@@ -47,6 +47,7 @@ public static class PlatformModule
                 ? ActivatorUtilities.CreateInstance<PostgresSubjectKeys>(provider)
                 : ActivatorUtilities.CreateInstance<DirectorySubjectKeys>(provider)
         );
+        services.TryAddSingleton<SubjectKeyHome>();
         services.TryAddSingleton<SubjectKeys>();
         services.AddHostedService<SubjectKeyWatch>();
         services.TryAddSingleton<KeyOptions>();

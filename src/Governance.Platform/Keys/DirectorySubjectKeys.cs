@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text;
 using Governance.Platform.Blobs;
@@ -10,13 +9,15 @@ namespace Governance.Platform.Keys;
 /// <c>HASH.key</c>, and <c>HASH.erased</c> from when the key was destroyed. Both are bound to the subject by their wrapping, so that
 /// one cannot pass for another's. Processes that mount the directory may share it.
 /// </summary>
-internal sealed class DirectorySubjectKeys(PlatformOptions platform, SubjectKeyOptions options, IKeyWrap wrap)
-    : ISubjectKeyStore
+internal sealed class DirectorySubjectKeys(
+    PlatformOptions platform,
+    SubjectKeyOptions options,
+    IKeyWrap wrap,
+    TimeProvider clock
+) : ISubjectKeyStore
 {
     private const int KeySize = 32;
     private const int MaxLength = 4096;
-    private const int ErasureHeader = 16 + sizeof(long);
-    private const string ErasurePurpose = "subject-erasure";
 
     private readonly string _directory =
         options.Directory.Length > 0 ? options.Directory : $"{platform.KeyFile}.subjects";
@@ -49,20 +50,14 @@ internal sealed class DirectorySubjectKeys(PlatformOptions platform, SubjectKeyO
     public Task DestroyAsync(SubjectErasure erasure, CancellationToken cancellationToken)
     {
         // First that it is erased, then the key: whatever dies between the two leaves no key that would be used again.
-        byte[] content =
-        [
-            .. erasure.EntryId.ToByteArray(bigEndian: true),
-            .. new byte[sizeof(long)],
-            .. Encoding.UTF8.GetBytes(erasure.Subject),
-        ];
-        BinaryPrimitives.WriteInt64BigEndian(content.AsSpan(16), erasure.At.ToUnixTimeMilliseconds());
-        DurableFile.WriteSecret(ErasedFile(erasure.Subject), wrap.Wrap(content, ErasurePurpose));
+        DurableFile.WriteSecret(ErasedFile(erasure.Subject), ErasureRecord.Seal(erasure, wrap));
         DurableFile.Destroy(KeyFile(erasure.Subject));
         return Task.CompletedTask;
     }
 
-    public Task<IReadOnlyList<SubjectErasure>> ErasuresAsync(DateTimeOffset since, CancellationToken cancellationToken)
+    public Task<IReadOnlyList<SubjectErasure>> ErasuresAsync(TimeSpan? within, CancellationToken cancellationToken)
     {
+        var since = within is { } time ? clock.GetUtcNow() - time : DateTimeOffset.MinValue;
         var found = new List<SubjectErasure>();
         if (Directory.Exists(_directory))
         {
@@ -92,9 +87,8 @@ internal sealed class DirectorySubjectKeys(PlatformOptions platform, SubjectKeyO
         if (Read(ErasedFile(subject)) is not null)
         {
             var erasure = ReadErasure(ErasedFile(subject));
-            return erasure.Subject == subject
-                ? new StoredSubjectKey(null, erasure)
-                : throw new CryptographicException("An erasure stands in the place of another one.");
+            DurableFile.Destroy(KeyFile(subject)); // there only if whoever destroyed it died, or somebody put it back
+            return new StoredSubjectKey(null, erasure);
         }
 
         if (Read(KeyFile(subject)) is not { } wrapped)
@@ -109,12 +103,10 @@ internal sealed class DirectorySubjectKeys(PlatformOptions platform, SubjectKeyO
 
     private SubjectErasure ReadErasure(string path)
     {
-        var content = wrap.Unwrap(Read(path) ?? [], ErasurePurpose);
-        return new SubjectErasure(
-            Encoding.UTF8.GetString(content.AsSpan(ErasureHeader)),
-            new Guid(content.AsSpan(0, 16), bigEndian: true),
-            DateTimeOffset.FromUnixTimeMilliseconds(BinaryPrimitives.ReadInt64BigEndian(content.AsSpan(16)))
-        );
+        var erasure = ErasureRecord.Open(Read(path) ?? [], wrap);
+        return $"{NameOf(erasure.Subject)}.erased" == Path.GetFileName(path)
+            ? erasure
+            : throw new SubjectKeyException(SubjectKeyException.ErasureForged);
     }
 
     private static byte[]? Read(string path)

@@ -25,6 +25,9 @@ public interface ISubjectKeyStore
     /// </summary>
     Task DestroyAsync(SubjectErasure erasure, CancellationToken cancellationToken);
 
-    /// <summary>The erasures that the store learned of since a moment of its own clock, and perhaps earlier ones.</summary>
-    Task<IReadOnlyList<SubjectErasure>> ErasuresAsync(DateTimeOffset since, CancellationToken cancellationToken);
+    /// <summary>
+    /// The erasures that the store learned of within this time, by its own clock, and perhaps earlier ones; all for null. Throws
+    /// <see cref="SubjectKeyException"/> for one that no gateway wrote.
+    /// </summary>
+    Task<IReadOnlyList<SubjectErasure>> ErasuresAsync(TimeSpan? within, CancellationToken cancellationToken);
 }

@@ -1,11 +1,12 @@
 using System.Security.Cryptography;
+using Governance.Platform.Jobs;
 using Npgsql;
 
 namespace Governance.Platform.Keys;
 
 /// <summary>
 /// Keys of subjects in a PostgreSQL database of their own, for several gateways. Each is wrapped under the installation's
-/// key-encryption key. Destroying one deletes the row's key and rewrites the table, so that no page keeps it.
+/// key-encryption key, and so is what stays when one is destroyed. That moves the table to another file, so that no page keeps it.
 /// </summary>
 /// <remarks>
 /// What the server itself keeps (write-ahead log, archives, replicas, backups) is the operator's: this database must have none that
@@ -13,13 +14,18 @@ namespace Governance.Platform.Keys;
 /// </remarks>
 internal sealed class PostgresSubjectKeys : ISubjectKeyStore, IAsyncDisposable
 {
+    /// <summary>Server (also of a replica) and database, whatever name or address leads there.</summary>
+    public const string Where =
+        "SELECT (SELECT system_identifier FROM pg_control_system()) || '/' || current_database() AS \"Value\"";
+
     private const int KeySize = 32;
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan Always = TimeSpan.FromDays(365 * 1000);
     private readonly NpgsqlDataSource _source;
     private readonly IKeyWrap _wrap;
-    private readonly TimeProvider _clock;
     private volatile bool _made;
 
-    public PostgresSubjectKeys(SubjectKeyOptions options, IKeyWrap wrap, TimeProvider clock)
+    public PostgresSubjectKeys(SubjectKeyOptions options, IKeyWrap wrap)
     {
         var text =
             options.AsDatabase().Parse() ?? throw new InvalidOperationException("The connection string is malformed.");
@@ -33,20 +39,19 @@ internal sealed class PostgresSubjectKeys : ISubjectKeyStore, IAsyncDisposable
 
         _source = new NpgsqlDataSourceBuilder(text.ConnectionString).Build();
         _wrap = wrap;
-        _clock = clock;
     }
 
     public async Task<StoredSubjectKey?> FindAsync(string subject, CancellationToken cancellationToken)
     {
         await MakeTableAsync(cancellationToken);
         await using var command = _source.CreateCommand(
-            "SELECT key, entry, at FROM governance_subject_key WHERE subject = $1"
+            "SELECT key, erased FROM governance_subject_key WHERE subject = $1"
         );
         command.Parameters.AddWithValue(subject);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         return !await reader.ReadAsync(cancellationToken) ? null
             : await reader.IsDBNullAsync(0, cancellationToken)
-                ? new StoredSubjectKey(null, Erasure(subject, reader.GetGuid(1), reader.GetInt64(2)))
+                ? new StoredSubjectKey(null, Erasure(subject, reader.GetFieldValue<byte[]>(1)))
             : new StoredSubjectKey(_wrap.Unwrap(reader.GetFieldValue<byte[]>(0), Purpose(subject)), null);
     }
 
@@ -70,56 +75,83 @@ internal sealed class PostgresSubjectKeys : ISubjectKeyStore, IAsyncDisposable
             ?? throw new CryptographicException("The key of a subject is gone without an erasure.");
     }
 
+    // The living rows move to a new file, and the old one goes with the commit. VACUUM FULL would take along whatever an old
+    // snapshot anywhere in the database might still see; here nobody can see it who has not locked the table, and that is waited for.
     public async Task DestroyAsync(SubjectErasure erasure, CancellationToken cancellationToken)
     {
         await MakeTableAsync(cancellationToken);
-        await using (
-            var command = _source.CreateCommand(
-                """
-                INSERT INTO governance_subject_key (subject, key, entry, at, changed) VALUES ($1, NULL, $2, $3, $4)
-                ON CONFLICT (subject) DO UPDATE SET key = NULL, entry = $2, at = $3, changed = $4
-                """
-            )
-        )
+        await using var connection = await _source.OpenConnectionAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        await using var batch = new NpgsqlBatch(connection, transaction)
         {
-            command.Parameters.AddWithValue(erasure.Subject);
-            command.Parameters.AddWithValue(erasure.EntryId);
-            command.Parameters.AddWithValue(erasure.At.ToUnixTimeMilliseconds());
-            command.Parameters.AddWithValue(_clock.GetUtcNow().ToUnixTimeMilliseconds());
-            await command.ExecuteNonQueryAsync(cancellationToken);
+            BatchCommands =
+            {
+                new("SET LOCAL lock_timeout = '5s'"),
+                new("LOCK TABLE governance_subject_key IN ACCESS EXCLUSIVE MODE"),
+                new("DELETE FROM governance_subject_key WHERE subject = $1")
+                {
+                    Parameters = { new() { Value = erasure.Subject } },
+                },
+                new("CREATE TEMPORARY TABLE kept ON COMMIT DROP AS TABLE governance_subject_key"),
+                new("TRUNCATE governance_subject_key"),
+                new("INSERT INTO governance_subject_key TABLE kept"),
+                new("INSERT INTO governance_subject_key (subject, erased, changed) VALUES ($1, $2, clock_timestamp())")
+                {
+                    Parameters =
+                    {
+                        new() { Value = erasure.Subject },
+                        new() { Value = ErasureRecord.Seal(erasure, _wrap) },
+                    },
+                },
+            },
+        };
+        try
+        {
+            await batch.ExecuteNonQueryAsync(cancellationToken);
+        }
+        catch (PostgresException busy) when (busy.SqlState == PostgresErrorCodes.LockNotAvailable)
+        {
+            throw new JobPostponedException(Patience);
         }
 
-        // An updated row leaves its old self in the page, and the plain VACUUM does not overwrite it.
-        await using var rewrite = _source.CreateCommand("VACUUM FULL governance_subject_key");
-        await rewrite.ExecuteNonQueryAsync(cancellationToken);
+        await transaction.CommitAsync(cancellationToken);
     }
 
     public async Task<IReadOnlyList<SubjectErasure>> ErasuresAsync(
-        DateTimeOffset since,
+        TimeSpan? within,
         CancellationToken cancellationToken
     )
     {
         await MakeTableAsync(cancellationToken);
         await using var command = _source.CreateCommand(
-            "SELECT subject, entry, at FROM governance_subject_key WHERE changed >= $1"
+            "SELECT subject, erased FROM governance_subject_key WHERE key IS NULL AND changed >= now() - $1"
         );
-        command.Parameters.AddWithValue(since.ToUnixTimeMilliseconds());
+        command.Parameters.AddWithValue(within ?? Always);
         var found = new List<SubjectErasure>();
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         while (await reader.ReadAsync(cancellationToken))
         {
-            found.Add(Erasure(reader.GetString(0), reader.GetGuid(1), reader.GetInt64(2)));
+            found.Add(Erasure(reader.GetString(0), reader.GetFieldValue<byte[]>(1)));
         }
 
         return found;
+    }
+
+    public async Task<string> WhereAsync(CancellationToken cancellationToken)
+    {
+        await using var command = _source.CreateCommand(Where);
+        return (string)(await command.ExecuteScalarAsync(cancellationToken))!;
     }
 
     public ValueTask DisposeAsync() => _source.DisposeAsync();
 
     private static string Purpose(string subject) => $"subject-key:{subject}";
 
-    private static SubjectErasure Erasure(string subject, Guid entry, long at) =>
-        new(subject, entry, DateTimeOffset.FromUnixTimeMilliseconds(at));
+    private SubjectErasure Erasure(string subject, byte[] record)
+    {
+        var erasure = ErasureRecord.Open(record, _wrap);
+        return erasure.Subject == subject ? erasure : throw new SubjectKeyException(SubjectKeyException.ErasureForged);
+    }
 
     // Gateways that start at once wait for each other: making a table that is being made fails.
     private async Task MakeTableAsync(CancellationToken cancellationToken)
@@ -137,10 +169,9 @@ internal sealed class PostgresSubjectKeys : ISubjectKeyStore, IAsyncDisposable
             CREATE TABLE IF NOT EXISTS governance_subject_key (
                 subject text COLLATE "C" PRIMARY KEY,
                 key bytea,
-                entry uuid,
-                at bigint,
-                changed bigint,
-                CHECK ((key IS NULL) = (entry IS NOT NULL AND at IS NOT NULL AND changed IS NOT NULL)));
+                erased bytea,
+                changed timestamptz,
+                CHECK ((key IS NULL) = (erased IS NOT NULL AND changed IS NOT NULL)));
             """;
         await command.ExecuteNonQueryAsync(cancellationToken);
         await transaction.CommitAsync(cancellationToken);

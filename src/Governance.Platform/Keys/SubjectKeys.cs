@@ -8,11 +8,11 @@ namespace Governance.Platform.Keys;
 /// </summary>
 public sealed class SubjectKeys(ISubjectKeyStore store, TimeProvider clock) : IDisposable
 {
-    // Clocks of gateways and of the store's files differ; hearing of an erasure twice does no harm.
+    // Somebody may have been writing while this one looked; hearing of an erasure twice does no harm.
     private static readonly TimeSpan Overlap = TimeSpan.FromMinutes(10);
     private readonly ConcurrentDictionary<string, SubjectCipher> _known = new(StringComparer.Ordinal);
     private readonly SemaphoreSlim _asking = new(1, 1);
-    private DateTimeOffset _heard = DateTimeOffset.UnixEpoch;
+    private long? _looked;
 
     /// <summary>The key of a subject, or that it is erased; null when it never had one.</summary>
     public ValueTask<SubjectCipher?> FindAsync(string subject, CancellationToken cancellationToken) =>
@@ -44,18 +44,19 @@ public sealed class SubjectKeys(ISubjectKeyStore store, TimeProvider clock) : ID
 
     /// <summary>Every erasure that the store knows.</summary>
     public Task<IReadOnlyList<SubjectErasure>> ErasuresAsync(CancellationToken cancellationToken) =>
-        store.ErasuresAsync(DateTimeOffset.UnixEpoch, cancellationToken);
+        store.ErasuresAsync(null, cancellationToken);
 
     /// <summary>Forgets keys that another gateway destroyed.</summary>
     public async Task RefreshAsync(CancellationToken cancellationToken)
     {
-        var now = clock.GetUtcNow();
-        foreach (var erasure in await store.ErasuresAsync(_heard, cancellationToken))
+        var now = clock.GetTimestamp();
+        TimeSpan? within = _looked is { } last ? clock.GetElapsedTime(last, now) + Overlap : null;
+        foreach (var erasure in await store.ErasuresAsync(within, cancellationToken))
         {
             Forget(erasure);
         }
 
-        _heard = now - Overlap;
+        _looked = now;
     }
 
     /// <inheritdoc />
