@@ -29,6 +29,12 @@ internal sealed class Confirmations(
         "No confirmation of that id is pending."
     );
 
+    /// <summary>Code <c>identity.requester_gone</c>.</summary>
+    internal static readonly Failure RequesterGone = Failure.Conflict(
+        "identity.requester_gone",
+        "Who asked for this may not do so any more. Renew it as your own request, or reject it and ask again."
+    );
+
     /// <summary>
     /// Asks for a confirmation inside the unit that makes the change; returns its id. Asked for again by the same administrator,
     /// an account is held by the newer one alone; what another one asked for still waits for its own second person.
@@ -98,7 +104,7 @@ internal sealed class Confirmations(
             id,
             async (session, row, token) =>
             {
-                if (row.ExpiresAt > session.Now)
+                if (row.ExpiresAt > session.Now && !await IsRequesterGoneAsync(session, row, token))
                 {
                     return Failure.Conflict("identity.confirmation_open", "It can still be confirmed as it is.");
                 }
@@ -248,8 +254,19 @@ internal sealed class Confirmations(
                 )
             : confirm && row.ExpiresAt <= session.Now
                 ? Failure.Conflict("identity.confirmation_expired", "Nobody confirmed it in time; ask for it again.")
+            : confirm && await IsRequesterGoneAsync(session, row, cancellationToken) ? RequesterGone
             : null;
     }
+
+    // Disabled or erased. The gateway itself has no row, and asks too.
+    private static Task<bool> IsRequesterGoneAsync(
+        WriteSession session,
+        ConfirmationRow row,
+        CancellationToken cancellationToken
+    ) =>
+        session
+            .Db.Set<SubjectRow>()
+            .AnyAsync(subject => subject.Id == row.RequestedBy && !subject.Enabled, cancellationToken);
 
     // Not as rejected: whoever asks twice has not been refused by anybody.
     private static async Task ReplaceAsync(

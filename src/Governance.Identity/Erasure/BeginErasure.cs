@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using Governance.Identity.Confirm;
 using Governance.Identity.Federation;
@@ -16,9 +17,11 @@ namespace Governance.Identity.Erasure;
 /// <summary>The first step of an erasure, and the last that can still be rolled back.</summary>
 internal sealed class BeginErasure(LoginNames names)
 {
+    private const int MaxWaitSeconds = 3600;
+
     /// <summary>
-    /// Inside a unit: the account is empty and shut, its logins are nobody's, and the entry is there. The logins'
-    /// own pseudonyms are erased with it, for it was the person who acted under them.
+    /// Inside a unit: the account is empty and shut, its logins are nobody's, and the entry is there. The own pseudonyms of logins
+    /// that were the person's are shut too, and erased within an hour: entries side by side would say whose they were.
     /// </summary>
     public async Task RunAsync(
         WriteSession session,
@@ -35,6 +38,7 @@ internal sealed class BeginErasure(LoginNames names)
         (person.Name, person.DisplayName) = ($"(erased) {subjectId}", "");
         (person.Enabled, person.TotpStep) = (false, 0);
         var logins = await db.Set<LoginRow>().Where(row => row.SubjectId == subjectId).ToListAsync(cancellationToken);
+        var owned = await OwnedAsync(db, logins, cancellationToken);
         db.RemoveRange(logins);
         await db.SaveChangesAsync(cancellationToken);
         await Confirmations.WithdrawAsync(
@@ -45,17 +49,43 @@ internal sealed class BeginErasure(LoginNames names)
         );
         await ForgetAsync(db, subjectId, cancellationToken);
         await CommitAsync(session, by, subjectId, details, cancellationToken);
-        foreach (
-            var login in logins.Select(row => names.Of(row.Issuer, row.ExternalId)).Distinct(StringComparer.Ordinal)
-        )
+        await session.EnqueueAsync(new JobRequest(EraseJob.JobKind, subjectId, subjectId), cancellationToken);
+        foreach (var login in owned)
         {
-            await Logins.ShutOutAsync(session, by, login, cancellationToken);
-            if (!await db.Set<ErasureRow>().AnyAsync(row => row.SubjectId == login, cancellationToken))
+            await Logins.ShutAsync(session, login, cancellationToken);
+            var wait = TimeSpan.FromSeconds(RandomNumberGenerator.GetInt32(MaxWaitSeconds));
+            await session.EnqueueAsync(
+                new JobRequest(EraseJob.JobKind, login, login) { Wait = wait },
+                cancellationToken
+            );
+        }
+    }
+
+    /// <summary>Inside a unit of its own: the entry about the pseudonym of a login, which is shut already.</summary>
+    public static Task<ErasureRow> LoginAsync(
+        WriteSession session,
+        string login,
+        CancellationToken cancellationToken
+    ) => CommitAsync(session, Actor.System, login, [], cancellationToken);
+
+    // A link that nobody confirmed may be to anybody's login, and one that ended may be somebody else's by now.
+    private async Task<List<string>> OwnedAsync(
+        GovernanceDb db,
+        IReadOnlyList<LoginRow> logins,
+        CancellationToken cancellationToken
+    )
+    {
+        var owned = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var login in logins.Where(row => row.ConfirmedAt is not null))
+        {
+            var owner = await Logins.FindAsync(db, login.Issuer, login.ExternalId, cancellationToken);
+            if (owner is null || owner.Id == login.SubjectId)
             {
-                var of = new JsonObject { ["of"] = subjectId };
-                await CommitAsync(session, by, login, of, cancellationToken);
+                owned.Add(names.Of(login.Issuer, login.ExternalId));
             }
         }
+
+        return [.. owned];
     }
 
     // Grants and places that count stay: they say what the pseudonym could do when it decided something.
@@ -80,7 +110,7 @@ internal sealed class BeginErasure(LoginNames names)
     }
 
     // The entry keeps its salt: what vouches for the erasure must not be erased by it.
-    private static async Task CommitAsync(
+    private static async Task<ErasureRow> CommitAsync(
         WriteSession session,
         Actor by,
         string subjectId,
@@ -96,15 +126,14 @@ internal sealed class BeginErasure(LoginNames names)
             },
             cancellationToken
         );
-        session.Db.Add(
-            new ErasureRow
-            {
-                SubjectId = subjectId,
-                EntryId = entry,
-                BeganAt = session.Now,
-            }
-        );
+        var row = new ErasureRow
+        {
+            SubjectId = subjectId,
+            EntryId = entry,
+            BeganAt = session.Now,
+        };
+        session.Db.Add(row);
         await session.Db.SaveChangesAsync(cancellationToken);
-        await session.EnqueueAsync(new JobRequest(EraseJob.JobKind, subjectId, subjectId), cancellationToken);
+        return row;
     }
 }

@@ -11,7 +11,7 @@ using Microsoft.Extensions.Logging;
 namespace Governance.Identity.Erasure;
 
 /// <summary>
-/// Carries an erasure out after its entry committed: destroys the key, empties SQLite's log of changes, and puts on record that
+/// Carries an erasure out after its entry committed, which for the pseudonym of a login it does itself: destroys the key, empties SQLite's log of changes, and puts on record that
 /// both are done. Each step may be repeated, so it goes on wherever it died.
 /// </summary>
 internal sealed partial class EraseJob(
@@ -30,10 +30,12 @@ internal sealed partial class EraseJob(
     {
         await using (var db = await databases.CreateDbContextAsync(cancellationToken))
         {
-            var row = await db.Set<ErasureRow>()
-                .AsNoTracking()
-                .FirstOrDefaultAsync(known => known.SubjectId == payload, cancellationToken);
-            if (row is null or { State: ErasureState.Done })
+            var row =
+                await db.Set<ErasureRow>()
+                    .AsNoTracking()
+                    .FirstOrDefaultAsync(known => known.SubjectId == payload, cancellationToken)
+                ?? await BeginLoginAsync(payload, cancellationToken);
+            if (row.State == ErasureState.Done)
             {
                 return;
             }
@@ -58,7 +60,7 @@ internal sealed partial class EraseJob(
         var done = await writer.WriteAsync<Unit>(
             async (session, token) =>
             {
-                var row = await session.Db.Set<ErasureRow>().FirstAsync(known => known.SubjectId == payload, token);
+                var row = await FindOrBeginAsync(session, payload, token);
                 row.State = ErasureState.Stuck;
                 await session.LogAsync(
                     new LogEntry("identity.erasure_stuck", Actor.System, $"subject:{payload}", LogOutcome.Refused)
@@ -73,6 +75,24 @@ internal sealed partial class EraseJob(
         );
         _ = done.Value;
     }
+
+    // Of a person the row came with the job.
+    private async Task<ErasureRow> BeginLoginAsync(string login, CancellationToken cancellationToken)
+    {
+        var begun = await writer.WriteAsync<ErasureRow>(
+            async (session, token) => await FindOrBeginAsync(session, login, token),
+            cancellationToken
+        );
+        return begun.Value;
+    }
+
+    private static async Task<ErasureRow> FindOrBeginAsync(
+        WriteSession session,
+        string subject,
+        CancellationToken cancellationToken
+    ) =>
+        await session.Db.Set<ErasureRow>().FirstOrDefaultAsync(row => row.SubjectId == subject, cancellationToken)
+        ?? await BeginErasure.LoginAsync(session, subject, cancellationToken);
 
     private static async Task<Result<Unit>> EndAsync(WriteSession session, string subjectId, CancellationToken token)
     {

@@ -243,6 +243,16 @@ internal sealed class Logins(
         CancellationToken cancellationToken
     )
     {
+        await ShutAsync(session, id, cancellationToken);
+        await session.LogAsync(
+            new LogEntry("identity.disabled", by, $"subject:{id}", LogOutcome.Done),
+            cancellationToken
+        );
+    }
+
+    /// <summary>The same without an entry, for whoever makes one that says more.</summary>
+    internal static async Task ShutAsync(WriteSession session, string id, CancellationToken cancellationToken)
+    {
         var stranger = await session.Db.Set<SubjectRow>().FirstOrDefaultAsync(row => row.Id == id, cancellationToken);
         if (stranger is null)
         {
@@ -252,10 +262,6 @@ internal sealed class Logins(
 
         stranger.Enabled = false;
         await session.Db.SaveChangesAsync(cancellationToken);
-        await session.LogAsync(
-            new LogEntry("identity.disabled", by, $"subject:{id}", LogOutcome.Done),
-            cancellationToken
-        );
     }
 
     private static bool IsIssuer(string issuer) =>

@@ -64,7 +64,7 @@ public sealed partial class WriteSession
                             Key = request.Key,
                             Payload = request.Payload,
                             Outbound = request.Outbound,
-                            DueAt = Now,
+                            DueAt = Now + request.Wait,
                             CreatedAt = Now,
                         }),
                 ],

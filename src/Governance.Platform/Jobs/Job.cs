@@ -11,6 +11,9 @@ public sealed record JobRequest(string Kind, string Key, string Payload)
 {
     /// <summary>Whether it waits for servers of others. Such jobs have workers of their own and keep no other job waiting.</summary>
     public bool Outbound { get; init; }
+
+    /// <summary>How long after its unit it is due. Default at once.</summary>
+    public TimeSpan Wait { get; init; }
 }
 
 /// <summary>Thrown by a handler whose work must wait: the job runs again later, and no failure is counted.</summary>

@@ -13,6 +13,7 @@ using Governance.Identity.Storage;
 using Governance.Identity.Subjects;
 using Governance.Kernel;
 using Governance.Platform.Database;
+using Governance.Platform.Jobs;
 using Governance.Platform.Keys;
 using Governance.Platform.Logging;
 using Governance.Tests.Audit;
@@ -131,22 +132,17 @@ public sealed class ErasureTests : IAsyncLifetime
             .Where(entry => entry.ActorId == _rita || entry.Subject == $"subject:{_rita}")
             .Select(entry => entry.Salt)
             .ToList();
-        var keys = Directory
-            .GetFiles(Path.Combine(_root, "kek.subjects"), "*.key")
-            .Select(file => File.ReadAllBytes(file))
-            .ToList();
+        var keys = Keys().Select(file => File.ReadAllBytes(file)).ToList();
         Assert.True(salts.Count > 4);
         if (!TestServer.IsPostgreSql)
         {
             Assert.NotEmpty(Holding(Encoding.UTF8.GetBytes(Display)));
+            Assert.NotEmpty(Holding(Encoding.UTF8.GetBytes(Name)));
             Assert.NotEmpty(Holding(Encoding.UTF8.GetBytes(Login)));
         }
 
         await EraseAsync();
-        var left = Directory
-            .GetFiles(Path.Combine(_root, "kek.subjects"), "*.key")
-            .Select(file => File.ReadAllBytes(file))
-            .ToList();
+        var left = Keys().Select(file => File.ReadAllBytes(file)).ToList();
 
         byte[][] gone =
         [
@@ -247,6 +243,127 @@ public sealed class ErasureTests : IAsyncLifetime
         Assert.Equal(again.Entry, (await Get<Erasures>().FindAsync(_rita, Token))!.Entry);
     }
 
+    [Theory]
+    [InlineData(false)] // not mounted, or mistyped
+    [InlineData(true)] // another installation's
+    public async Task An_erasure_waits_for_the_own_key_store(bool another)
+    {
+        var elsewhere = Path.Combine(_root, "elsewhere");
+        await ConfirmAsync();
+        if (another)
+        {
+            var other = new SubjectKeyOptions { Directory = elsewhere };
+            var store = new DirectorySubjectKeys(new(), other, Get<IKeyWrap>(), TimeProvider.System);
+            await store.CreateAsync("(store)", Token);
+        }
+
+        await StopAsync();
+        var refused = await Assert.ThrowsAsync<SubjectKeyException>(() => StartAsync(elsewhere));
+        var waiting = await Get<Erasures>().FindAsync(_rita, Token);
+        await StopAsync();
+        var made = Directory.Exists(elsewhere) ? Directory.GetFiles(elsewhere).Length : 0;
+        var before = Keys().Length;
+        await StartAsync();
+        var done = await Get<Erasures>().FindAsync(_rita, Token);
+
+        Assert.Equal("keys.wrong_store", refused.Code);
+        Assert.Equal(("begun", null), (waiting!.State, waiting.Proof));
+        Assert.Equal(another ? 1 : 0, made);
+        Assert.Equal("done", done!.State);
+        Assert.Equal(before - 1, Keys().Length);
+    }
+
+    [Theory]
+    [InlineData(false)] // the whole store is a copy from before
+    [InlineData(true)] // the key came back beside the erasure
+    public async Task A_key_that_came_back_is_destroyed_at_the_next_start(bool beside)
+    {
+        var store = Path.Combine(_root, "kek.subjects");
+        var copies = Keys().Select(file => (file, File.ReadAllBytes(file))).ToList();
+        await EraseAsync();
+        var first = (await Get<Erasures>().FindAsync(_rita, Token))!.Proof;
+        await StopAsync();
+        foreach (var erased in Directory.GetFiles(store, "*.erased").Where(_ => !beside))
+        {
+            File.Delete(erased);
+        }
+
+        copies.ForEach(copy => File.WriteAllBytes(copy.file, copy.Item2));
+
+        await StartAsync();
+
+        var again = (await Get<Erasures>().FindAsync(_rita, Token))!;
+        Assert.Equal("done", again.State);
+        Assert.Equal(beside, first == again.Proof);
+        Assert.NotNull((await Get<SubjectKeys>().FindAsync(_rita, Token))!.Erased);
+        Assert.Equal(copies.Count - 1, Keys().Length);
+        await _database.SequenceAsync();
+        Assert.True((await HoldsAsync()).Erased > 0);
+    }
+
+    [Fact]
+    public async Task Only_logins_that_were_the_persons_are_erased_with_them()
+    {
+        var stranger = Get<LoginNames>().Of(Issuer, "stranger");
+        var moved = Get<LoginNames>().Of(Issuer, "moved");
+        await Get<Logins>().LinkAsync(_ada, _rita, Issuer, "stranger", Token);
+        var linked = await Get<Logins>().LinkAsync(_ada, _rita, Issuer, "moved", Token);
+        await Get<Confirmations>().ConfirmAsync(_bea, linked.Value.Confirmation, Token);
+        await Get<Logins>().UnlinkAsync(_ada, _rita, linked.Value.Login, Token);
+        var now = await Get<Logins>().LinkAsync(_ada, _paul.Id, Issuer, "moved", Token);
+        Assert.True((await Get<Confirmations>().ConfirmAsync(_bea, now.Value.Confirmation, Token)).Ok);
+
+        await EraseAsync();
+
+        await using var db = _database.Read();
+        var jobs = await db.Set<JobRow>().Where(job => job.Kind == EraseJob.JobKind).ToListAsync(Token);
+        string[] expected = [_rita, Get<LoginNames>().Of(Issuer, Login)];
+        Assert.Equal(expected.Order(), jobs.Select(job => job.Key).Order());
+        Assert.False(await db.Set<ErasureRow>().AnyAsync(row => row.SubjectId == moved, Token));
+        Assert.False(await db.Set<SubjectRow>().AnyAsync(row => row.Id == stranger, Token));
+        Assert.Equal(_paul.Id, (await Get<Logins>().FindAsync(Issuer, "moved", Token))!.Id);
+        Assert.Empty(await db.Set<LoginRow>().Where(row => row.SubjectId == _rita).ToListAsync(Token));
+    }
+
+    [Fact]
+    public async Task No_entry_says_whose_login_an_erased_one_was()
+    {
+        var login = Get<LoginNames>().Of(Issuer, Login);
+
+        await ConfirmAsync();
+        var atOnce = await EntriesAsync();
+        await using (var db = _database.Read())
+        {
+            Assert.False((await db.Set<SubjectRow>().SingleAsync(row => row.Id == login, Token)).Enabled);
+        }
+
+        await Get<EraseJob>().RunAsync(login, Token);
+
+        Assert.DoesNotContain(atOnce, entry => entry.Canonical.Contains(login, StringComparison.Ordinal));
+        var later = (await EntriesAsync()).Where(entry => entry.Subject == $"subject:{login}").ToList();
+        Assert.Equal([SubjectErasure.Kind, "identity.erased"], later.Select(entry => entry.Kind).Order().Reverse());
+        Assert.All(later, entry => Assert.DoesNotContain(_rita, entry.Canonical, StringComparison.Ordinal));
+        Assert.All(later, entry => Assert.Equal(Actor.System.Id, entry.ActorId));
+    }
+
+    [Fact]
+    public async Task An_erasure_of_somebody_who_administrates_no_more_is_not_confirmed()
+    {
+        var cleo = await EnrolAsync("cleo", "Cleo", "admin");
+        var asked = await Get<Erasures>().AskAsync(cleo, _rita, "unlawful", Token);
+        await Get<SubjectStore>().SetEnabledAsync(_ada, cleo.Id, false, Token);
+
+        var refused = await Get<Confirmations>().ConfirmAsync(_bea, asked.Value, Token);
+        var renewed = await Get<Confirmations>().RenewAsync(_ada, asked.Value, Token);
+        var own = await Get<Confirmations>().ConfirmAsync(_ada, asked.Value, Token);
+        var confirmed = await Get<Confirmations>().ConfirmAsync(_bea, asked.Value, Token);
+
+        Assert.Equal("identity.requester_gone", refused.Failure?.Code);
+        Assert.True(renewed.Ok, renewed.Failure?.Code);
+        Assert.Equal("identity.own_confirmation", own.Failure?.Code);
+        Assert.True(confirmed.Ok, confirmed.Failure?.Code);
+    }
+
     [Fact]
     public async Task A_legal_hold_prevents_an_erasure_until_it_is_lifted()
     {
@@ -338,12 +455,15 @@ public sealed class ErasureTests : IAsyncLifetime
     private T Get<T>()
         where T : notnull => _database.Get<T>();
 
-    private async Task StartAsync()
+    private string[] Keys() => Directory.GetFiles(Path.Combine(_root, "kek.subjects"), "*.key");
+
+    private async Task StartAsync(string? keys = null)
     {
         _database = await LogFixture.StartAsync(
             root: _root,
             add: services =>
             {
+                services.AddSingleton(new SubjectKeyOptions { Directory = keys ?? "" });
                 services.AddSingleton(new PasswordHashing(iterations: 1_000));
                 services.AddIdentity(options => options.Demo = true); // prints no set-up code
             }
