@@ -72,9 +72,12 @@ internal sealed class Trust : IDisposable
         NoteKey.Create(name, witness.PublicKey, NoteKey.Witness).VerifierKey;
 
     /// <summary>The answers of a gateway about one entry, and its id: what govern audit prove asks for.</summary>
-    public (Guid Id, string Entries, string Proof) Entry()
+    public (Guid Id, string Entries, string Proof) Entry(
+        string kind = "promotion.carried_out",
+        string subject = "version:fraud/1"
+    )
     {
-        var receipt = (JsonObject)JsonNode.Parse(Receipt())!;
+        var receipt = (JsonObject)JsonNode.Parse(Receipt(kind: kind, subject: subject))!;
         var entry = receipt["entry"]!.ToString();
         var id = JsonNode.Parse(entry)!["id"]!.ToString();
         var view = new JsonObject
@@ -91,7 +94,11 @@ internal sealed class Trust : IDisposable
         );
     }
 
-    public byte[] Receipt(Key? witness = null)
+    public byte[] Receipt(
+        Key? witness = null,
+        string kind = "promotion.carried_out",
+        string subject = "version:fraud/1"
+    )
     {
         var statement = Statement(
             "urn:test:promotion",
@@ -102,9 +109,9 @@ internal sealed class Trust : IDisposable
         var salt = new byte[EntryText.SaltSize];
         var at = Start.AddDays(30);
         var entry = new Platform.Logging.LogEntry(
-            "promotion.carried_out",
+            kind,
             new Actor(ActorKind.Person, "p-1"),
-            "version:fraud/1",
+            subject,
             Platform.Logging.LogOutcome.Done
         )
         {

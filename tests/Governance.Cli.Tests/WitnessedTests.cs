@@ -144,6 +144,51 @@ public sealed class WitnessedTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task The_proof_of_another_entry_is_not_written()
+    {
+        var (id, entries, proof) = _trust.Entry();
+        var other = Guid.CreateVersion7();
+        _gateway.Answer = asked => (200, Encoding.UTF8.GetBytes(asked.Contains("?id=") ? entries : proof));
+
+        var answer = await ProveAsync(other);
+
+        Assert.NotEqual(id, other);
+        Assert.Equal(1, answer.Exit);
+        Assert.StartsWith("audit.other_entry:", answer.Error);
+        Assert.False(File.Exists(_cli.At("entry.json")));
+    }
+
+    [Theory]
+    [InlineData("identity.erased", "0a0a", true)]
+    [InlineData("identity.erased", "0b0b", false)]
+    [InlineData("identity.erasure_begun", "0a0a", false)]
+    [InlineData("promotion.carried_out", "0a0a", false)]
+    public async Task The_proof_of_an_erasure_is_of_one_and_of_that_person(string kind, string subject, bool good)
+    {
+        var (_, entries, proof) = _trust.Entry(kind, $"subject:{subject}");
+        _gateway.Answer = asked =>
+            (200, Encoding.UTF8.GetBytes(asked.EndsWith("/proof", StringComparison.Ordinal) ? proof : entries));
+
+        var answer = await _cli.RunAsync(
+            "subjects",
+            "proof",
+            "0a0a",
+            "--server",
+            _gateway.Address,
+            "--ca",
+            _cli.At("ca.pem"),
+            "--trusted-root",
+            _cli.At("root.json"),
+            "--out",
+            _cli.At("erased.json")
+        );
+
+        Assert.Equal(good ? 0 : 1, answer.Exit);
+        Assert.Equal(good, !answer.Error.StartsWith("audit.other_entry:", StringComparison.Ordinal));
+        Assert.Equal(good, File.Exists(_cli.At("erased.json")));
+    }
+
+    [Fact]
     public async Task Entries_are_listed_over_pages_as_filtered()
     {
         var asked = new List<string>();

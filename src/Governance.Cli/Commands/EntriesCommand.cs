@@ -38,6 +38,11 @@ internal static class EntriesCommand
 
     private static readonly Argument<Guid> Entry = new("entry") { Description = "Id of the entry." };
 
+    private static readonly Failure OtherEntry = Failure.Conflict(
+        "audit.other_entry",
+        "The server proved an entry of its log, but another one than was asked for."
+    );
+
     private static readonly Option<string> Out = Shared.RequiredFile("--out", "Where the proof is written.");
 
     public static Command Create(Surroundings surroundings) =>
@@ -130,16 +135,17 @@ internal static class EntriesCommand
     private static async Task<int> ProveAsync(Invocation run, Option<string> root)
     {
         using var gateway = ServerOptions.Connect(run);
-        return await WriteProofAsync(run, gateway, run.Get(Entry), root, Out);
+        return await WriteProofAsync(run, gateway, run.Get(Entry), root, Out, _ => true);
     }
 
-    /// <summary>Fetches the proof of an entry, and writes it once it verified.</summary>
+    /// <summary>Fetches the proof of an entry, and writes it once it verified, is of that entry, and says what was asked for.</summary>
     public static async Task<int> WriteProofAsync(
         Invocation run,
         GatewayClient gateway,
         Guid id,
         Option<string> root,
-        Option<string> to
+        Option<string> to,
+        Func<JsonObject, bool> says
     )
     {
         var trusted = InputFile.Read(run.Need(root), InputFile.Small);
@@ -180,6 +186,11 @@ internal static class EntriesCommand
             var verified = ReceiptVerifier.VerifyEntry(document, trusted);
             if (verified.Ok)
             {
+                if (Text(verified.Value.Entry["id"]) != id.ToString() || !says(verified.Value.Entry))
+                {
+                    throw new Stop(Exit.Refused, OtherEntry);
+                }
+
                 OutputFile.Write(run.Need(to), document);
                 run.Say($"Entry {id} is number {verified.Value.LeafIndex} of the log; the proof is in {run.Need(to)}.");
                 return Exit.Fine;

@@ -144,7 +144,15 @@ internal static class SubjectCommands
             run.Cancelled
         );
         return page["entries"] is JsonArray { Count: 1 } entries && Guid.TryParse($"{entries[0]?["id"]}", out var id)
-            ? await EntriesCommand.WriteProofAsync(run, gateway, id, Root, Out)
+            ? await EntriesCommand.WriteProofAsync(
+                run,
+                gateway,
+                id,
+                Root,
+                Out,
+                entry =>
+                    $"{entry["kind"]}" == "identity.erased" && $"{entry["subject"]}" == $"subject:{run.Get(Person)}"
+            )
             : throw new Stop(
                 Exit.Refused,
                 Failure.NotFound("identity.not_erased", "The log does not say that this person was erased.")
