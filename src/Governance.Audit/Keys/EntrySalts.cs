@@ -107,23 +107,20 @@ internal sealed class EntrySalts(SubjectKeys keys, PlatformOptions platform, IKe
     public byte[] Seal(Guid id, IReadOnlyList<SubjectCipher> sealing, byte[] salt, string canonical)
     {
         var box = salt;
+        var subjects = new List<string>(sealing.Count);
         foreach (var key in sealing)
         {
-            if (key.Seal(box, Context(id, personal: false)) is not { } layer)
+            // Else erased this very moment, by another gateway or beside this unit, as if before; the other's key still seals.
+            if (key.Seal(box, Context(id, personal: false)) is { } layer)
             {
-                // Erased this very moment, by another gateway or beside this unit: sealed or not, nobody could tell whose it is.
-                return salt;
+                box = layer;
+                subjects.Add(key.Subject);
             }
-
-            box = layer;
         }
 
-        return sealing.Count == 0
+        return subjects.Count == 0
             ? salt
-            : new SealedSalt([.. sealing.Select(key => key.Subject)], EntryText.LeafData(salt, canonical), box).Pack(
-                _macKey,
-                canonical
-            );
+            : new SealedSalt(subjects, EntryText.LeafData(salt, canonical), box).Pack(_macKey, canonical);
     }
 
     /// <summary>The hash of the leaf of an entry, which needs nobody's key; null when text and salt do not belong together.</summary>

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Governance.Audit.Contracts;
 using Governance.Audit.Engine;
+using Governance.Audit.Keys;
 using Governance.Audit.Sequencing;
 using Governance.Audit.Storage;
 using Governance.Kernel;
@@ -83,6 +84,27 @@ public class SubjectKeyTests
 
         var holds = await HoldsAsync(database);
         Assert.Equal((5, 2), (holds.Leaves, holds.Erased));
+    }
+
+    [Fact]
+    public async Task A_key_that_goes_while_an_entry_is_sealed_leaves_it_under_the_other_one()
+    {
+        await using var database = await LogFixture.StartAsync();
+        var salts = database.Get<EntrySalts>();
+        await database.Get<SubjectKeys>().GetOrCreateAsync(Bob, Token);
+        var id = Guid.CreateVersion7();
+        var salt = new byte[EntryText.SaltSize];
+        var sealing = await salts.KeysOfAsync(By(Ada) with { Subject = $"subject:{Bob}" }, Token);
+
+        await EraseAsync(database, Ada);
+        var stored = salts.Seal(id, sealing, salt, "{}");
+        var read = await salts.OpenAsync(id, stored, "{}", Token);
+        await EraseAsync(database, Bob);
+        var erased = await salts.OpenAsync(id, stored, "{}", Token);
+
+        Assert.Equal(2, sealing.Count);
+        Assert.Equal(salt, read.Value.Salt);
+        Assert.Equal((null, Bob), (erased.Value.Salt, erased.Value.Erased?.Subject));
     }
 
     [Fact]
