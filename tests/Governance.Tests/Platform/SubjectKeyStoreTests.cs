@@ -1,11 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using Governance.Platform;
-using Governance.Platform.Database;
-using Governance.Platform.Jobs;
 using Governance.Platform.Keys;
-using Microsoft.EntityFrameworkCore;
-using Npgsql;
 
 namespace Governance.Tests.Platform;
 
@@ -162,105 +158,9 @@ public sealed class SubjectKeyStoreTests : IAsyncLifetime
         await Assert.ThrowsAsync<SubjectKeyException>(() => store.FindAsync("bob", Token));
     }
 
-    [Fact]
-    public async Task An_erasure_that_no_gateway_wrote_is_refused()
-    {
-        Assert.SkipUnless(TestServer.IsPostgreSql, "A directory's file is tried above.");
-        var store = await OpenAsync();
-        await store.CreateAsync(Ada, Token);
-        await store.DestroyAsync(new SubjectErasure("bob", Guid.CreateVersion7(), DateTimeOffset.UnixEpoch), Token);
-
-        foreach (var record in new[] { "'\\x00'", "(SELECT erased FROM governance_subject_key WHERE subject = 'bob')" })
-        {
-            await SqlAsync(
-                $"UPDATE governance_subject_key SET key = NULL, erased = {record}, changed = now() WHERE subject = '{Ada}'"
-            );
-            var found = await Assert.ThrowsAsync<SubjectKeyException>(() => store.FindAsync(Ada, Token));
-            var listed = await Assert.ThrowsAsync<SubjectKeyException>(() => store.ErasuresAsync(null, Token));
-
-            Assert.Equal(("keys.erasure_forged", "keys.erasure_forged"), (found.Code, listed.Code));
-        }
-    }
-
-    [Fact]
-    public async Task Keys_do_not_lie_in_the_database_of_the_gateway()
-    {
-        Assert.SkipUnless(
-            TestServer.IsPostgreSql,
-            "SQLite is a file in the data directory, where no directory of keys may be."
-        );
-        await using var same = await TestDatabase.StartAsync();
-        await using var other = await TestDatabase.StartAsync();
-        var store = await OpenAsync(same.Directory);
-
-        await HomeOf(other).CheckAsync(Token);
-        var refused = await Assert.ThrowsAsync<SubjectKeyException>(() => HomeOf(same).CheckAsync(Token));
-
-        Assert.Equal("keys.same_database", refused.Code);
-
-        SubjectKeyHome HomeOf(TestDatabase database) =>
-            new(
-                store,
-                database.Get<PlatformOptions>(),
-                _wrap,
-                TimeProvider.System,
-                database.Get<IDbContextFactory<GovernanceDb>>()
-            );
-    }
-
-    [Fact]
-    public async Task No_old_snapshot_keeps_a_destroyed_key_in_the_table()
-    {
-        Assert.SkipUnless(TestServer.IsPostgreSql, "A directory has no snapshots.");
-        var store = await OpenAsync();
-        await store.CreateAsync(Ada, Token);
-        var bob = (await store.CreateAsync("bob", Token)).Key;
-        var erasure = new SubjectErasure(Ada, Guid.CreateVersion7(), DateTimeOffset.UnixEpoch);
-        var wrapped = (byte[])(await SqlAsync($"SELECT key FROM governance_subject_key WHERE subject = '{Ada}'"))!;
-        await using var source = NpgsqlDataSource.Create((await TestServer.OptionsAsync(_root)).ConnectionString);
-        await using var reader = await source.OpenConnectionAsync(Token);
-
-        await using (await ReadAsync("SELECT count(*) FROM governance_subject_key"))
-        {
-            await Assert.ThrowsAsync<JobPostponedException>(() => store.DestroyAsync(erasure, Token));
-            Assert.True(await IsInTableAsync(wrapped));
-        }
-
-        await using (await ReadAsync("SELECT count(*) FROM pg_class"))
-        {
-            await store.DestroyAsync(erasure, Token);
-            Assert.False(await IsInTableAsync(wrapped));
-        }
-
-        Assert.Equal(erasure, (await store.FindAsync(Ada, Token))!.Erased);
-        Assert.Equal(bob, (await store.FindAsync("bob", Token))!.Key);
-
-        async Task<NpgsqlTransaction> ReadAsync(string sql)
-        {
-            var transaction = await reader.BeginTransactionAsync(System.Data.IsolationLevel.RepeatableRead, Token);
-            await using var command = new NpgsqlCommand(sql, reader, transaction);
-            await command.ExecuteScalarAsync(Token);
-            return transaction;
-        }
-    }
-
-    private async Task<bool> IsInTableAsync(byte[] bytes)
-    {
-        await SqlAsync("CHECKPOINT");
-        var file = await SqlAsync("SELECT pg_read_binary_file(pg_relation_filepath('governance_subject_key'))");
-        return ((byte[])file!).AsSpan().IndexOf(bytes) >= 0;
-    }
-
-    private async Task<object?> SqlAsync(string sql)
-    {
-        await using var source = NpgsqlDataSource.Create((await TestServer.OptionsAsync(_root)).ConnectionString);
-        await using var command = source.CreateCommand(sql);
-        return await command.ExecuteScalarAsync(Token);
-    }
-
     private DirectorySubjectKeys InDirectory() => new(Platform, new SubjectKeyOptions(), _wrap, TimeProvider.System);
 
-    private async Task<ISubjectKeyStore> OpenAsync(string? root = null)
+    private async Task<ISubjectKeyStore> OpenAsync()
     {
         if (!TestServer.IsPostgreSql)
         {
@@ -270,7 +170,7 @@ public sealed class SubjectKeyStoreTests : IAsyncLifetime
         var options = new SubjectKeyOptions
         {
             Provider = SubjectKeyOptions.PostgreSql,
-            ConnectionString = (await TestServer.OptionsAsync(root ?? _root)).ConnectionString,
+            ConnectionString = (await TestServer.OptionsAsync(_root)).ConnectionString,
         };
         var store = new PostgresSubjectKeys(options, _wrap);
         _opened.Add(store);
