@@ -34,26 +34,37 @@ internal sealed class AwsKmsKeys : IKeyProvider, IDisposable
 
     public void Check() => _ = new FileCredentials(_options.AwsKms).GetCredentials();
 
-    public MadeKey Make(string label) =>
-        Call(
-            "make a key",
-            async cancellationToken =>
-            {
-                var made = await Client.CreateKeyAsync(
-                    new CreateKeyRequest
-                    {
-                        KeySpec = KeySpec.ECC_NIST_P256,
-                        KeyUsage = KeyUsageType.SIGN_VERIFY,
-                        Description = label,
-                    },
-                    cancellationToken
-                );
-                var arn =
-                    made.KeyMetadata?.Arn
-                    ?? throw new KeyUnavailableException("AWS KMS made a key and does not name it.");
-                return new MadeKey(arn, await PublicAsync(arn, cancellationToken));
-            }
-        );
+    public MadeKey Make(string label)
+    {
+        var arn = "";
+        try
+        {
+            return Call("make a key", MakeAsync);
+        }
+        catch (KeyUnavailableException exception) when (arn.Length > 0)
+        {
+            throw new KeyUnavailableException(
+                $"{exception.Message} {arn} was made all the same, and is not used.",
+                exception
+            );
+        }
+
+        async Task<MadeKey> MakeAsync(CancellationToken cancellationToken)
+        {
+            var made = await Client.CreateKeyAsync(
+                new CreateKeyRequest
+                {
+                    KeySpec = KeySpec.ECC_NIST_P256,
+                    KeyUsage = KeyUsageType.SIGN_VERIFY,
+                    Description = label,
+                },
+                cancellationToken
+            );
+            arn =
+                made.KeyMetadata?.Arn ?? throw new KeyUnavailableException("AWS KMS made a key and does not name it.");
+            return new MadeKey(arn, await PublicAsync(arn, cancellationToken));
+        }
+    }
 
     public byte[] Sign(string reference, ReadOnlySpan<byte> digest)
     {
@@ -130,6 +141,10 @@ internal sealed class AwsKmsKeys : IKeyProvider, IDisposable
                 exception
             );
         }
+        catch (KeyUnavailableException)
+        {
+            throw; // an IOException itself, but it says already what is wrong
+        }
         catch (AmazonServiceException exception)
         {
             throw new KeyUnavailableException(
@@ -141,6 +156,8 @@ internal sealed class AwsKmsKeys : IKeyProvider, IDisposable
             when (exception
                     is AmazonClientException
                         or HttpRequestException
+                        or IOException
+                        or TimeoutException
                         or AsnContentException
                         or CryptographicException
             )

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using Governance.Platform.Blobs;
+using Microsoft.Extensions.Logging;
 
 namespace Governance.Platform.Keys;
 
@@ -9,7 +10,7 @@ namespace Governance.Platform.Keys;
 /// generated on first run. Layout of a wrapped key:
 /// version 1 (1 byte) ‖ nonce (12) ‖ tag (16) ‖ ciphertext.
 /// </summary>
-internal sealed class FileKeyWrap : IKeyWrap, IDisposable
+internal sealed partial class FileKeyWrap : IKeyWrap, IDisposable
 {
     private const byte Version = 1;
     private const int KeySize = 32;
@@ -18,7 +19,7 @@ internal sealed class FileKeyWrap : IKeyWrap, IDisposable
     private const int HeaderSize = 1 + NonceSize + TagSize;
     private readonly byte[] _key;
 
-    public FileKeyWrap(PlatformOptions options, KeyOptions keys)
+    public FileKeyWrap(PlatformOptions options, KeyOptions keys, ILogger<FileKeyWrap>? logger = null)
     {
         if (!File.Exists(options.KeyFile))
         {
@@ -38,9 +39,13 @@ internal sealed class FileKeyWrap : IKeyWrap, IDisposable
         }
 
         var text = File.ReadAllText(options.KeyFile).Trim();
-        _key = text.StartsWith(TokenKeyFile.Prefix, StringComparison.Ordinal)
-            ? TokenKeyFile.Open(text, keys)
-            : Convert.FromBase64String(text);
+        var inToken = text.StartsWith(TokenKeyFile.Prefix, StringComparison.Ordinal);
+        if (logger is not null && !inToken && keys.KeyEncryption == Pkcs11Keys.ProviderName)
+        {
+            InClear(logger);
+        }
+
+        _key = inToken ? TokenKeyFile.Open(text, keys) : Convert.FromBase64String(text);
         if (_key.Length != KeySize)
         {
             throw new InvalidDataException("The key file is not a base64 text of 32 bytes.");
@@ -83,6 +88,13 @@ internal sealed class FileKeyWrap : IKeyWrap, IDisposable
     }
 
     public void Dispose() => CryptographicOperations.ZeroMemory(_key);
+
+    [LoggerMessage(
+        1032,
+        LogLevel.Warning,
+        "The key file is in clear although Governance:Keys:KeyEncryption is pkcs11: it was there before, and is used as it is"
+    )]
+    private static partial void InClear(ILogger logger);
 
     private AesGcm CipherFor(string purpose)
     {

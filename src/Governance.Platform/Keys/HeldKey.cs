@@ -48,17 +48,27 @@ public sealed class HeldKey : ECDsa
             publicKey,
             digest =>
             {
-                var signature = provider.Sign(reference, digest);
-                lock (publicKey)
+                if (TrySign(digest) is { } signature)
                 {
-                    return publicKey.VerifyHash(digest, signature)
-                        ? signature
-                        : throw new KeyUnavailableException(
-                            $"What {provider.Name} signed with the key {reference} is not by the key that was made there."
-                        );
+                    return signature;
                 }
+
+                provider.Forget(reference);
+                return TrySign(digest)
+                    ?? throw new KeyUnavailableException(
+                        $"What {provider.Name} signed with the key {reference} is not by the key that was made there."
+                    );
             }
         );
+
+        byte[]? TrySign(byte[] digest)
+        {
+            var signature = provider.Sign(reference, digest);
+            lock (publicKey)
+            {
+                return publicKey.VerifyHash(digest, signature) ? signature : null;
+            }
+        }
     }
 
     /// <summary>Throws <see cref="KeyUnavailableException"/> unless the key signs now.</summary>

@@ -24,4 +24,7 @@ public interface IKeyProvider
 
     /// <summary>Signs a SHA-256 digest, 32 bytes; gives back r ‖ s, 64 bytes.</summary>
     byte[] Sign(string reference, ReadOnlySpan<byte> digest);
+
+    /// <summary>What signed was another key: whatever is remembered of where this one lies is to be looked up again.</summary>
+    void Forget(string reference) { }
 }

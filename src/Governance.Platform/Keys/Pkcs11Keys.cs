@@ -41,6 +41,8 @@ internal sealed class Pkcs11Keys(KeyOptions options) : IKeyProvider, IDisposable
         );
     }
 
+    public void Forget(string reference) => _sessions.Forget(reference);
+
     public void Dispose() => _sessions.Dispose();
 
     private static MadeKey Make(ISession session, string label)

@@ -25,6 +25,16 @@ internal sealed class Pkcs11Sessions(KeyOptions options) : IDisposable
         CKR.CKR_DEVICE_ERROR,
     ];
 
+    private static readonly HashSet<CKR> PinRefused =
+    [
+        CKR.CKR_PIN_INCORRECT,
+        CKR.CKR_PIN_INVALID,
+        CKR.CKR_PIN_LEN_RANGE,
+        CKR.CKR_PIN_LOCKED,
+    ];
+
+    private readonly Lock _signingIn = new();
+    private (byte[] Pin, CKR Answer)? _refused;
     private readonly Pkcs11Options _token = options.Pkcs11;
     private readonly SemaphoreSlim _free = new(options.Concurrency);
     private readonly ConcurrentBag<ISession> _idle = [];
@@ -68,6 +78,9 @@ internal sealed class Pkcs11Sessions(KeyOptions options) : IDisposable
     public IObjectHandle Find(string reference, Func<IObjectHandle> find) =>
         _found.TryGetValue(reference, out var known) ? known : _found.GetOrAdd(reference, find());
 
+    /// <summary>Drops such a handle: a token may give its number to another object.</summary>
+    public void Forget(string reference) => _found.TryRemove(reference, out _);
+
     public void Dispose()
     {
         Forget();
@@ -93,14 +106,9 @@ internal sealed class Pkcs11Sessions(KeyOptions options) : IDisposable
     private ISession Open()
     {
         var session = Slot().OpenSession(SessionType.ReadWrite);
-        var pin = Encoding.UTF8.GetBytes(FirstLine(SecretText.Read(_token.PinFile, _token.PinVariable).Reveal()));
         try
         {
-            session.Login(CKU.CKU_USER, pin);
-        }
-        catch (Pkcs11Exception exception) when (exception.RV == CKR.CKR_USER_ALREADY_LOGGED_IN)
-        {
-            // One login is for all sessions of the process.
+            SignIn(session);
             return session;
         }
         catch
@@ -108,12 +116,39 @@ internal sealed class Pkcs11Sessions(KeyOptions options) : IDisposable
             Close(session);
             throw;
         }
-        finally
-        {
-            CryptographicOperations.ZeroMemory(pin);
-        }
+    }
 
-        return session;
+    // One after the other, and a PIN that the token refused is not tried again: a few wrong ones lock it for everybody.
+    private void SignIn(ISession session)
+    {
+        lock (_signingIn)
+        {
+            var pin = Encoding.UTF8.GetBytes(FirstLine(SecretText.Read(_token.PinFile, _token.PinVariable).Reveal()));
+            var digest = SHA256.HashData(pin);
+            try
+            {
+                if (_refused is { } refused && CryptographicOperations.FixedTimeEquals(refused.Pin, digest))
+                {
+                    throw new KeyUnavailableException(Sentence("log in", refused.Answer));
+                }
+
+                session.Login(CKU.CKU_USER, pin);
+            }
+            catch (Pkcs11Exception exception) when (exception.RV == CKR.CKR_USER_ALREADY_LOGGED_IN)
+            {
+                // One login is for all sessions of the process.
+                return;
+            }
+            catch (Pkcs11Exception exception) when (PinRefused.Contains(exception.RV))
+            {
+                _refused = (digest, exception.RV);
+                throw;
+            }
+            finally
+            {
+                CryptographicOperations.ZeroMemory(pin);
+            }
+        }
     }
 
     private ISlot Slot()
@@ -175,8 +210,9 @@ internal sealed class Pkcs11Sessions(KeyOptions options) : IDisposable
         answer switch
         {
             CKR.CKR_PIN_INCORRECT or CKR.CKR_PIN_INVALID or CKR.CKR_PIN_LEN_RANGE =>
-                $"The PKCS#11 token '{_token.Token}' refuses the PIN.",
-            CKR.CKR_PIN_LOCKED => $"The PKCS#11 token '{_token.Token}' is locked: the PIN was wrong too often.",
+                $"The PKCS#11 token '{_token.Token}' refuses the PIN. It is not asked again before PinFile or PinVariable says another one.",
+            CKR.CKR_PIN_LOCKED =>
+                $"The PKCS#11 token '{_token.Token}' is locked: the PIN was wrong too often. Unlock it, and start the gateway again or change the PIN.",
             _ => $"The PKCS#11 token '{_token.Token}' failed to {doing}: {answer}.",
         };
 

@@ -91,6 +91,7 @@ internal static class TokenKeyFile
         var found = session.FindAllObjects([
             Attributes.Create(CKA.CKA_CLASS, CKO.CKO_SECRET_KEY),
             Attributes.Create(CKA.CKA_ID, id),
+            Attributes.Create(CKA.CKA_SENSITIVE, true),
             Attributes.Create(CKA.CKA_EXTRACTABLE, false),
         ]);
         return found is [var only]

@@ -71,6 +71,50 @@ public sealed class AwsKmsKeysTests : IAsyncLifetime
     }
 
     [Theory]
+    [InlineData(false)] // before the answer
+    [InlineData(true)] // in the middle of it
+    public void A_connection_that_breaks_is_a_key_that_cannot_be_used_now(bool answering)
+    {
+        var options = _server.Options;
+        options.AwsKms.Retries = 0;
+        using var keys = Keys(options);
+        var made = keys.Make("governance signing");
+
+        for (var i = 0; i < 20; i++) // handler and package ask again by themselves
+        {
+            Break();
+        }
+
+        Assert.Throws<KeyUnavailableException>(() => keys.Sign(made.Reference, Digest));
+
+        void Break() =>
+            _server.Instead.Enqueue(async context =>
+            {
+                if (answering)
+                {
+                    context.Response.ContentLength = 100;
+                    await context.Response.Body.WriteAsync("{"u8.ToArray());
+                    await context.Response.Body.FlushAsync();
+                }
+
+                context.Abort();
+            });
+    }
+
+    [Fact]
+    public void A_key_that_was_made_and_cannot_be_read_is_named()
+    {
+        var options = _server.Options;
+        options.TimeoutSeconds = 1;
+        using var keys = Keys(options);
+        _server.StillUnknown = int.MaxValue;
+
+        var failed = Assert.Throws<KeyUnavailableException>(() => keys.Make("governance signing"));
+
+        Assert.Contains(Assert.Single(_server.Keys.Keys), failed.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("AccessDeniedException")]
     [InlineData("DisabledException")]
     [InlineData("KMSInvalidStateException")]

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using Governance.Platform;
 using Governance.Platform.Keys;
+using Microsoft.Extensions.Logging;
 
 namespace Governance.Tests.Platform;
 
@@ -86,6 +87,23 @@ public class KeyWrapTests
     }
 
     [Fact]
+    public void A_key_file_in_clear_where_a_token_was_to_encrypt_it_is_used_and_warned_of()
+    {
+        var root = Directory.CreateTempSubdirectory("governance-kek-").FullName;
+        var platform = new PlatformOptions { KeyFile = Path.Combine(root, "kek") };
+        var logged = new Warned();
+        using (var first = new FileKeyWrap(platform, new KeyOptions(), logged))
+        {
+            Assert.Empty(logged.Ids);
+        }
+
+        using var again = new FileKeyWrap(platform, new KeyOptions { KeyEncryption = "pkcs11" }, logged);
+
+        Assert.Equal([1032], logged.Ids);
+        Directory.Delete(root, recursive: true);
+    }
+
+    [Fact]
     public void A_key_file_that_a_token_encrypts_opens_with_that_token_only()
     {
         var root = Directory.CreateTempSubdirectory("governance-kek-").FullName;
@@ -114,5 +132,23 @@ public class KeyWrapTests
         }
 
         Directory.Delete(root, recursive: true);
+    }
+
+    private sealed class Warned : ILogger<FileKeyWrap>
+    {
+        public List<int> Ids { get; } = [];
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(
+            LogLevel logLevel,
+            EventId eventId,
+            TState state,
+            Exception? exception,
+            Func<TState, Exception?, string> formatter
+        ) => Ids.Add(eventId.Id);
     }
 }

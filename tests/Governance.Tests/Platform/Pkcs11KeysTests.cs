@@ -74,6 +74,35 @@ public sealed class Pkcs11KeysTests : IDisposable
     }
 
     [Fact]
+    public void A_PIN_that_the_token_refused_is_not_tried_again()
+    {
+        const string wrong = "1234-5678";
+        var options = SoftHsm.NewToken(_root, wrong);
+        using var keys = new Pkcs11Keys(options);
+        Assert.Throws<KeyUnavailableException>(keys.Check);
+
+        // SoftHSM counts no wrong PINs; that it would take this one by now shows whether it is asked.
+        SetPin(SoftHsm.Pin, wrong);
+        for (var i = 0; i < 10; i++)
+        {
+            var refused = Assert.Throws<KeyUnavailableException>(keys.Check);
+            Assert.Contains("refuses the PIN", refused.Message, StringComparison.Ordinal);
+        }
+
+        SetPin(wrong, SoftHsm.Pin);
+        File.WriteAllText(options.Pkcs11.PinFile, $"{SoftHsm.Pin}\n");
+        keys.Check();
+
+        void SetPin(string from, string to)
+        {
+            using var session = SoftHsm.SlotOf(options).OpenSession(SessionType.ReadWrite);
+            session.Login(CKU.CKU_USER, from);
+            session.SetPin(from, to);
+            session.Logout();
+        }
+    }
+
+    [Fact]
     public async Task No_more_sessions_are_opened_than_allowed()
     {
         var options = SoftHsm.NewToken(_root);
@@ -163,6 +192,21 @@ public sealed class Pkcs11KeysTests : IDisposable
         using var swapped = HeldKey.At(keys, other.Reference, made.Spki);
         var wrong = Assert.Throws<KeyUnavailableException>(() => swapped.SignHash(Digest));
         Assert.Contains("not by the key that was made there", wrong.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(1, true)]
+    [InlineData(2, false)]
+    public void What_another_key_signed_is_asked_for_once_more_after_a_new_look(int times, bool good)
+    {
+        using var right = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var place = new Mixed(right, times);
+        using var held = HeldKey.At(place, "here", right.ExportSubjectPublicKeyInfo());
+
+        var signature = Record.Exception(() => held.SignHash(Digest));
+
+        Assert.Equal(good, signature is null);
+        Assert.Equal(["here"], place.Forgotten);
     }
 
     [Fact]
@@ -269,4 +313,26 @@ public sealed class Pkcs11KeysTests : IDisposable
 
     private static CKO ClassOf(ISession session, IObjectHandle one) =>
         (CKO)session.GetAttributeValue(one, [CKA.CKA_CLASS])[0].GetValueAsUlong();
+
+    /// <summary>A place that at first takes another key for the right one.</summary>
+    private sealed class Mixed(ECDsa right, int times) : IKeyProvider
+    {
+        private int _left = times;
+
+        public string Name => "mixed";
+
+        public List<string> Forgotten { get; } = [];
+
+        public void Check() { }
+
+        public MadeKey Make(string label) => throw new NotSupportedException();
+
+        public byte[] Sign(string reference, ReadOnlySpan<byte> digest)
+        {
+            using var other = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+            return (_left-- > 0 ? other : right).SignHash(digest);
+        }
+
+        public void Forget(string reference) => Forgotten.Add(reference);
+    }
 }
