@@ -19,18 +19,14 @@ public static class Dialect
     }
 
     /// <summary>
-    /// Makes every read of the context see one moment, until disposed. A SQLite database is checked before its one gateway
-    /// writes, and needs none.
+    /// Makes every read of the context see one moment, that of the first, until disposed.
     /// </summary>
-    public static async Task<IDbContextTransaction?> SnapshotAsync(
-        this GovernanceDb db,
-        CancellationToken cancellationToken
-    )
+    public static Task<IDbContextTransaction> SnapshotAsync(this GovernanceDb db, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(db);
-        return db.IsShared()
-            ? await db.Database.BeginTransactionAsync(IsolationLevel.RepeatableRead, cancellationToken)
-            : null;
+        // On SQLite the name of a plain BEGIN, which reads one moment of its write-ahead log; every other one is BEGIN IMMEDIATE and writes.
+        var level = db.IsShared() ? IsolationLevel.RepeatableRead : IsolationLevel.ReadUncommitted;
+        return db.Database.BeginTransactionAsync(level, cancellationToken);
     }
 
     /// <summary>

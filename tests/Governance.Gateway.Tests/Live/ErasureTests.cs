@@ -52,7 +52,7 @@ public sealed class ErasureTests(LiveGateway gateway) : IDisposable
         Assert.Contains("identity.erased", await File.ReadAllTextAsync(proof, Token), StringComparison.Ordinal);
         Assert.DoesNotContain("erika", names.Body.ToJsonString(), StringComparison.OrdinalIgnoreCase);
         var check = await gateway.Services.GetRequiredService<CheckLog>().RunAsync(Token);
-        Assert.True(check.Ok, check.Failure?.Code);
+        Assert.True(check.Ok, $"{check.Failure?.Code} {string.Join(' ', check.Failure?.Reasons ?? [])}");
         Assert.True(check.Value.Erased > 0);
     }
 

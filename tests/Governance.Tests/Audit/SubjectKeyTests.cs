@@ -5,6 +5,7 @@ using Governance.Audit.Keys;
 using Governance.Audit.Sequencing;
 using Governance.Audit.Storage;
 using Governance.Kernel;
+using Governance.Platform.Database;
 using Governance.Platform.Keys;
 using Governance.Platform.Logging;
 using Governance.Tests.Platform;
@@ -84,6 +85,29 @@ public class SubjectKeyTests
 
         var holds = await HoldsAsync(database);
         Assert.Equal((5, 2), (holds.Leaves, holds.Erased));
+    }
+
+    [Fact]
+    public async Task A_check_sees_one_moment_though_the_log_goes_on()
+    {
+        await using var database = await LogFixture.StartAsync();
+        await LogAsync(database, By(Ada));
+        await database.SequenceAsync();
+        await using var db = database.Read();
+        await using (await db.SnapshotAsync(Token))
+        {
+            Assert.Equal(1, await db.Set<LeafRow>().CountAsync(Token));
+            await LogAsync(database, By(Ada));
+            await LogAsync(database, By(Ada));
+            await database.SequenceAsync();
+
+            Assert.Equal(
+                (1, 0),
+                (await db.Set<LeafRow>().CountAsync(Token), await db.Set<NodeRow>().CountAsync(Token))
+            );
+        }
+
+        Assert.Equal(3, await db.Set<LeafRow>().CountAsync(Token));
     }
 
     [Fact]
