@@ -14,6 +14,7 @@ internal sealed class ExternalTokens : IDisposable
 {
     private static readonly TimeSpan Skew = TimeSpan.FromSeconds(30);
     private static readonly string[] Steering = ["jku", "jwk", "x5u", "x5c", "crit", "zip", "b64", "enc"];
+    private static readonly string[] ClientNames = ["client_id", "azp"];
     private readonly JsonWebTokenHandler _handler = new() { MapInboundClaims = false };
     private readonly FrozenDictionary<string, IssuerMetadata> _issuers;
     private readonly TimeProvider _clock;
@@ -100,7 +101,7 @@ internal sealed class ExternalTokens : IDisposable
     // RFC 9068 §2.2 and OpenID Connect: to whom the token was given. All that is said has to be in the list.
     private static bool IsOfTrusted(ExternalIssuer issuer, JsonObject claims)
     {
-        string[] named = [.. new[] { "client_id", "azp" }.Where(claims.ContainsKey)];
+        string[] named = [.. ClientNames.Where(claims.ContainsKey)];
         return named.Length > 0
             && Array.TrueForAll(
                 named,
