@@ -28,6 +28,7 @@ internal sealed class GrantStore(
         "Nobody widens their own rights, directly or through a group; ask another administrator."
     );
     private const int Batch = 500;
+    private const int MembersShown = 50;
     private static readonly Failure NoGrant = Failure.NotFound("identity.no_grant", "There is no such grant.");
     private static readonly Failure NoHolder = Failure.NotFound("identity.no_subject", "There is no such subject.");
 
@@ -278,9 +279,14 @@ internal sealed class GrantStore(
         if (group is not null)
         {
             // Whom it would reach at this moment; whoever joins later is confirmed by themselves.
-            details["members"] = await session
-                .Db.Set<MemberRow>()
-                .CountAsync(member => member.GroupId == group, cancellationToken);
+            var members = session.Db.Set<MemberRow>().Where(member => member.GroupId == group);
+            details["members"] = await members.CountAsync(cancellationToken);
+            var first = await members
+                .OrderBy(member => member.SubjectId)
+                .Select(member => member.SubjectId)
+                .Take(MembersShown)
+                .ToListAsync(cancellationToken);
+            details["who"] = new JsonArray([.. first.Select(id => (JsonNode)id)]);
         }
 
         var id = await confirmations.RequestAsync(

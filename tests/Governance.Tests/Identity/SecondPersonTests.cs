@@ -107,6 +107,7 @@ public sealed class SecondPersonTests : IAsyncLifetime
         var (_, toBea) = await GrantAsync(_ada, $$"""{"subject":"{{bea}}","role":"reviewer"}""");
         var group = await GroupAsync("reviewers", bea);
         var (_, toGroup) = await GrantAsync(_ada, $$"""{"group":"{{group}}","role":"reviewer"}""");
+        var shown = (await WaitingAsync("grant")).Single(item => item["details"]!["who"] is not null)["details"]!;
 
         var own = (await DecideAsync(_bea, toBea, "confirm")).Status;
         var ofGroup = (await DecideAsync(_bea, toGroup, "confirm")).Status;
@@ -117,6 +118,8 @@ public sealed class SecondPersonTests : IAsyncLifetime
             [HttpStatusCode.Forbidden, HttpStatusCode.Forbidden, HttpStatusCode.NoContent],
             [own, ofGroup, other]
         );
+        Assert.Equal($"[\"{bea}\"]", shown["who"]!.ToJsonString());
+        Assert.Equal("1", shown["members"]!.ToString());
         Assert.False(before);
         Assert.True(await MayAsync(bea, "promotion:approve"));
     }
