@@ -10,6 +10,7 @@ using Governance.Kernel;
 using Governance.Platform.Database;
 using Governance.Platform.Logging;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Options;
 
 namespace Governance.Identity.Subjects;
 
@@ -27,7 +28,8 @@ internal sealed class Logins(
     Administration administration,
     SubjectReader reader,
     Confirmations confirmations,
-    LoginNames names
+    LoginNames names,
+    IOptions<IdentityOptions> options
 ) : ILoginOwners
 {
     private const int MaxLogins = 20;
@@ -115,59 +117,64 @@ internal sealed class Logins(
                 "identity.bad_login",
                 "A login is an issuer (https, at most 512 characters) and its name of the person (at most 255 characters)."
             )
-            : await administration.ChangeAsync<(Guid, Guid)>(
-                by,
-                Administration.Subject(subjectId),
-                async (session, token) =>
+        : !options.Value.Issuers.Exists(known => string.Equals(known.Authority, issuer, StringComparison.Ordinal))
+            ? Failure.Invalid(
+                "identity.unknown_issuer",
+                "The settings name no such issuer, so nothing of it would count. It is compared by its bytes with Authority."
+            )
+        : await administration.ChangeAsync<(Guid, Guid)>(
+            by,
+            Administration.Subject(subjectId),
+            async (session, token) =>
+            {
+                var logins = session.Db.Set<LoginRow>().Where(row => row.UnlinkedAt == null);
+                if (await Erasures.CheckPersonAsync(session.Db, subjectId, token) is { } objection)
                 {
-                    var logins = session.Db.Set<LoginRow>().Where(row => row.UnlinkedAt == null);
-                    if (await Erasures.CheckPersonAsync(session.Db, subjectId, token) is { } objection)
-                    {
-                        return objection;
-                    }
+                    return objection;
+                }
 
-                    if (
-                        await logins.AnyAsync(row => row.Issuer == issuer && row.ExternalId == externalId, token)
-                        || await logins.CountAsync(row => row.SubjectId == subjectId, token) >= MaxLogins
-                    )
-                    {
-                        return new Failure(
-                            FailureKind.Exists,
-                            "identity.login_exists",
-                            "That login is linked or waits to be, or the person has 20 of them."
-                        );
-                    }
-
-                    var added = new LoginRow
-                    {
-                        Id = Guid.CreateVersion7(session.Now),
-                        SubjectId = subjectId,
-                        Issuer = issuer,
-                        ExternalId = externalId,
-                        CreatedAt = session.Now,
-                    };
-                    session.Db.Add(added);
-                    await session.Db.SaveChangesAsync(token);
-                    var confirmation = await confirmations.RequestAsync(
-                        session,
-                        by,
-                        new ConfirmationRequest(LoginConfirmation.Kind, subjectId)
-                        {
-                            ObjectId = added.Id.ToString(),
-                            Details = new JsonObject
-                            {
-                                ["issuer"] = issuer,
-                                ["login"] = added.Id.ToString(),
-                                [LoginConfirmation.Digest] = Digest.Of($"{issuer}\n{externalId}").Hex,
-                            },
-                            Holds = false, // it is nobody's login until somebody confirms
-                        },
-                        token
+                if (
+                    await logins.AnyAsync(row => row.Issuer == issuer && row.ExternalId == externalId, token)
+                    || await logins.CountAsync(row => row.SubjectId == subjectId, token) >= MaxLogins
+                )
+                {
+                    return new Failure(
+                        FailureKind.Exists,
+                        "identity.login_exists",
+                        "That login is linked or waits to be, or the person has 20 of them."
                     );
-                    return (added.Id, confirmation);
-                },
-                cancellationToken
-            );
+                }
+
+                var added = new LoginRow
+                {
+                    Id = Guid.CreateVersion7(session.Now),
+                    SubjectId = subjectId,
+                    Issuer = issuer,
+                    ExternalId = externalId,
+                    CreatedAt = session.Now,
+                };
+                session.Db.Add(added);
+                await session.Db.SaveChangesAsync(token);
+                var confirmation = await confirmations.RequestAsync(
+                    session,
+                    by,
+                    new ConfirmationRequest(LoginConfirmation.Kind, subjectId)
+                    {
+                        ObjectId = added.Id.ToString(),
+                        Details = new JsonObject
+                        {
+                            ["issuer"] = issuer,
+                            ["login"] = added.Id.ToString(),
+                            [LoginConfirmation.Digest] = Digest.Of($"{issuer}\n{externalId}").Hex,
+                        },
+                        Holds = false, // it is nobody's login until somebody confirms
+                    },
+                    token
+                );
+                return (added.Id, confirmation);
+            },
+            cancellationToken
+        );
 
     /// <summary>
     /// Takes a link away, at once and without a second person: that opens nothing, for the login is shut out from then on. What

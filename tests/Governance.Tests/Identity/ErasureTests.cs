@@ -465,7 +465,18 @@ public sealed class ErasureTests : IAsyncLifetime
             {
                 services.AddSingleton(new SubjectKeyOptions { Directory = keys ?? "" });
                 services.AddSingleton(new PasswordHashing(iterations: 1_000));
-                services.AddIdentity(options => options.Demo = true); // prints no set-up code
+                services.AddIdentity(options =>
+                {
+                    options.Demo = true; // prints no set-up code
+                    options.Issuers.Add(
+                        new ExternalIssuer
+                        {
+                            Name = "id",
+                            Authority = Issuer,
+                            Audience = "governance",
+                        }
+                    );
+                });
             }
         );
         await Get<EraseAgain>().RunAsync(Token);

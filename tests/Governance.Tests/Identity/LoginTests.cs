@@ -3,6 +3,7 @@ using System.Net.Http.Json;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
+using Governance.Identity.Contracts;
 using Governance.Identity.Federation;
 using Governance.Identity.Sessions;
 using Governance.Identity.Storage;
@@ -24,7 +25,16 @@ public sealed class LoginTests : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        _host = await IdentityHost.StartAsync();
+        _host = await IdentityHost.StartAsync(options =>
+            options.Issuers.Add(
+                new ExternalIssuer
+                {
+                    Name = "login",
+                    Authority = Issuer,
+                    Audience = "governance",
+                }
+            )
+        );
         _rita = await _host.EnrolPersonAsync("rita", "reviewer");
         await _host.EnrolPersonAsync("ada", "admin");
         await _host.EnrolPersonAsync("bea", "admin");
@@ -195,6 +205,8 @@ public sealed class LoginTests : IAsyncLifetime
     [InlineData("http://login.example", "1")]
     [InlineData("https://login.example?x=1", "1")]
     [InlineData("not an address", "1")]
+    [InlineData("https://login.example/Tenant", "1")]
+    [InlineData("https://elsewhere.example", "1")]
     [InlineData(Issuer, "")]
     [InlineData(Issuer, "a\nb")]
     public async Task What_is_no_login_is_refused(string issuer, string subject)
