@@ -1,8 +1,8 @@
+using System.Data.Common;
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
-using System.Text;
-using System.Text.Json.Nodes;
+using System.Text.Json;
 using Governance.Audit.Engine;
 using Governance.Audit.Keys;
 using Governance.Audit.Storage;
@@ -16,7 +16,7 @@ namespace Governance.Audit.Sequencing;
 
 /// <summary>
 /// Reads the whole log once: every entry against its leaf, every stored node against the leaves, every signed checkpoint
-/// against the tree of its size. One pass over the leaves, memory bounded by a batch. What is found names where.
+/// against the tree of its size. One pass over the leaves, memory bounded by two stretches of them. What is found names where.
 /// </summary>
 internal sealed class CheckLog(
     IDbContextFactory<GovernanceDb> databases,
@@ -26,7 +26,13 @@ internal sealed class CheckLog(
     AuditOptions options
 )
 {
-    private const int BatchSize = 1024;
+    private const int BatchSize = 2048;
+    private const string Leaves = """
+        SELECT leaf."Index", leaf."Serial", leaf."EntryId", leaf."Hash", entry."Serial", entry."Id", entry."At", entry."Kind",
+            entry."ActorId", entry."Subject", entry."Outcome", entry."Canonical", entry."Salt"
+        FROM audit_leaf AS leaf LEFT JOIN audit_entry AS entry ON entry."Serial" = leaf."Serial"
+        WHERE leaf."Index" >= @0 ORDER BY leaf."Index" LIMIT @1
+        """;
 
     // Gateways of one database have clocks of their own, and units overlap.
     private static readonly long Tolerance = (long)TimeSpan.FromMinutes(1).TotalMilliseconds;
@@ -45,10 +51,6 @@ internal sealed class CheckLog(
         await using var _ = db;
         // Another gateway may be sequencing meanwhile.
         await using var snapshot = await db.SnapshotAsync(cancellationToken);
-        var checkpoints = ReadCheckpoints(db, cancellationToken).GetAsyncEnumerator(cancellationToken);
-        await using var __ = checkpoints;
-        var more = await checkpoints.MoveNextAsync();
-
         var cosigned = (await db.CosignedTimesAsync(options.Witnesses, cancellationToken)).GetEnumerator();
         using var ___ = cosigned;
         var seen = cosigned.MoveNext();
@@ -57,12 +59,12 @@ internal sealed class CheckLog(
         var tree = new TreeBuilder();
         var lastSerial = 0L;
         var lastSigned = 0L;
-        while (true)
+        await foreach (var stretch in StretchesAsync(db, cancellationToken))
         {
-            var begin = tree.Size;
             var completed = new List<(NodeId Id, byte[] Hash)>();
-            var batch = await ReadBatchAsync(db, begin, cancellationToken);
-            foreach (var (leaf, entry) in batch)
+            using var checkpoints = stretch.Checkpoints.GetEnumerator();
+            var more = checkpoints.MoveNext();
+            foreach (var (leaf, entry) in stretch.Rows)
             {
                 var failure =
                     leaf.Index != tree.Size ? LogFailures.LeafMissing.At($"Leaf {tree.Size} is missing.")
@@ -90,39 +92,40 @@ internal sealed class CheckLog(
                 {
                     if (!IsSigned(checkpoints.Current, tree))
                     {
-                        return LogFailures.CheckpointForged.At(
-                            $"The checkpoint of size {checkpoints.Current.Size}, the last that holds is of size {lastSigned}."
-                        );
+                        return Forged(checkpoints.Current, lastSigned);
                     }
 
                     lastSigned = tree.Size;
-                    more = await checkpoints.MoveNextAsync();
+                    more = checkpoints.MoveNext();
                 }
 
                 if (kept?.Checkpoint is { } earlier && earlier.Size == tree.Size && !HasRoot(tree, earlier.Root))
                 {
-                    return LogFailures.Forked(earlier.Size);
+                    return lastSigned == tree.Size
+                        ? LogFailures.Forked(earlier.Size)
+                        : LogFailures.Forked(earlier.Size, lastSigned);
                 }
             }
 
-            if (await FirstWrongNodeAsync(db, completed, cancellationToken) is { } wrong)
+            if (more)
+            {
+                return Forged(checkpoints.Current, lastSigned);
+            }
+
+            if (FirstWrong(completed, stretch.Nodes) is { } wrong)
             {
                 return LogFailures.TreeAltered.At(
                     $"The node over leaves {wrong.Index << wrong.Level} to {((wrong.Index + 1) << wrong.Level) - 1}."
                 );
             }
-
-            if (batch.Count < BatchSize)
-            {
-                break;
-            }
         }
 
-        if (more || lastSigned != tree.Size)
+        var signed = await db.NewestCheckpointAsync(cancellationToken);
+        if (signed?.Size > tree.Size || lastSigned != tree.Size)
         {
             return LogFailures.Truncated.At(
-                more
-                    ? $"There are {tree.Size} leaves; {checkpoints.Current.Size} were signed."
+                signed?.Size > tree.Size
+                    ? $"There are {tree.Size} leaves; {signed.Size} were signed."
                     : $"There are {tree.Size} leaves; the newest checkpoint is of size {lastSigned}."
             );
         }
@@ -157,52 +160,77 @@ internal sealed class CheckLog(
         return $"The entry with serial {inserted} has no leaf.";
     }
 
-    // In pages: one connection has one open query.
-    private static async IAsyncEnumerable<CheckpointRow> ReadCheckpoints(
+    // The next stretch is read while one is checked, and never two at a time: one connection has one open query.
+    private static async IAsyncEnumerable<Stretch> StretchesAsync(
         GovernanceDb db,
         [EnumeratorCancellation] CancellationToken cancellationToken
     )
     {
-        var size = -1L;
-        while (true)
+        var reading = Task.Run(() => ReadAsync(db, 0, cancellationToken), cancellationToken);
+        try
         {
-            var page = await db.Set<CheckpointRow>()
-                .AsNoTracking()
-                .Where(row => row.Size > size)
-                .OrderBy(row => row.Size)
-                .Take(BatchSize)
-                .ToListAsync(cancellationToken);
-            foreach (var row in page)
+            for (var begin = 0L; ; begin += BatchSize)
             {
-                size = row.Size;
-                yield return row;
+                var stretch = await reading;
+                var next = begin + BatchSize;
+                var last = stretch.Rows.Count < BatchSize;
+                reading = last ? reading : Task.Run(() => ReadAsync(db, next, cancellationToken), cancellationToken);
+                yield return stretch;
+                if (last)
+                {
+                    yield break;
+                }
             }
-
-            if (page.Count < BatchSize)
-            {
-                yield break;
-            }
+        }
+        finally
+        {
+            // Whoever stops at a failure gives the connection back.
+            await Task.WhenAny(reading);
         }
     }
 
-    private static async Task<List<(LeafRow Leaf, EntryRow? Entry)>> ReadBatchAsync(
-        GovernanceDb db,
-        long begin,
-        CancellationToken cancellationToken
-    )
+    private static async Task<Stretch> ReadAsync(GovernanceDb db, long begin, CancellationToken cancellationToken)
     {
-        var rows =
-            from leaf in db.Set<LeafRow>()
-                .AsNoTracking()
-                .Where(leaf => leaf.Index >= begin)
-                .OrderBy(leaf => leaf.Index)
-                .Take(BatchSize)
-            join entry in db.Set<EntryRow>().AsNoTracking() on leaf.Serial equals entry.Serial into entries
-            from entry in entries.DefaultIfEmpty()
-            orderby leaf.Index
-            select new { leaf, entry };
-        return [.. (await rows.ToListAsync(cancellationToken)).Select(row => (row.leaf, (EntryRow?)row.entry))];
+        var rows = await db.ReadAsync(Leaves, [begin, BatchSize], RowOf, cancellationToken);
+        var end = begin + rows.Count;
+        var nodes = new List<List<byte[]>>();
+        for (var level = 1; end >> level > begin >> level; level++)
+        {
+            nodes.Add(await db.ReadLevelAsync(level, begin >> level, end >> level, cancellationToken));
+        }
+
+        var checkpoints = await db.Set<CheckpointRow>()
+            .AsNoTracking()
+            .Where(row => (row.Size > begin || begin == 0) && row.Size <= end)
+            .OrderBy(row => row.Size)
+            .ToListAsync(cancellationToken);
+        return new Stretch(rows, nodes, checkpoints);
     }
+
+    private static (LeafRow Leaf, EntryRow? Entry) RowOf(DbDataReader row) =>
+        (
+            new LeafRow
+            {
+                Index = row.GetInt64(0),
+                Serial = row.GetInt64(1),
+                EntryId = row.GetGuid(2),
+                Hash = row.GetFieldValue<byte[]>(3),
+            },
+            row.IsDBNull(4)
+                ? null
+                : new EntryRow
+                {
+                    Serial = row.GetInt64(4),
+                    Id = row.GetGuid(5),
+                    At = row.GetInt64(6),
+                    Kind = row.GetString(7),
+                    ActorId = row.GetString(8),
+                    Subject = row.GetString(9),
+                    Outcome = row.GetString(10),
+                    Canonical = row.GetString(11),
+                    Salt = row.GetFieldValue<byte[]>(12),
+                }
+        );
 
     private async ValueTask<Failure?> CheckEntryAsync(
         LeafRow leaf,
@@ -257,18 +285,27 @@ internal sealed class CheckLog(
     }
 
     // The columns are what queries filter on: an entry must not be hidden by editing them beside its text.
-    private static bool ColumnsMatch(EntryRow entry) =>
-        CanonicalJson.TryParse(Encoding.UTF8.GetBytes(entry.Canonical)) is JsonObject text
-        && Text(text["id"]) == entry.Id.ToString()
-        && Text(text["kind"]) == entry.Kind
-        && Text(text["subject"]) == entry.Subject
-        && Text(text["outcome"]) == entry.Outcome
-        && Text((text["actor"] as JsonObject)?["id"]) == entry.ActorId
-        && DateTimeOffset.TryParse(Text(text["at"]), CultureInfo.InvariantCulture, out var at)
-        && at.ToUnixTimeMilliseconds() == entry.At;
+    private static bool ColumnsMatch(EntryRow entry)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(entry.Canonical);
+            var text = document.RootElement;
+            return Is("id", entry.Id.ToString())
+                && Is("kind", entry.Kind)
+                && Is("subject", entry.Subject)
+                && Is("outcome", entry.Outcome)
+                && text.GetProperty("actor").GetProperty("id").ValueEquals(entry.ActorId)
+                && text.GetProperty("at").GetDateTimeOffset().ToUnixTimeMilliseconds() == entry.At;
 
-    private static string? Text(JsonNode? node) =>
-        node is JsonValue value && value.TryGetValue<string>(out var text) ? text : null;
+            bool Is(string name, string value) => text.GetProperty(name).ValueEquals(value);
+        }
+        catch (Exception malformed)
+            when (malformed is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
+        {
+            return false;
+        }
+    }
 
     private bool IsSigned(CheckpointRow row, TreeBuilder tree) =>
         row.Size == tree.Size
@@ -277,31 +314,41 @@ internal sealed class CheckLog(
         && HasRoot(tree, opened.Root)
         && CryptographicOperations.FixedTimeEquals(row.Root, opened.Root);
 
+    private static Failure Forged(CheckpointRow row, long lastSigned) =>
+        LogFailures.CheckpointForged.At(
+            $"The checkpoint of size {row.Size}, the last that holds is of size {lastSigned}."
+        );
+
     private static bool HasRoot(TreeBuilder tree, byte[] root) =>
         CryptographicOperations.FixedTimeEquals(root, tree.Root);
 
-    private static async Task<NodeId?> FirstWrongNodeAsync(
-        GovernanceDb db,
+    private static NodeId? FirstWrong(
         IEnumerable<(NodeId Id, byte[] Hash)> completed,
-        CancellationToken cancellationToken
+        IReadOnlyList<IReadOnlyList<byte[]>> stored
     )
     {
-        foreach (var level in completed.GroupBy(node => node.Id.Level))
+        var next = new int[stored.Count];
+        foreach (var (id, hash) in completed)
         {
-            var expected = level.Select(node => node.Hash).ToList();
-            var first = level.First().Id.Index;
-            var stored = await db.ReadLevelAsync(level.Key, first, first + expected.Count, cancellationToken);
-            for (var i = 0; i < expected.Count; i++)
+            var (level, i) = (stored[id.Level - 1], next[id.Level - 1]++);
+            if (i >= level.Count || !level[i].AsSpan().SequenceEqual(hash))
             {
-                if (i >= stored.Count || !stored[i].AsSpan().SequenceEqual(expected[i]))
-                {
-                    return new NodeId(level.Key, first + i);
-                }
+                return id;
             }
         }
 
         return null;
     }
+
+    /// <summary>A part of the log as it is stored: leaves with their entries, and what is completed by them.</summary>
+    /// <param name="Rows">Each leaf, with its entry where there is one.</param>
+    /// <param name="Nodes">Of each level from 1 on, the nodes that these leaves complete, in order.</param>
+    /// <param name="Checkpoints">Those of the sizes that these leaves lead to, smallest first.</param>
+    private sealed record Stretch(
+        IReadOnlyList<(LeafRow Leaf, EntryRow? Entry)> Rows,
+        IReadOnlyList<IReadOnlyList<byte[]>> Nodes,
+        IReadOnlyList<CheckpointRow> Checkpoints
+    );
 }
 
 /// <summary>What a check of the whole log found to hold.</summary>

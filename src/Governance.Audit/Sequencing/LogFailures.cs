@@ -59,6 +59,10 @@ internal static class LogFailures
         Broken("audit.forked", "The log once signed another tree than the one it has.")
             .At($"Its root at size {size} is another.");
 
+    /// <summary>The log signed another tree of this size; what it has is signed up to a smaller one.</summary>
+    public static Failure Forked(long size, long signed) =>
+        Forked(size).At($"Its root at size {size} is another; what it signed holds up to size {signed}.");
+
     /// <summary>With what shows it: positions, ids and sizes, which are no personal data.</summary>
     public static Failure At(this Failure failure, string evidence) => failure with { Reasons = [evidence] };
 

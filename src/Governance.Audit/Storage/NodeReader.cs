@@ -1,3 +1,4 @@
+using System.Numerics;
 using Governance.Audit.Engine;
 using Governance.Platform.Database;
 using Microsoft.EntityFrameworkCore;
@@ -7,7 +8,10 @@ namespace Governance.Audit.Storage;
 /// <summary>Reads hashes of complete subtrees; level 0 is the leaf table.</summary>
 internal static class NodeReader
 {
-    /// <summary>Adds the hashes of the given nodes to <paramref name="known"/>; one query per level, O(log n) in all.</summary>
+    // Nodes of one statement; a proof in a tree of 2^48 leaves needs fewer.
+    private const int MostNodes = 64;
+
+    /// <summary>Adds the hashes of the given nodes to <paramref name="known"/>: one statement for leaves, one for up to 64 others.</summary>
     public static async Task ReadNodesAsync(
         this GovernanceDb db,
         IEnumerable<NodeId> ids,
@@ -15,13 +19,27 @@ internal static class NodeReader
         CancellationToken cancellationToken
     )
     {
-        foreach (var level in ids.Where(id => !known.ContainsKey(id)).GroupBy(id => id.Level, id => id.Index))
+        var needed = ids.Where(id => !known.ContainsKey(id)).ToHashSet();
+        var leaves = needed.Where(id => id.Level == 0).Select(id => id.Index).ToList();
+        if (leaves.Count > 0)
         {
-            var indexes = level.Distinct().ToList();
-            foreach (var (index, hash) in await ReadAsync(db, level.Key, indexes, cancellationToken))
-            {
-                known[new NodeId(level.Key, index)] = hash;
-            }
+            var rows = await db.Set<LeafRow>()
+                .Where(leaf => leaves.Contains(leaf.Index))
+                .Select(leaf => new { leaf.Index, leaf.Hash })
+                .ToListAsync(cancellationToken);
+            rows.ForEach(row => known[new NodeId(0, row.Index)] = row.Hash);
+        }
+
+        foreach (var some in needed.Where(id => id.Level > 0).Chunk(MostNodes))
+        {
+            var (text, values) = NodesOf(some);
+            var rows = await db.ReadAsync(
+                text,
+                values,
+                row => (Id: new NodeId(row.GetInt32(0), row.GetInt64(1)), Hash: row.GetFieldValue<byte[]>(2)),
+                cancellationToken
+            );
+            rows.ForEach(row => known[row.Id] = row.Hash);
         }
     }
 
@@ -64,21 +82,19 @@ internal static class NodeReader
                 .Select(node => node.Hash)
                 .ToListAsync(cancellationToken);
 
-    private static async Task<List<(long Index, byte[] Hash)>> ReadAsync(
-        GovernanceDb db,
-        int level,
-        List<long> indexes,
-        CancellationToken cancellationToken
-    )
+    // The last one fills up to a power of two, so that few different statements are kept prepared. Joined, since SQLite looks
+    // pairs up one by one in a join and reads the whole table for IN.
+    private static (string Text, object[] Values) NodesOf(NodeId[] ids)
     {
-        var rows =
-            level == 0
-                ? db.Set<LeafRow>()
-                    .Where(leaf => indexes.Contains(leaf.Index))
-                    .Select(leaf => new { leaf.Index, leaf.Hash })
-                : db.Set<NodeRow>()
-                    .Where(node => node.Level == level && indexes.Contains(node.Index))
-                    .Select(node => new { node.Index, node.Hash });
-        return [.. (await rows.ToListAsync(cancellationToken)).Select(row => (row.Index, row.Hash))];
+        var count = (int)BitOperations.RoundUpToPowerOf2((uint)ids.Length);
+        var filled = ids.Concat(Enumerable.Repeat(ids[^1], count - ids.Length));
+        var places = Enumerable.Range(0, count).Select(i => $"(@{2 * i}, @{(2 * i) + 1})");
+        return (
+            $"""
+            SELECT node."Level", node."Index", node."Hash" FROM (VALUES {string.Join(", ", places)}) AS wanted
+            JOIN audit_node AS node ON node."Level" = wanted.column1 AND node."Index" = wanted.column2
+            """,
+            [.. filled.SelectMany(id => new object[] { id.Level, id.Index })]
+        );
     }
 }

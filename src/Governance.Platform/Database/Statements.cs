@@ -45,14 +45,23 @@ public static class Statements
     {
         ArgumentNullException.ThrowIfNull(db);
         ArgumentNullException.ThrowIfNull(row);
-        var rows = new List<T>();
-        await using var reader = await Command(db, text, values).ExecuteReaderAsync(cancellationToken);
-        while (await reader.ReadAsync(cancellationToken))
+        // A reading context of PostgreSQL has a connection for as long as somebody uses it.
+        await db.Database.OpenConnectionAsync(cancellationToken);
+        try
         {
-            rows.Add(row(reader));
-        }
+            var rows = new List<T>();
+            await using var reader = await Command(db, text, values).ExecuteReaderAsync(cancellationToken);
+            while (await reader.ReadAsync(cancellationToken))
+            {
+                rows.Add(row(reader));
+            }
 
-        return rows;
+            return rows;
+        }
+        finally
+        {
+            await db.Database.CloseConnectionAsync();
+        }
     }
 
     /// <summary>Inserts rows as the model maps them. A whole-number key that the database gives is left to it.</summary>
