@@ -6,7 +6,7 @@ export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
 unset GOVERNANCE_TEST_POSTGRES
 # Most of a test is start-up: code is compiled once and not again when it turns out to be hot; half of what runs waits.
 export DOTNET_TieredPGO=0 DOTNET_TC_CallCounting=0
-threads="-maxThreads 4"
+threads="-maxThreads 3"
 long=0
 [ "${1:-}" = "--long" ] && long=1
 
@@ -31,26 +31,35 @@ fi
 
 dotnet tool restore >/dev/null || exit 1
 dotnet csharpier check . || { echo "Run: dotnet csharpier format ."; exit 1; }
-for peer in tests/peers/*/package.json; do
-  (cd "$(dirname "$peer")" && npm ci --ignore-scripts --no-audit --no-fund --silent) || exit 1
-done
+(
+  for peer in tests/peers/*/package.json; do
+    (cd "$(dirname "$peer")" && npm ci --ignore-scripts --no-audit --no-fund --silent) || exit 1
+  done
+) &
+peers=$!
 dotnet build Governance.sln -v q --nologo || exit 1
+wait "$peers" || exit 1
 
-passed=0
-failed=0
+results=$(mktemp -d)
 run() { # name, command…
-  local name=$1 log
+  local name=$1 log started=$SECONDS
   shift
   log=$(mktemp)
-  echo "== $name"
   "$@" >"$log" 2>&1
   local code=$?
+  # Others run beside it: what it says stands together.
+  report "$name" "$log" "$code" >"$results/$name.text"
+  echo "== $name, $((SECONDS - started)) s"
+  cat "$results/$name.text"
+}
+report() { # name, log, exit code
+  local name=$1 log=$2 code=$3
   grep -aE '\[FAIL\]|SUMMARY|Total:|FAIL ' "$log" | sed 's/\x1b\[[0-9;]*m//g'
   local summary total bad skipped
   summary=$(sed 's/\x1b\[[0-9;]*m//g' "$log" | grep -aoE 'Total: [0-9]+, Errors: [0-9]+, Failed: [0-9]+, Skipped: [0-9]+' | tail -n 1)
   if [ -z "$summary" ]; then
     tail -n 40 "$log"
-    failed=$((failed + 1))
+    echo "0 1" >"$results/$name.count"
     return
   fi
   total=$(echo "$summary" | sed -E 's/Total: ([0-9]+).*/\1/')
@@ -59,8 +68,7 @@ run() { # name, command…
   [ "$total" -eq 0 ] && echo "No test ran." && bad=1
   [ "$code" -ne 0 ] && [ "$bad" -eq 0 ] && bad=1
   [ "$bad" -gt 0 ] && sed 's/\x1b\[[0-9;]*m//g' "$log" | grep -aA25 '\[FAIL\]' | head -n 200
-  passed=$((passed + total - bad))
-  failed=$((failed + bad))
+  echo "$((total - bad)) $bad" >"$results/$name.count"
   rm -f "$log"
 }
 
@@ -90,17 +98,13 @@ start_postgres() {
 }
 
 [ "$long" = 1 ] && export GOVERNANCE_LONG_TESTS=1
-for project in tests/*.Tests tests/*.ArchitectureTests; do
-  name=$(basename "$project")
-  [ "$name" = Governance.PostgreSql.Tests ] || [ "$name" = Governance.EndToEnd.Tests ] || run "$name" "artifacts/bin/$name/debug/$name" -noColor $threads
-done
-
-# Once more what touches the database, what only PostgreSQL has, and what dies.
-start_postgres
-export GOVERNANCE_TEST_POSTGRES="Host=$postgres_root;Username=postgres;Database=postgres"
-# On both databases at once: much of it is waiting.
-run Governance.EndToEnd.Tests artifacts/bin/Governance.EndToEnd.Tests/debug/Governance.EndToEnd.Tests -noColor $threads
-# Without what holds no row: bytes, forms, wires.
+tests() { # name, arguments…
+  local name=$1 project=${1%% *}
+  shift
+  # shellcheck disable=SC2086
+  run "$name" "artifacts/bin/$project/debug/$project" -noColor $threads "$@"
+}
+# Every project, and once more on PostgreSQL what touches the database, without what holds no row: bytes, forms, wires.
 modules=()
 for module in Audit Compliance Evidence Identity Lineage Platform Privacy Registry Signing; do
   modules+=(-namespace "Governance.Tests.$module")
@@ -109,13 +113,39 @@ for class in Compliance.ReportFormTests Lineage.WalkTests Platform.S3BlobStoreTe
   Registry.RemoteMlflowTests Signing.IdentityBundleTests; do
   modules+=(-class- "Governance.Tests.$class")
 done
-run "Governance.Tests on PostgreSQL" artifacts/bin/Governance.Tests/debug/Governance.Tests -noColor $threads "${modules[@]}"
 live=(-namespace Governance.Gateway.Tests.Live)
 for class in Demo MlflowAdvisories Wire Certificate FirstStart Kit SecondVerifier StockClient; do
   live+=(-class- "Governance.Gateway.Tests.Live.${class}Tests")
 done
-run "Governance.Gateway.Tests on PostgreSQL" artifacts/bin/Governance.Gateway.Tests/debug/Governance.Gateway.Tests -noColor $threads "${live[@]}" \
-  -method- 'Governance.Gateway.Tests.Live.StartTests.A*' -method- 'Governance.Gateway.Tests.Live.StartTests.The_demo*'
-run "Governance.PostgreSql.Tests" artifacts/bin/Governance.PostgreSql.Tests/debug/Governance.PostgreSql.Tests -noColor $threads
+live+=(-method- 'Governance.Gateway.Tests.Live.StartTests.A*' -method- 'Governance.Gateway.Tests.Live.StartTests.The_demo*')
+
+# Three at a time: half of what each does is waiting.
+start_postgres
+postgres="Host=$postgres_root;Username=postgres;Database=postgres"
+(
+  tests Governance.ArchitectureTests
+  tests Governance.Tests
+  export GOVERNANCE_TEST_POSTGRES=$postgres
+  tests "Governance.Tests on PostgreSQL" "${modules[@]}"
+) &
+(
+  tests Governance.Gateway.Tests
+  export GOVERNANCE_TEST_POSTGRES=$postgres
+  tests "Governance.Gateway.Tests on PostgreSQL" "${live[@]}"
+) &
+(
+  tests Governance.Cli.Tests
+  tests Governance.Pages.Tests
+  export GOVERNANCE_TEST_POSTGRES=$postgres
+  tests Governance.EndToEnd.Tests
+  tests Governance.PostgreSql.Tests
+) &
+wait
+
+# A project that nobody named, or a run that left no count, is a failure.
+expected=$(ls -d tests/*Tests | wc -l)
+read -r passed failed count < <(cat "$results"/*.count | awk '{p += $1; f += $2} END {print p + 0, f + 0, NR}')
+[ "$count" -eq $((expected + 2)) ] || { echo "$count of $((expected + 2)) runs ended."; failed=$((failed + 1)); }
+rm -rf "$results"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

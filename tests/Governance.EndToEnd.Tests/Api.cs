@@ -47,6 +47,9 @@ internal sealed class Api(People people, string name, CancellationToken cancella
 
     public Task<Answer> ApiGetAsync(string path) => SendAsync(HttpMethod.Get, path, null);
 
+    public Task<Answer> ApiPostAsync(string path, JsonObject? body) =>
+        SendAsync(HttpMethod.Post, path, body is null ? null : JsonContent.Create(body));
+
     public async Task<Answer> PutArtifactAsync(string path, byte[] bytes) =>
         (await SendAsync(HttpMethod.Put, Artifacts + path, Content(bytes, "application/octet-stream"))).Expect();
 

@@ -3,10 +3,10 @@ namespace Governance.EndToEnd.Tests;
 /// <summary>On SQLite: every phase.</summary>
 public sealed class CrashTests(ITestOutputHelper output)
 {
-    // 2 seeds × 19 phases = 38 kills that count, and 28 in the other classes; 30 × 19 = 570 in a long run.
+    // 2 seeds × 22 phases = 44 kills that count, and 32 in the other classes; 70 × 22 = 1,540 in a long run, and 550 in the others.
     [Fact]
     public Task What_was_acknowledged_survives_kill_9_and_nothing_half_written_is_seen() =>
-        new Deaths(output, Deaths.Long ? 30 : 2, Enum.GetValues<Phase>()).RunAsync();
+        new Deaths(output, Deaths.Long ? 70 : 2, Enum.GetValues<Phase>()).RunAsync();
 }
 
 /// <summary>On PostgreSQL, where another gateway could have what a dead one left: a job waits a minute for it.</summary>
@@ -20,12 +20,14 @@ public sealed class PostgreSqlCrashTests(ITestOutputHelper output)
         Phase.Scan,
         Phase.Approve,
         Phase.Move,
+        Phase.Rotate,
+        Phase.Erase,
         Phase.Sequence,
     ];
 
     [Fact]
     public Task What_was_acknowledged_survives_kill_9_on_PostgreSQL() =>
-        new Deaths(output, Deaths.Long ? 5 : 1, Deaths.Long ? Enum.GetValues<Phase>() : Few)
+        new Deaths(output, Deaths.Long ? 15 : 1, Deaths.Long ? Enum.GetValues<Phase>() : Few)
         {
             OnPostgreSql = true,
         }.RunAsync();

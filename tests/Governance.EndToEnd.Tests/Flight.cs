@@ -42,6 +42,15 @@ internal enum Phase
     /// <summary>An alias, then its version, then the model.</summary>
     Delete,
 
+    /// <summary>A key that signs is replaced.</summary>
+    Rotate,
+
+    /// <summary>The second administrator confirms that a person is erased.</summary>
+    Confirm,
+
+    /// <summary>The key of a person is destroyed, and the log says so.</summary>
+    Erase,
+
     /// <summary>Commits come in, and the log is sequenced and signed.</summary>
     Sequence,
 }

@@ -14,6 +14,7 @@ internal sealed class Installation
         [Phase.Signature] = "evidence.signature",
         [Phase.Lineage] = "evidence.lineage",
         [Phase.Privacy] = "evidence.privacy",
+        [Phase.Erase] = "identity.erase",
     };
 
     private readonly GatewayProcess _gateway;
@@ -91,6 +92,10 @@ internal sealed class Installation
         await _workload.MoveFreelyAsync(await _workload.MakeReadyVersionAsync());
         await _workload.TagFreelyAsync(version);
         await _workload.DeleteAsync(await _workload.MakeDoomedAsync(_model));
+        var (key, number) = await _workload.ChooseKeyAsync();
+        await _workload.RotateAsync(key, number);
+        var (person, confirmation) = await _workload.AskToEraseAsync();
+        await _workload.ConfirmAsync(person, confirmation);
         await HoldsAsync("rehearsal");
     }
 
@@ -231,6 +236,18 @@ internal sealed class Installation
                 return Answering(phase, () => _workload.DeleteAsync(doomed));
             }
 
+            case Phase.Rotate:
+            {
+                var (key, number) = await _workload.ChooseKeyAsync();
+                return Answering(phase, () => _workload.RotateAsync(key, number));
+            }
+
+            case Phase.Confirm:
+            {
+                var (person, confirmation) = await _workload.AskToEraseAsync();
+                return Answering(phase, () => _workload.ConfirmAsync(person, confirmation));
+            }
+
             case Phase.Sequence:
                 return await SequencingAsync();
             default:
@@ -326,6 +343,12 @@ internal sealed class Installation
         {
             began = _gateway.Jobs.NextAsync(kind);
             await _workload.UploadDataset(_ => Task.CompletedTask).Work;
+        }
+        else if (phase == Phase.Erase)
+        {
+            var (person, confirmation) = await _workload.AskToEraseAsync();
+            began = _gateway.Jobs.NextAsync(kind);
+            await _workload.ConfirmAsync(person, confirmation);
         }
         else
         {

@@ -16,6 +16,8 @@ namespace Governance.EndToEnd.Tests;
 /// </summary>
 internal sealed partial class People(GatewayProcess gateway)
 {
+    public const string Admin = "admin";
+    public const string SecondAdmin = "second-admin";
     private const string Password = "crash test only seven otters juggle";
     private const string Redirect = "http://127.0.0.1/callback";
     private readonly Dictionary<string, string> _tokens = [];
@@ -24,12 +26,12 @@ internal sealed partial class People(GatewayProcess gateway)
     public async Task EnrolAsync(IReadOnlyDictionary<string, string> roles, CancellationToken cancellationToken)
     {
         await SetUpAsync(cancellationToken);
-        await SignInAsync("admin", cancellationToken);
-        await InviteAsync("second-admin", "admin", cancellationToken);
+        await SignInAsync(Admin, cancellationToken);
+        await InviteAsync(SecondAdmin, "admin", cancellationToken);
         foreach (var (name, role) in roles)
         {
             var invitation = await InviteAsync(name, role, cancellationToken);
-            using var second = Client("second-admin");
+            using var second = Client(SecondAdmin);
             using var confirmed = await second.PostAsync(
                 new Uri($"/api/v1/confirmations/{invitation["confirmation"]}/confirm", UriKind.Relative),
                 null,
@@ -39,9 +41,10 @@ internal sealed partial class People(GatewayProcess gateway)
         }
     }
 
-    private async Task<JsonNode> InviteAsync(string name, string role, CancellationToken cancellationToken)
+    /// <summary>Invites a person, who sets a password and signs in.</summary>
+    public async Task<JsonNode> InviteAsync(string name, string role, CancellationToken cancellationToken)
     {
-        using var admin = Client("admin");
+        using var admin = Client(Admin);
         using var answer = await admin.PostAsJsonAsync(
             new Uri("/api/v1/persons", UriKind.Relative),
             new JsonObject
@@ -82,12 +85,13 @@ internal sealed partial class People(GatewayProcess gateway)
         using var handler = gateway.NewHandler();
         using var browser = new HttpClient(handler) { BaseAddress = new Uri(gateway.Url) };
         var html = await browser.GetStringAsync(new Uri("/setup", UriKind.Relative), cancellationToken);
-        using var form = Form(html, ("code", gateway.SetupCode), ("user", "admin"), ("name", "Admin"));
+        using var form = Form(html, ("code", gateway.SetupCode), ("user", Admin), ("name", "Admin"));
         using var answer = await browser.PostAsync(new Uri("/setup", UriKind.Relative), form, cancellationToken);
         Assert.Equal(HttpStatusCode.Found, answer.StatusCode);
     }
 
-    private async Task SignInAsync(string name, CancellationToken cancellationToken)
+    /// <summary>Signs in on the page, for a new token.</summary>
+    public async Task SignInAsync(string name, CancellationToken cancellationToken)
     {
         using var handler = gateway.NewHandler();
         using var browser = new HttpClient(handler) { BaseAddress = new Uri(gateway.Url) };

@@ -22,7 +22,7 @@ internal sealed class Verification(
     private static readonly TimeSpan SettleWithin = TimeSpan.FromSeconds(150); // on PostgreSQL a dead gateway holds its jobs for a minute
     private readonly Api _dana = new(people, "dana", cancellationToken);
     private readonly Api _ada = new(people, "ada", cancellationToken);
-    private readonly Api _admin = new(people, "admin", cancellationToken);
+    private readonly Api _admin = new(people, People.Admin, cancellationToken);
     private readonly HashSet<string> _filesUpstream = [];
     private readonly HashSet<string> _verifiedReceipts = [];
     private readonly HashSet<string> _verifiedVersions = [];
@@ -145,12 +145,62 @@ internal sealed class Verification(
             "alias" => await AliasAsync(id),
             "model-tag" => Labelled((await ModelAsync(Workload.Model))?["tags"], id),
             "there" => await IsThereAsync(id, parts[2]) ? "yes" : "no",
+            "key" => await KeyAsync(id),
+            "erased" => await ErasedAsync(id),
             "request" => (await RequestAsync(id))?["state"]?.ToString(),
             "approvals" => (await RequestAsync(id))?["approvals"]?.AsArray().Count is > 0 and var count
                 ? $"{count}"
                 : null,
             _ => throw new InvalidOperationException($"Unknown fact {key}."),
         };
+    }
+
+    // Each key but the first has its entry.
+    private async Task<string> KeyAsync(string name)
+    {
+        var number = (await workload.KeysAsync())[name];
+        var replaced = (await EntriesAsync($"kind=signing.key_rotated&subject=key:{name}")).Count;
+        if (replaced != number - 1)
+        {
+            _problems.Add($"key {name} has number {number}, and {replaced} entries say that it was replaced");
+        }
+
+        return $"{number}";
+    }
+
+    // What was confirmed is carried out; of what was said before, nobody can compute a leaf any more.
+    private async Task<string?> ErasedAsync(string person)
+    {
+        var until = DateTime.UtcNow + SettleWithin;
+        string state;
+        while (
+            (state = (await _admin.ApiGetAsync($"/api/v1/subjects/{person}/erasure")).Expect().Text("state")) == "begun"
+        )
+        {
+            if (DateTime.UtcNow > until)
+            {
+                return state;
+            }
+
+            await Task.Delay(50, cancellationToken);
+        }
+
+        if (state != "done")
+        {
+            return null;
+        }
+
+        var entries = (await _ada.ApiGetAsync($"/api/v1/audit/entries?subject=subject:{person}&first=200")).Expect();
+        var all = entries.Body["entries"]!.AsArray();
+        var kinds = all.Select(entry => JsonNode.Parse(entry!["entry"]!.ToString())!["kind"]!.ToString()).ToList();
+        var readable = all.Count(entry => entry!["salt"] is not null && entry["erasedBy"] is not null);
+        var gone = all.Count(entry => entry!["salt"] is null && entry["erasedBy"] is not null);
+        if (kinds.Count(kind => kind == "identity.erased") != 1 || gone == 0 || readable > 0)
+        {
+            _problems.Add($"{person} was erased: {string.Join(' ', kinds)}, {gone} salts gone");
+        }
+
+        return state;
     }
 
     // Null when there is no such dataset; a pending scan finishes.

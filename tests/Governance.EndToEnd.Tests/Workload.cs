@@ -29,6 +29,8 @@ internal sealed class Workload(
     private readonly Api _dana = new(people, "dana", cancellationToken);
     private readonly Api _remy = new(people, "remy", cancellationToken);
     private readonly Api _rita = new(people, "rita", cancellationToken);
+    private readonly Api _admin = new(people, People.Admin, cancellationToken);
+    private readonly Api _second = new(people, People.SecondAdmin, cancellationToken);
     private readonly Dictionary<string, Dictionary<string, byte[]>> _filesOfRun = [];
     private readonly HashSet<string> _malicious = [];
     private string _experiment = "";
@@ -348,6 +350,61 @@ internal sealed class Workload(
                     return ledger.SetAsync(() => _dana.DeleteAsync(route, body), ($"there:{doomed}:{what}", "no"));
                 }
             }
+        );
+
+    /// <summary>The number of the newest key of each task.</summary>
+    public async Task<Dictionary<string, int>> KeysAsync() =>
+        (await _admin.ApiGetAsync("/api/v1/keys")).Expect().Body["items"]!
+            .AsArray()
+            .GroupBy(key => key!["name"]!.ToString())
+            .ToDictionary(keys => keys.Key, keys => keys.Max(key => key!["number"]!.GetValue<int>()));
+
+    /// <summary>The key that was replaced least often, and an administrator who has just signed in.</summary>
+    public async Task<(string Name, int Number)> ChooseKeyAsync()
+    {
+        await people.SignInAsync(People.Admin, cancellationToken);
+        var (name, number) = (await KeysAsync()).MinBy(key => key.Value);
+        ledger.Acknowledge($"key:{name}", $"{number}");
+        return (name, number);
+    }
+
+    /// <summary>Replaces a key.</summary>
+    public Task RotateAsync(string name, int number) =>
+        ledger.SetAsync(
+            async () =>
+                (
+                    await flight.DuringAsync(
+                        Phase.Rotate,
+                        () => _admin.ApiPostAsync($"/api/v1/keys/{name}/rotate", null)
+                    )
+                ).Expect(),
+            ($"key:{name}", $"{number + 1}")
+        );
+
+    /// <summary>A person of whom an administrator asks that they be erased. Gives back their id and what a second one has to confirm.</summary>
+    public async Task<(string Person, string Confirmation)> AskToEraseAsync()
+    {
+        await people.SignInAsync(People.Admin, cancellationToken);
+        await people.SignInAsync(People.SecondAdmin, cancellationToken);
+        var person = (await people.InviteAsync($"erika-{++_counter}", "viewer", cancellationToken))["id"]!.ToString();
+        var asked = await _admin.ApiPostAsync(
+            $"/api/v1/subjects/{person}/erasure",
+            new() { ["ground"] = "no-longer-needed" }
+        );
+        return (person, asked.Expect(HttpStatusCode.Accepted).Text("confirmation"));
+    }
+
+    /// <summary>Confirms that a person is erased, which a job then does.</summary>
+    public Task ConfirmAsync(string person, string confirmation) =>
+        ledger.SetAsync(
+            async () =>
+                (
+                    await flight.DuringAsync(
+                        Phase.Confirm,
+                        () => _second.ApiPostAsync($"/api/v1/confirmations/{confirmation}/confirm", null)
+                    )
+                ).Expect(HttpStatusCode.NoContent),
+            ($"erased:{person}", "done")
         );
 
     /// <summary>How many kinds of evidence a version has so far.</summary>
