@@ -39,6 +39,7 @@ internal sealed class CrashState : IDisposable
         if (problems.Count == 0 && Rows("SELECT 1 FROM sqlite_master WHERE name = 'registry_versions'").Count > 0)
         {
             problems.AddRange(WithoutEntry());
+            problems.AddRange(KeysWithoutEntry());
             problems.AddRange(BrokenTree());
         }
 
@@ -57,7 +58,7 @@ internal sealed class CrashState : IDisposable
         var naming = Rows(
             """
             SELECT t.name, c.name FROM sqlite_master t JOIN pragma_table_info(t.name) c
-            WHERE t.type = 'table' AND c.name IN ('EntryId', 'ClosingEntryId')
+            WHERE t.type = 'table' AND c.name IN ('EntryId', 'ClosingEntryId', 'ProofId')
             """
         );
         foreach (var name in naming)
@@ -86,6 +87,17 @@ internal sealed class CrashState : IDisposable
             yield return $"version {version[0]} is in Production without a decision";
         }
     }
+
+    // Keys have no column for it: the entry says which number of which task.
+    private IEnumerable<string> KeysWithoutEntry() =>
+        Rows(
+                """
+                SELECT k."Name", k."Number" FROM platform_key k WHERE k."Number" > 1 AND NOT EXISTS (
+                    SELECT 1 FROM audit_entry e WHERE e."Kind" = 'signing.key_rotated' AND e."Outcome" = 'done'
+                    AND e."Subject" = 'key:' || k."Name" AND instr(e."Canonical", '"number":' || k."Number" || '}') > 0)
+                """
+            )
+            .Select(key => $"key {key[0]} {key[1]} without its entry");
 
     // RFC 6962 §2.1, over the leaves as they stand.
     private IEnumerable<string> BrokenTree()

@@ -83,7 +83,7 @@ public sealed class CrashStateTests(ITestOutputHelper output) : IDisposable
         Assert.False(image.Killed().ContainsKey("c"));
     }
 
-    // What people do and are told: a version, a promotion, a key replaced, checkpoints.
+    // What people do and are told: a version, a promotion, a key replaced, a person erased, checkpoints.
     private static async Task WorkAsync(LiveGateway gateway, DiskTape tape)
     {
         var story = new Story(gateway);
@@ -108,6 +108,11 @@ public sealed class CrashStateTests(ITestOutputHelper output) : IDisposable
                 );
             }
 
+            var erased = await gateway.EraseAsync($"erika.{model}");
+            tape.Tell(
+                $"{erased} is erased",
+                $"""SELECT 1 FROM identity_erasures WHERE "SubjectId" = '{erased}' AND "ProofId" IS NOT NULL"""
+            );
             await CheckpointAsync(gateway, tape);
         }
     }

@@ -21,6 +21,7 @@ internal sealed class DiskTape(string directory, Action stop) : IDisposable
     private readonly Lock _lock = new();
     private readonly List<DiskStep> _steps = [];
     private readonly List<(int After, string Name, string Sql)> _told = [];
+    private (int After, int Code, bool Stays)? _fault;
 
     /// <summary>The directory.</summary>
     public string Directory => directory;
@@ -49,11 +50,60 @@ internal sealed class DiskTape(string directory, Action stop) : IDisposable
         }
     }
 
+    /// <summary>How many things the disk refused to do.</summary>
+    public int Refused { get; private set; }
+
+    /// <summary>Whether steps are kept.</summary>
+    public bool Keeps { get; set; } = true;
+
     public void Add(DiskStep step)
     {
         lock (_lock)
         {
-            _steps.Add(step);
+            if (Keeps)
+            {
+                _steps.Add(step);
+            }
+        }
+    }
+
+    /// <summary>From the given number of writes and syncs on the disk refuses one, or every one until it is mended.</summary>
+    /// <param name="after">How many succeed before.</param>
+    /// <param name="code">What SQLite is told (https://www.sqlite.org/rescode.html).</param>
+    /// <param name="stays">Whether it goes on refusing.</param>
+    public void Break(int after, int code, bool stays)
+    {
+        lock (_lock)
+        {
+            _fault = (after, code, stays);
+        }
+    }
+
+    /// <summary>The disk does again what it is asked to.</summary>
+    public void Mend()
+    {
+        lock (_lock)
+        {
+            _fault = null;
+        }
+    }
+
+    /// <summary>What a write or sync answers now instead of being done; 0 when it is done.</summary>
+    public int Fault()
+    {
+        lock (_lock)
+        {
+            if (_fault is not { } fault)
+            {
+                return 0;
+            }
+
+            _fault =
+                fault.After > 0 ? fault with { After = fault.After - 1 }
+                : fault.Stays ? fault
+                : null;
+            Refused += fault.After > 0 ? 0 : 1;
+            return fault.After > 0 ? 0 : fault.Code;
         }
     }
 

@@ -6,7 +6,7 @@ namespace Governance.Gateway.Tests.Faults;
 
 /// <summary>
 /// SQLite's own file layer with ears: what it does to the files of a recorded directory is told to the <see cref="DiskTape"/> of that
-/// directory, in order, and done. Files elsewhere are opened as ever (https://www.sqlite.org/vfs.html).
+/// directory, in order, and done, unless the tape says that the disk refuses. Files elsewhere are opened as ever (https://www.sqlite.org/vfs.html).
 /// </summary>
 internal static unsafe partial class RecordingVfs
 {
@@ -81,8 +81,14 @@ internal static unsafe partial class RecordingVfs
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static int Write(FileHead* file, void* bytes, int count, long offset)
     {
+        var heard = Open.TryGetValue((nint)file, out var known);
+        if (heard && known.Tape.Fault() is not 0 and var fault)
+        {
+            return fault;
+        }
+
         var answer = Original(file)->Write(file, bytes, count, offset);
-        if (answer == 0 && Open.TryGetValue((nint)file, out var known))
+        if (answer == 0 && heard)
         {
             var copy = new ReadOnlySpan<byte>(bytes, count).ToArray();
             known.Tape.Add(new DiskStep(DiskStepKind.Write, known.Path, offset, copy));
@@ -94,8 +100,14 @@ internal static unsafe partial class RecordingVfs
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static int Truncate(FileHead* file, long size)
     {
+        var heard = Open.TryGetValue((nint)file, out var known);
+        if (heard && known.Tape.Fault() is not 0 and var fault)
+        {
+            return fault;
+        }
+
         var answer = Original(file)->Truncate(file, size);
-        if (answer == 0 && Open.TryGetValue((nint)file, out var known))
+        if (answer == 0 && heard)
         {
             known.Tape.Add(new DiskStep(DiskStepKind.Truncate, known.Path, size));
         }
@@ -106,8 +118,14 @@ internal static unsafe partial class RecordingVfs
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static int Sync(FileHead* file, int flags)
     {
+        var heard = Open.TryGetValue((nint)file, out var known);
+        if (heard && known.Tape.Fault() is not 0 and var fault)
+        {
+            return fault;
+        }
+
         var answer = Original(file)->Sync(file, flags);
-        if (answer == 0 && Open.TryGetValue((nint)file, out var known))
+        if (answer == 0 && heard)
         {
             known.Tape.Add(new DiskStep(DiskStepKind.Sync, known.Path));
         }

@@ -2,8 +2,6 @@ using System.Net;
 using System.Text.Json.Nodes;
 using Governance.Audit.Sequencing;
 using Governance.Gateway.Demo;
-using Governance.Identity.Contracts;
-using Governance.Kernel;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Governance.Gateway.Tests.Live;
@@ -21,17 +19,17 @@ public sealed class ErasureTests(LiveGateway gateway) : IDisposable
     [Fact]
     public async Task A_person_is_held_then_erased_by_two_administrators_and_the_proof_verifies()
     {
-        var id = await PersonAsync("erika.erased");
+        var id = await gateway.EnrolAsync("erika.erased");
         var hold = await gateway.As("paul").ApiPostAsync($"{Path(id)}/holds", Reason("Case 12"));
         var denied = await gateway.As("admin").ApiPostAsync($"{Path(id)}/holds", Reason("Case 12"));
-        var prevented = await AskAsync("admin", id);
+        var prevented = await gateway.AskToEraseAsync("admin", id);
         var listed = await gateway.As("paul").ApiGetAsync($"{Path(id)}/holds");
         var lifted = await GovernAsync("paul", "subjects", "release", id, hold.Text("id"), "--reason", "Settled");
 
-        var asked = await AskAsync("admin", id);
+        var asked = await gateway.AskToEraseAsync("admin", id);
         var waiting = await gateway.As("admin").ApiGetAsync($"{Path(id)}/erasure");
         await gateway.As("bea").GraphQlAsync($"mutation{{confirm(id:\"{asked.Text("confirmation")}\")}}");
-        var done = await DoneAsync(id);
+        var done = await gateway.ErasedAsync(id);
         var root = System.IO.Path.Combine(_home, "trusted_root.json");
         await File.WriteAllBytesAsync(
             root,
@@ -59,12 +57,12 @@ public sealed class ErasureTests(LiveGateway gateway) : IDisposable
     [Fact]
     public async Task An_erased_entry_is_told_apart_when_it_is_read_and_cannot_be_proved()
     {
-        var id = await PersonAsync("egon.erased");
+        var id = await gateway.EnrolAsync("egon.erased");
         var entries = $"/api/v1/audit/entries?subject={Uri.EscapeDataString($"subject:{id}")}";
         var before = (await gateway.As("ada").ApiGetAsync(entries)).Body["entries"]![0]!;
-        var asked = await AskAsync("bea", id);
+        var asked = await gateway.AskToEraseAsync("bea", id);
         await gateway.As("admin").GraphQlAsync($"mutation{{confirm(id:\"{asked.Text("confirmation")}\")}}");
-        var done = await DoneAsync(id);
+        var done = await gateway.ErasedAsync(id);
 
         var after = (await gateway.As("ada").ApiGetAsync($"/api/v1/audit/entries?id={before["id"]}")).Body["entries"]![
             0
@@ -110,39 +108,6 @@ public sealed class ErasureTests(LiveGateway gateway) : IDisposable
     private static string Path(string id) => $"/api/v1/subjects/{id}";
 
     private static JsonObject Reason(string text) => new() { ["reason"] = text };
-
-    private Task<Answer> AskAsync(string account, string id) =>
-        gateway.As(account).ApiPostAsync($"{Path(id)}/erasure", new JsonObject { ["ground"] = "no-longer-needed" });
-
-    private async Task<string> PersonAsync(string name) =>
-        (
-            await gateway
-                .Services.GetRequiredService<ISubjects>()
-                .EnrolPersonAsync(
-                    name,
-                    $"{name} of the tests",
-                    new Secret("seven wet otters juggle"),
-                    [new RoleGrant("viewer", ObjectKind.None, "")],
-                    Token
-                )
-        )
-            .Value
-            .Id;
-
-    private async Task<JsonObject> DoneAsync(string id)
-    {
-        for (var tries = 0; ; tries++)
-        {
-            var found = await gateway.As("admin").ApiGetAsync($"{Path(id)}/erasure");
-            if (found.Text("state") == "done")
-            {
-                return (JsonObject)found.Body;
-            }
-
-            Assert.True(tries < 300, found.Body.ToJsonString());
-            await Task.Delay(100, Token);
-        }
-    }
 
     private Task<ChildProcess> GovernAsync(string account, params string[] args) =>
         GovernProgram.RunAsync(gateway, _home, gateway.TokenOf(account), null, args);
