@@ -94,6 +94,7 @@ internal sealed class GatewayProcess(IReadOnlyDictionary<string, string>? settin
         start.Environment["Governance__Identity__RecentSignInMinutes"] = "480";
         start.Environment["Governance__Identity__SignInPerMinute"] = "600";
         start.Environment["Governance__Identity__TokensPerMinute"] = "600";
+        start.Environment["Governance__Signing__RotationLeadSeconds"] = "0"; // keys are replaced one right after another
         start.Environment["Governance__Blobs__Compression"] = "None"; // so that a file on disk is what its name says
         start.Environment["Logging__LogLevel__Governance.Platform.Jobs"] = "Debug"; // tells when a job begins and ends
         start.Environment["DOTNET_TieredPGO"] = "0"; // most of a short life is start-up

@@ -90,8 +90,7 @@ internal sealed partial class People(GatewayProcess gateway)
         Assert.Equal(HttpStatusCode.Found, answer.StatusCode);
     }
 
-    /// <summary>Signs in on the page, for a new token.</summary>
-    public async Task SignInAsync(string name, CancellationToken cancellationToken)
+    private async Task SignInAsync(string name, CancellationToken cancellationToken)
     {
         using var handler = gateway.NewHandler();
         using var browser = new HttpClient(handler) { BaseAddress = new Uri(gateway.Url) };

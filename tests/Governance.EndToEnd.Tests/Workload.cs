@@ -359,10 +359,9 @@ internal sealed class Workload(
             .GroupBy(key => key!["name"]!.ToString())
             .ToDictionary(keys => keys.Key, keys => keys.Max(key => key!["number"]!.GetValue<int>()));
 
-    /// <summary>The key that was replaced least often, and an administrator who has just signed in.</summary>
+    /// <summary>The key that was replaced least often.</summary>
     public async Task<(string Name, int Number)> ChooseKeyAsync()
     {
-        await people.SignInAsync(People.Admin, cancellationToken);
         var (name, number) = (await KeysAsync()).MinBy(key => key.Value);
         ledger.Acknowledge($"key:{name}", $"{number}");
         return (name, number);
@@ -384,8 +383,6 @@ internal sealed class Workload(
     /// <summary>A person of whom an administrator asks that they be erased. Gives back their id and what a second one has to confirm.</summary>
     public async Task<(string Person, string Confirmation)> AskToEraseAsync()
     {
-        await people.SignInAsync(People.Admin, cancellationToken);
-        await people.SignInAsync(People.SecondAdmin, cancellationToken);
         var person = (await people.InviteAsync($"erika-{++_counter}", "viewer", cancellationToken))["id"]!.ToString();
         var asked = await _admin.ApiPostAsync(
             $"/api/v1/subjects/{person}/erasure",

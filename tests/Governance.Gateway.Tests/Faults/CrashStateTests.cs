@@ -145,7 +145,11 @@ public sealed class CrashStateTests(ITestOutputHelper output) : IDisposable
     private async Task StartAsync(Dictionary<string, byte[]> files, DiskTape tape, int done, int port)
     {
         var root = Path.Combine(_root, $"start-{done}");
-        CopyWithoutDatabase(Path.Combine(_root, "first"), root);
+        DiskImage.CopyFiles(
+            Path.Combine(_root, "first"),
+            root,
+            name => !name.StartsWith("governance.db", StringComparison.Ordinal)
+        );
         foreach (var (name, content) in files)
         {
             await File.WriteAllBytesAsync(Path.Combine(root, "data", name), content, Now);
@@ -173,19 +177,5 @@ public sealed class CrashStateTests(ITestOutputHelper output) : IDisposable
             .EnumerateFiles(Path.Combine(root, "data"), "governance.db*")
             .ToDictionary(path => Path.GetFileName(path), File.ReadAllBytes, StringComparer.Ordinal);
         Check(left, tape, done, done);
-    }
-
-    private static void CopyWithoutDatabase(string from, string to)
-    {
-        foreach (var file in Directory.EnumerateFiles(from, "*", SearchOption.AllDirectories))
-        {
-            var name = Path.GetFileName(file);
-            if (!name.StartsWith("governance.db", StringComparison.Ordinal) && name != "gateway.lock")
-            {
-                var copy = Path.Combine(to, Path.GetRelativePath(from, file));
-                Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
-                File.Copy(file, copy);
-            }
-        }
     }
 }

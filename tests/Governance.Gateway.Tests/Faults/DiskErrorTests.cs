@@ -28,12 +28,19 @@ public sealed class DiskErrorTests(ITestOutputHelper output) : IDisposable
     public async Task Whatever_the_disk_refuses_nothing_told_is_lost_and_what_failed_says_so()
     {
         var random = new Random(7);
-        var data = Path.Combine(_root, "data");
-        using var tape = RecordingVfs.Record(data);
+        var (first, second) = (Path.Combine(_root, "first"), Path.Combine(_root, "second"));
+        using var tape = RecordingVfs.Record(Path.Combine(first, "data"));
         tape.Keeps = false;
         var port = FreePort.Find();
         var (refused, done) = (0, 0);
-        await using (var gateway = new LiveGateway { Root = _root, Port = port })
+        await using (
+            var gateway = new LiveGateway
+            {
+                Root = first,
+                Port = port,
+                Settings = new Dictionary<string, string?> { ["Governance:Signing:RotationLeadSeconds"] = "0" },
+            }
+        )
         {
             await gateway.InitializeAsync();
             await new Story(gateway).ModelAsync(Model);
@@ -41,7 +48,12 @@ public sealed class DiskErrorTests(ITestOutputHelper output) : IDisposable
             for (var i = 0; i < Faults; i++)
             {
                 var (what, value, act) = Choose(gateway, random, i, told);
-                tape.Break(random.Next(14), Codes[random.Next(Codes.Length)], stays: random.Next(3) == 0);
+                // A commit writes some dozen pages, the sequencer as many soon after.
+                tape.Break(
+                    (int)Math.Pow(2, random.NextDouble() * 8),
+                    Codes[random.Next(Codes.Length)],
+                    stays: random.Next(3) == 0
+                );
                 var answer = await act();
                 tape.Mend();
                 if (answer.Ok)
@@ -63,10 +75,12 @@ public sealed class DiskErrorTests(ITestOutputHelper output) : IDisposable
             await HoldsAsync(gateway, told);
         }
 
+        DiskImage.CopyFiles(first, second, _ => true);
+
         await using (
             var gateway = new LiveGateway
             {
-                Root = _root,
+                Root = second,
                 Port = port,
                 Accounts = false,
             }
@@ -77,7 +91,7 @@ public sealed class DiskErrorTests(ITestOutputHelper output) : IDisposable
         }
 
         var files = Directory
-            .EnumerateFiles(data, "governance.db*")
+            .EnumerateFiles(Path.Combine(second, "data"), "governance.db*")
             .ToDictionary(path => Path.GetFileName(path), File.ReadAllBytes, StringComparer.Ordinal);
         using var left = new CrashState(Path.Combine(_root, "left"), files);
         Assert.Empty(left.Broken([]));

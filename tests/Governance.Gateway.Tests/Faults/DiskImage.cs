@@ -108,4 +108,19 @@ internal sealed class DiskImage
             _length = Math.Max(_length, length);
         }
     }
+
+    /// <summary>Copies what lies below a directory of a gateway, by name; never its lock.</summary>
+    public static void CopyFiles(string from, string to, Func<string, bool> which)
+    {
+        foreach (var file in Directory.EnumerateFiles(from, "*", SearchOption.AllDirectories))
+        {
+            var name = Path.GetFileName(file);
+            if (name != "gateway.lock" && which(name))
+            {
+                var copy = Path.Combine(to, Path.GetRelativePath(from, file));
+                Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
+                File.Copy(file, copy);
+            }
+        }
+    }
 }
