@@ -8,6 +8,9 @@ public static partial class DurableFile
 {
     private const int AlreadyThere = 17; // EEXIST
 
+    // EPERM, ENOSYS, ENOTSUP; the last two also as macOS numbers them.
+    private static readonly int[] NoLinks = [1, 38, 95, 78, 45];
+
     /// <summary>
     /// Writes a small file for the owner alone (mode 0600): temporary file, fsync, rename, fsync of the directory. What an
     /// interrupted write left beside the path is removed first.
@@ -89,8 +92,13 @@ public static partial class DurableFile
         }
 
         var error = Marshal.GetLastPInvokeError();
-        return error == AlreadyThere ? false : throw new IOException($"Cannot make {path} (errno {error}).");
+        return error == AlreadyThere ? false : throw new IOException(WhyNot(path, error));
     }
+
+    internal static string WhyNot(string path, int error) =>
+        NoLinks.Contains(error)
+            ? $"Cannot make {path}: its file system has no hard links, and without them two gateways could make it at once. Put it on one that has (errno {error})."
+            : $"Cannot make {path} (errno {error}).";
 
     private static void Write(string path, ReadOnlySpan<byte> content)
     {

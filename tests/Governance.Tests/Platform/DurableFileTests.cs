@@ -63,5 +63,12 @@ public sealed class DurableFileTests : IDisposable
         Assert.Equal(500, Directory.GetFiles(_root).Length);
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(38)]
+    [InlineData(95)]
+    public void A_file_system_without_hard_links_is_named_in_a_sentence(int error) =>
+        Assert.Contains("has no hard links", DurableFile.WhyNot("a.key", error), StringComparison.Ordinal);
+
     public void Dispose() => Directory.Delete(_root, recursive: true);
 }
