@@ -104,7 +104,11 @@ internal sealed class Confirmations(
             id,
             async (session, row, token) =>
             {
-                if (row.ExpiresAt > session.Now && !await IsRequesterGoneAsync(session, row, token))
+                if (
+                    row.ExpiresAt > session.Now
+                    && !await IsRequesterGoneAsync(session, row, token)
+                    && await PartOf(row).ObjectionAsync(session, by, row, token) != RequesterGone
+                )
                 {
                     return Failure.Conflict("identity.confirmation_open", "It can still be confirmed as it is.");
                 }
@@ -160,7 +164,7 @@ internal sealed class Confirmations(
                     return objection;
                 }
 
-                var part = parts.Single(known => known.Handles(row.Kind));
+                var part = PartOf(row);
                 if (confirm && await part.ObjectionAsync(session, by, row, token) is { } more)
                 {
                     return more;
@@ -174,6 +178,8 @@ internal sealed class Confirmations(
             },
             cancellationToken
         );
+
+    private IConfirmable PartOf(ConfirmationRow row) => parts.Single(known => known.Handles(row.Kind));
 
     /// <summary>Runs a change of a waiting row, gives back the kind of its entry; a refusal is on record before it is answered.</summary>
     private async Task<Result<Unit>> ChangeAsync(

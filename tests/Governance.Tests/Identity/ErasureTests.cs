@@ -346,18 +346,30 @@ public sealed class ErasureTests : IAsyncLifetime
         Assert.All(later, entry => Assert.Equal(Actor.System.Id, entry.ActorId));
     }
 
-    [Fact]
-    public async Task An_erasure_of_somebody_who_administrates_no_more_is_not_confirmed()
+    [Theory]
+    [InlineData(false)] // disabled
+    [InlineData(true)] // without the role
+    public async Task An_erasure_of_somebody_who_administrates_no_more_is_not_confirmed(bool enabled)
     {
         var cleo = await EnrolAsync("cleo", "Cleo", "admin");
         var asked = await Get<Erasures>().AskAsync(cleo, _rita, "unlawful", Token);
-        await Get<SubjectStore>().SetEnabledAsync(_ada, cleo.Id, false, Token);
+        var open = await Get<Confirmations>().RenewAsync(_ada, asked.Value, Token);
+        if (enabled)
+        {
+            var grants = await Get<IGrants>().ListAsync(_ada, cleo.Id, 10, null, Token);
+            await Get<IGrants>().RevokeAsync(_ada, Assert.Single(grants.Value.Items).Grant.Id!.Value, Token);
+        }
+        else
+        {
+            await Get<SubjectStore>().SetEnabledAsync(_ada, cleo.Id, false, Token);
+        }
 
         var refused = await Get<Confirmations>().ConfirmAsync(_bea, asked.Value, Token);
         var renewed = await Get<Confirmations>().RenewAsync(_ada, asked.Value, Token);
         var own = await Get<Confirmations>().ConfirmAsync(_ada, asked.Value, Token);
         var confirmed = await Get<Confirmations>().ConfirmAsync(_bea, asked.Value, Token);
 
+        Assert.Equal("identity.confirmation_open", open.Failure?.Code);
         Assert.Equal("identity.requester_gone", refused.Failure?.Code);
         Assert.True(renewed.Ok, renewed.Failure?.Code);
         Assert.Equal("identity.own_confirmation", own.Failure?.Code);
