@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Governance.Identity.Federation;
 using Governance.Identity.Storage;
 using Governance.Kernel;
 using Governance.Platform.Database;
@@ -11,8 +12,8 @@ using Microsoft.Extensions.Logging;
 namespace Governance.Identity.Erasure;
 
 /// <summary>
-/// Carries an erasure out after its entry committed, which for the pseudonym of a login it does itself: destroys the key, empties SQLite's log of changes, and puts on record that
-/// both are done. Each step may be repeated, so it goes on wherever it died.
+/// Carries an erasure out after its entry committed, which for the pseudonym of a login it does itself: destroys the key,
+/// empties SQLite's log of changes, and puts on record that both are done. Each step may be repeated, so it goes on wherever it died.
 /// </summary>
 internal sealed partial class EraseJob(
     IDbContextFactory<GovernanceDb> databases,
@@ -35,6 +36,12 @@ internal sealed partial class EraseJob(
                     .AsNoTracking()
                     .FirstOrDefaultAsync(known => known.SubjectId == payload, cancellationToken)
                 ?? await BeginLoginAsync(payload, cancellationToken);
+            if (row is null)
+            {
+                Unasked(logger, payload);
+                return;
+            }
+
             if (row.State == ErasureState.Done)
             {
                 return;
@@ -60,7 +67,11 @@ internal sealed partial class EraseJob(
         var done = await writer.WriteAsync<Unit>(
             async (session, token) =>
             {
-                var row = await FindOrBeginAsync(session, payload, token);
+                if (await FindOrBeginAsync(session, payload, token) is not { } row)
+                {
+                    return default(Unit);
+                }
+
                 row.State = ErasureState.Stuck;
                 await session.LogAsync(
                     new LogEntry("identity.erasure_stuck", Actor.System, $"subject:{payload}", LogOutcome.Refused)
@@ -76,23 +87,32 @@ internal sealed partial class EraseJob(
         _ = done.Value;
     }
 
-    // Of a person the row came with the job.
-    private async Task<ErasureRow> BeginLoginAsync(string login, CancellationToken cancellationToken)
+    private async Task<ErasureRow?> BeginLoginAsync(string login, CancellationToken cancellationToken)
     {
-        var begun = await writer.WriteAsync<ErasureRow>(
+        var begun = await writer.WriteAsync<ErasureRow?>(
             async (session, token) => await FindOrBeginAsync(session, login, token),
             cancellationToken
         );
         return begun.Value;
     }
 
-    private static async Task<ErasureRow> FindOrBeginAsync(
+    // Of a person the row came with the job, and a login was shut then: whoever only writes a job has nobody erased.
+    private static async Task<ErasureRow?> FindOrBeginAsync(
         WriteSession session,
         string subject,
         CancellationToken cancellationToken
     ) =>
         await session.Db.Set<ErasureRow>().FirstOrDefaultAsync(row => row.SubjectId == subject, cancellationToken)
-        ?? await BeginErasure.LoginAsync(session, subject, cancellationToken);
+        ?? (
+            await session
+                .Db.Set<SubjectRow>()
+                .AnyAsync(
+                    row => row.Id == subject && row.Name.StartsWith(ExternalSubjects.Prefix) && !row.Enabled,
+                    cancellationToken
+                )
+                ? await BeginErasure.LoginAsync(session, subject, cancellationToken)
+                : null
+        );
 
     private static async Task<Result<Unit>> EndAsync(WriteSession session, string subjectId, CancellationToken token)
     {
@@ -115,4 +135,7 @@ internal sealed partial class EraseJob(
 
     [LoggerMessage(3010, LogLevel.Error, "The erasure of {Subject} is stuck: {Reason}. The next start goes on with it")]
     private static partial void Stuck(ILogger logger, string subject, string reason);
+
+    [LoggerMessage(3015, LogLevel.Error, "A job is to erase {Subject}, whom nobody had erased: it does nothing")]
+    private static partial void Unasked(ILogger logger, string subject);
 }

@@ -273,6 +273,57 @@ public sealed class ErasureTests : IAsyncLifetime
         Assert.Equal(before - 1, Keys().Length);
     }
 
+    [Fact]
+    public async Task A_job_that_nobody_asked_for_erases_nobody()
+    {
+        var login = Get<LoginNames>().Of(Issuer, "stranger");
+        await _database.Writer.WriteAsync<Unit>(
+            async (session, token) =>
+            {
+                session.Db.Add(ExternalSubjects.NewRow(login, session.Now));
+                await session.Db.SaveChangesAsync(token);
+                return default(Unit);
+            },
+            Token
+        );
+        var before = Keys().Length;
+        foreach (var living in new[] { _paul.Id, login })
+        {
+            await Get<EraseJob>().RunAsync(living, Token);
+            await Get<EraseJob>().GiveUpAsync(living, "it failed 5 times", Token);
+        }
+
+        await using var db = _database.Read();
+        Assert.False(await db.Set<ErasureRow>().AnyAsync(Token));
+        Assert.Equal(before, Keys().Length);
+        Assert.DoesNotContain(
+            await EntriesAsync(),
+            entry => entry.Kind is SubjectErasure.Kind or "identity.erased" or "identity.erasure_stuck"
+        );
+    }
+
+    [Fact]
+    public async Task The_pseudonyms_of_logins_are_erased_at_a_time_that_says_nothing()
+    {
+        foreach (var other in new[] { "second", "third", "fourth" })
+        {
+            var linked = await Get<Logins>().LinkAsync(_ada, _rita, Issuer, other, Token);
+            Assert.True((await Get<Confirmations>().ConfirmAsync(_bea, linked.Value.Confirmation, Token)).Ok);
+        }
+
+        var began = DateTimeOffset.UtcNow;
+        await ConfirmAsync();
+
+        await using var db = _database.Read();
+        var jobs = await db.Set<JobRow>().Where(job => job.Kind == EraseJob.JobKind).ToListAsync(Token);
+        var waits = jobs.Where(job => job.Key != _rita).Select(job => job.DueAt - began).ToList();
+        Assert.Equal(4, waits.Count);
+        Assert.All(waits, wait => Assert.True(wait < TimeSpan.FromMinutes(61)));
+        // All four within two minutes: once in 800,000 runs.
+        Assert.Contains(waits, wait => wait > TimeSpan.FromMinutes(2));
+        Assert.True(jobs.Single(job => job.Key == _rita).DueAt - began < TimeSpan.FromMinutes(1));
+    }
+
     [Theory]
     [InlineData(false)] // the whole store is a copy from before
     [InlineData(true)] // the key came back beside the erasure
