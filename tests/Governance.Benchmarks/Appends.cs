@@ -6,6 +6,7 @@ using Governance.Kernel;
 using Governance.Lineage;
 using Governance.Platform;
 using Governance.Platform.Database;
+using Governance.Platform.Keys;
 using Governance.Platform.Logging;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
@@ -97,6 +98,7 @@ internal static class Appends
         await db.Database.EnsureCreatedAsync();
         var triggers = db.IsPostgreSql ? AuditSchema.PostgresTriggerSql : AuditSchema.TriggerSql;
         await db.Database.ExecuteSqlRawAsync(triggers);
+        await services.GetRequiredService<SubjectKeyHome>().OpenAsync([], CancellationToken.None);
     }
 
     private static void Fsync(string directory)

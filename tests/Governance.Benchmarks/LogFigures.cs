@@ -9,6 +9,7 @@ using Governance.Audit.Sequencing;
 using Governance.Kernel;
 using Governance.Platform;
 using Governance.Platform.Database;
+using Governance.Platform.Keys;
 using Governance.Platform.Logging;
 using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
@@ -46,6 +47,7 @@ internal static class LogFigures
                 await db.Database.EnsureCreatedAsync();
             }
 
+            await services.GetRequiredService<SubjectKeyHome>().OpenAsync([], CancellationToken.None);
             var watch = Stopwatch.StartNew();
             await FillAsync(services, entries, whole: what == "check");
             System.Console.WriteLine($"{entries} leaves made in {watch.Elapsed.TotalSeconds:F0} s");

@@ -2,6 +2,7 @@ using Governance.Gateway.Database;
 using Governance.Gateway.Hosting;
 using Governance.Platform;
 using Governance.Platform.Database;
+using Governance.Platform.Keys;
 using Governance.Tests.Platform;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
@@ -39,6 +40,7 @@ internal sealed class ComposedDatabase : IAsyncDisposable
         GatewayHost.AddModules(services);
         database._services = services.BuildServiceProvider();
         await Schema.MigrateAsync(database._services, CancellationToken.None);
+        await database.Get<ISubjectKeyStore>().CreateAsync(SubjectKeyHome.Nobody, CancellationToken.None);
         return database;
     }
 

@@ -3,8 +3,10 @@ using Governance.Platform;
 using Governance.Platform.Database;
 using Governance.Platform.Jobs;
 using Governance.Platform.Keys;
+using Governance.Platform.Logging;
 using Governance.Tests.Platform;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Logging;
 using Npgsql;
 
 namespace Governance.PostgreSql.Tests;
@@ -91,10 +93,12 @@ public sealed class SubjectKeyTableTests : IAsyncLifetime
     {
         await using var other = await ComposedDatabase.StartAsync();
 
-        await HomeOf(other).CheckAsync(Token);
-        var refused = await Assert.ThrowsAsync<SubjectKeyException>(() => HomeOf(_database).CheckAsync(Token));
+        var warned = new Warned();
+        await HomeOf(other).OpenAsync([], Token);
+        var refused = await Assert.ThrowsAsync<SubjectKeyException>(() => HomeOf(_database).OpenAsync([], Token));
 
         Assert.Equal("keys.same_database", refused.Code);
+        Assert.Equal([1033], warned.Events); // another database of the same server
 
         SubjectKeyHome HomeOf(ComposedDatabase database) =>
             new(
@@ -102,7 +106,9 @@ public sealed class SubjectKeyTableTests : IAsyncLifetime
                 database.Get<PlatformOptions>(),
                 _database.Get<IKeyWrap>(),
                 TimeProvider.System,
-                database.Get<IDbContextFactory<GovernanceDb>>()
+                database.Get<IDbContextFactory<GovernanceDb>>(),
+                database.Get<ILogAppender>(),
+                warned
             );
     }
 
@@ -127,5 +133,23 @@ public sealed class SubjectKeyTableTests : IAsyncLifetime
     {
         await using var command = _source.CreateCommand(sql);
         return await command.ExecuteScalarAsync(Token);
+    }
+
+    private sealed class Warned : ILogger<SubjectKeyHome>
+    {
+        public List<int> Events { get; } = [];
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(
+            LogLevel logLevel,
+            EventId eventId,
+            TState state,
+            Exception? exception,
+            Func<TState, Exception?, string> formatter
+        ) => Events.Add(eventId.Id);
     }
 }

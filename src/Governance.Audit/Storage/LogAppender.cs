@@ -4,6 +4,7 @@ using Governance.Audit.Keys;
 using Governance.Audit.Sequencing;
 using Governance.Platform.Database;
 using Governance.Platform.Logging;
+using Microsoft.EntityFrameworkCore;
 
 namespace Governance.Audit.Storage;
 
@@ -36,6 +37,19 @@ internal sealed class LogAppender(LogState state, EntrySalts salts) : ILogAppend
         await db.InsertAsync(rows, cancellationToken);
         state.Wake();
         return [.. rows.Select(row => row.Id)];
+    }
+
+    public async Task<IReadOnlyList<string>> LastSealedAsync(GovernanceDb db, CancellationToken cancellationToken)
+    {
+        var last = await db.Set<EntryRow>()
+            .AsNoTracking()
+            .Where(row => row.Salt.Length > EntryText.SaltSize)
+            .OrderByDescending(row => row.Serial)
+            .Select(row => new { row.ActorId, row.Subject })
+            .FirstOrDefaultAsync(cancellationToken);
+        return last is null ? []
+            : EntrySalts.SubjectOf(last.Subject) is { } about ? [last.ActorId, about]
+            : [last.ActorId];
     }
 
     private async ValueTask<EntryRow> RowOfAsync(

@@ -26,7 +26,7 @@ internal sealed partial class EraseAgain(
 {
     public async Task RunAsync(CancellationToken cancellationToken)
     {
-        await home.CheckAsync(cancellationToken);
+        await OpenAsync(cancellationToken);
         foreach (var erasure in await keys.ErasuresAsync(cancellationToken))
         {
             var begun = await writer.WriteAsync<bool>(
@@ -69,6 +69,13 @@ internal sealed partial class EraseAgain(
         {
             await keys.GetOrCreateAsync(person, cancellationToken);
         }
+    }
+
+    private async Task OpenAsync(CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        var erased = await db.Set<ErasureRow>().Select(row => row.SubjectId).ToListAsync(cancellationToken);
+        await home.OpenAsync(erased, cancellationToken);
     }
 
     private async Task GoOnAsync(string subject, CancellationToken cancellationToken)

@@ -12,12 +12,13 @@ using Microsoft.Extensions.Logging;
 namespace Governance.Identity.Erasure;
 
 /// <summary>
-/// Carries an erasure out after its entry committed, which for the pseudonym of a login it does itself: destroys the key,
-/// empties SQLite's log of changes, and puts on record that both are done. Each step may be repeated, so it goes on wherever it died.
+/// Carries an erasure out after its entry committed, which for the pseudonym of a login it does itself: destroys the key, in the own
+/// store only, empties SQLite's log of changes, and puts on record that both are done. Each step may be repeated, so it goes on wherever it died.
 /// </summary>
 internal sealed partial class EraseJob(
     IDbContextFactory<GovernanceDb> databases,
     IWriter writer,
+    SubjectKeyHome home,
     SubjectKeys keys,
     ILogger<EraseJob> logger
 ) : IJobHandler
@@ -47,7 +48,7 @@ internal sealed partial class EraseJob(
                 return;
             }
 
-            await keys.DestroyAsync(new SubjectErasure(payload, row.EntryId, row.BeganAt), cancellationToken);
+            await DestroyAsync(new SubjectErasure(payload, row.EntryId, row.BeganAt), cancellationToken);
             if (!await db.TryForgetDeletedAsync(cancellationToken))
             {
                 throw new JobPostponedException(Patience);
@@ -85,6 +86,13 @@ internal sealed partial class EraseJob(
             cancellationToken
         );
         _ = done.Value;
+    }
+
+    // The store may have gone since the start; without a key to destroy, that would show nowhere.
+    private async Task DestroyAsync(SubjectErasure erasure, CancellationToken cancellationToken)
+    {
+        await home.CheckAsync(cancellationToken);
+        await keys.DestroyAsync(erasure, cancellationToken);
     }
 
     private async Task<ErasureRow?> BeginLoginAsync(string login, CancellationToken cancellationToken)

@@ -7,7 +7,8 @@ namespace Governance.Platform.Keys;
 /// <summary>
 /// Keys of subjects in a directory outside of the data directory, one wrapped file each, named by the SHA-256 of the pseudonym:
 /// <c>HASH.key</c>, and <c>HASH.erased</c> from when the key was destroyed. Both are bound to the subject by their wrapping, so that
-/// one cannot pass for another's. Processes that mount the directory may share it.
+/// one cannot pass for another's. Processes that mount the directory may share it. Nothing is written where the mark of the store is
+/// not: the directory is gone, or not mounted, and what a gateway wrote into another one would be missed.
 /// </summary>
 internal sealed class DirectorySubjectKeys(
     PlatformOptions platform,
@@ -32,6 +33,11 @@ internal sealed class DirectorySubjectKeys(
             return Task.FromResult(found);
         }
 
+        if (subject != SubjectKeyHome.Nobody)
+        {
+            ThrowUnlessMarked();
+        }
+
         var key = RandomNumberGenerator.GetBytes(KeySize);
         var first = DurableFile.TryWriteNewSecret(KeyFile(subject), wrap.Wrap(key, Purpose(subject)));
 
@@ -49,9 +55,12 @@ internal sealed class DirectorySubjectKeys(
 
     public Task DestroyAsync(SubjectErasure erasure, CancellationToken cancellationToken)
     {
+        ThrowUnlessMarked();
+
         // First that it is erased, then the key: whatever dies between the two leaves no key that would be used again.
         DurableFile.WriteSecret(ErasedFile(erasure.Subject), ErasureRecord.Seal(erasure, wrap));
         DurableFile.Destroy(KeyFile(erasure.Subject));
+        ThrowUnlessMarked(); // it may have gone meanwhile
         return Task.CompletedTask;
     }
 
@@ -81,6 +90,14 @@ internal sealed class DirectorySubjectKeys(
 
     private static string NameOf(string subject) =>
         Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(subject)));
+
+    private void ThrowUnlessMarked()
+    {
+        if (!File.Exists(KeyFile(SubjectKeyHome.Nobody)))
+        {
+            throw new SubjectKeyException(SubjectKeyException.WrongStore);
+        }
+    }
 
     private StoredSubjectKey? Find(string subject)
     {

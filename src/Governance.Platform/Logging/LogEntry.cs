@@ -53,4 +53,9 @@ public interface ILogAppender
         DateTimeOffset now,
         CancellationToken cancellationToken
     );
+
+    /// <summary>
+    /// Whom the newest entry that is under anybody's key is by and about, by pseudonym; empty when there is none.
+    /// </summary>
+    Task<IReadOnlyList<string>> LastSealedAsync(GovernanceDb db, CancellationToken cancellationToken);
 }

@@ -277,6 +277,9 @@ internal sealed class FakeWriter(World world) : IWriter, ILogAppender, IGraphWri
         return Task.FromResult<IReadOnlyList<Guid>>([.. entries.Select(_ => Guid.CreateVersion7(now))]);
     }
 
+    public Task<IReadOnlyList<string>> LastSealedAsync(GovernanceDb db, CancellationToken cancellationToken) =>
+        Task.FromResult<IReadOnlyList<string>>([]);
+
     public Task LinkAsync(
         GovernanceDb db,
         GraphEdge edge,

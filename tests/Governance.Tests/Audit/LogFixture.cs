@@ -21,7 +21,8 @@ internal static class LogFixture
         AuditOptions? options = null,
         TimeProvider? clock = null,
         string? root = null,
-        Action<IServiceCollection>? add = null
+        Action<IServiceCollection>? add = null,
+        bool marked = true
     )
     {
         var database = await TestDatabase.StartAsync(
@@ -32,7 +33,8 @@ internal static class LogFixture
                 add?.Invoke(services);
             },
             clock: clock,
-            root: root
+            root: root,
+            marked: marked
         );
         if (triggers)
         {

@@ -244,9 +244,11 @@ public sealed class ErasureTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData(false)] // not mounted, or mistyped
-    [InlineData(true)] // another installation's
-    public async Task An_erasure_waits_for_the_own_key_store(bool another)
+    [InlineData(false, false)] // not mounted, or mistyped
+    [InlineData(false, true)] // the same, and nothing is left that says so but the database
+    [InlineData(true, false)] // another installation's
+    [InlineData(true, true)]
+    public async Task An_erasure_waits_for_the_own_key_store(bool another, bool lost)
     {
         var elsewhere = Path.Combine(_root, "elsewhere");
         await ConfirmAsync();
@@ -258,6 +260,11 @@ public sealed class ErasureTests : IAsyncLifetime
         }
 
         await StopAsync();
+        if (lost)
+        {
+            File.Delete(Path.Combine(_root, "data", "keys", "subject-store.key"));
+        }
+
         var refused = await Assert.ThrowsAsync<SubjectKeyException>(() => StartAsync(elsewhere));
         var waiting = await Get<Erasures>().FindAsync(_rita, Token);
         await StopAsync();
@@ -270,6 +277,68 @@ public sealed class ErasureTests : IAsyncLifetime
         Assert.Equal(("begun", null), (waiting!.State, waiting.Proof));
         Assert.Equal(another ? 1 : 0, made);
         Assert.Equal("done", done!.State);
+        Assert.Equal(before - 1, Keys().Length);
+    }
+
+    [Fact]
+    public async Task A_log_that_is_under_keys_is_not_opened_with_an_empty_store()
+    {
+        var elsewhere = Path.Combine(_root, "elsewhere");
+        await StopAsync();
+        File.Delete(Path.Combine(_root, "data", "keys", "subject-store.key"));
+
+        var refused = await Assert.ThrowsAsync<SubjectKeyException>(() => StartAsync(elsewhere));
+        await StopAsync();
+        await StartAsync();
+
+        Assert.Equal("keys.wrong_store", refused.Code);
+        Assert.False(Directory.Exists(elsewhere));
+        Assert.Equal(0, (await HoldsAsync()).Erased);
+    }
+
+    [Theory]
+    [InlineData("gone")]
+    [InlineData("empty")]
+    [InlineData("another")]
+    public async Task An_erasure_waits_for_a_key_store_that_went_while_the_gateway_serves(string place)
+    {
+        var store = Path.Combine(_root, "kek.subjects");
+        var before = Keys().Length;
+        await ConfirmAsync();
+        Directory.Move(store, $"{store}.away");
+        if (place != "gone")
+        {
+            Directory.CreateDirectory(store);
+        }
+
+        if (place == "another")
+        {
+            await Get<ISubjectKeyStore>().CreateAsync("(store)", Token);
+        }
+
+        var refused = await Assert.ThrowsAsync<SubjectKeyException>(() => Get<EraseJob>().RunAsync(_rita, Token));
+        var waiting = await Get<Erasures>().FindAsync(_rita, Token);
+        var made = Directory.Exists(store) ? Directory.GetFiles(store).Length : -1;
+        if (made >= 0)
+        {
+            Directory.Delete(store, recursive: true);
+        }
+
+        Directory.Move($"{store}.away", store);
+        await Get<EraseJob>().RunAsync(_rita, Token);
+
+        Assert.Equal("keys.wrong_store", refused.Code);
+        Assert.Equal(("begun", null), (waiting!.State, waiting.Proof));
+        Assert.Equal(
+            place switch
+            {
+                "gone" => -1,
+                "empty" => 0,
+                _ => 1,
+            },
+            made
+        );
+        Assert.Equal("done", (await Get<Erasures>().FindAsync(_rita, Token))!.State);
         Assert.Equal(before - 1, Keys().Length);
     }
 
@@ -524,6 +593,7 @@ public sealed class ErasureTests : IAsyncLifetime
     {
         _database = await LogFixture.StartAsync(
             root: _root,
+            marked: false,
             add: services =>
             {
                 services.AddSingleton(new SubjectKeyOptions { Directory = keys ?? "" });

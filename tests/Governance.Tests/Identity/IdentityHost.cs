@@ -17,6 +17,7 @@ using Governance.Kernel;
 using Governance.Platform;
 using Governance.Platform.Database;
 using Governance.Platform.Graph;
+using Governance.Platform.Keys;
 using Governance.Platform.Logging;
 using Governance.Platform.Web;
 using Governance.Tests.Platform;
@@ -138,6 +139,7 @@ public sealed partial class IdentityHost : IAsyncDisposable
             await TestServer.MakeTablesAsync(db);
         }
 
+        await app.Services.GetRequiredService<ISubjectKeyStore>().CreateAsync(SubjectKeyHome.Nobody, default);
         // As the real host does: addresses come from the settings, never from the request.
         app.Use(
             (context, next) =>

@@ -12,6 +12,7 @@ public sealed class SubjectKeyStoreTests : IAsyncLifetime
     private readonly string _root = Directory.CreateTempSubdirectory("governance-keys-").FullName;
     private readonly List<IAsyncDisposable> _opened = [];
     private readonly FileKeyWrap _wrap;
+    private string? _mark;
 
     public SubjectKeyStoreTests() => _wrap = new FileKeyWrap(Platform, new KeyOptions());
 
@@ -124,9 +125,9 @@ public sealed class SubjectKeyStoreTests : IAsyncLifetime
     [Fact]
     public async Task A_crash_between_the_erasure_and_the_end_of_the_key_leaves_no_key_to_use()
     {
-        var store = InDirectory();
+        var store = await InDirectoryAsync();
         await store.CreateAsync(Ada, Token);
-        var file = Assert.Single(Directory.GetFiles(Keys, "*.key"));
+        var file = Assert.Single(KeyFiles());
         var copy = await File.ReadAllBytesAsync(file, Token);
         var erasure = new SubjectErasure(Ada, Guid.CreateVersion7(), DateTimeOffset.UnixEpoch);
         await store.DestroyAsync(erasure, Token);
@@ -136,17 +137,17 @@ public sealed class SubjectKeyStoreTests : IAsyncLifetime
         await store.DestroyAsync(erasure, Token);
 
         Assert.Null(found!.Key);
-        Assert.Empty(Directory.GetFiles(Keys, "*.key"));
+        Assert.Empty(KeyFiles());
     }
 
     [Fact]
     public async Task Neither_a_key_nor_an_erasure_passes_for_another_subjects()
     {
-        var store = InDirectory();
+        var store = await InDirectoryAsync();
         await store.CreateAsync(Ada, Token);
-        var ada = Assert.Single(Directory.GetFiles(Keys, "*.key"));
+        var ada = Assert.Single(KeyFiles());
         await store.CreateAsync("bob", Token);
-        var bob = Directory.GetFiles(Keys, "*.key").Single(file => file != ada);
+        var bob = KeyFiles().Single(file => file != ada);
         await store.DestroyAsync(new SubjectErasure(Ada, Guid.CreateVersion7(), DateTimeOffset.UnixEpoch), Token);
         var erased = Assert.Single(Directory.GetFiles(Keys, "*.erased"));
 
@@ -158,13 +159,46 @@ public sealed class SubjectKeyStoreTests : IAsyncLifetime
         await Assert.ThrowsAsync<SubjectKeyException>(() => store.FindAsync("bob", Token));
     }
 
-    private DirectorySubjectKeys InDirectory() => new(Platform, new SubjectKeyOptions(), _wrap, TimeProvider.System);
+    [Theory]
+    [InlineData(false)] // gone
+    [InlineData(true)] // not mounted
+    public async Task Nothing_is_written_where_the_store_is_not(bool empty)
+    {
+        var store = await InDirectoryAsync();
+        await store.CreateAsync(Ada, Token);
+        Directory.Move(Keys, $"{Keys}.away");
+        if (empty)
+        {
+            Directory.CreateDirectory(Keys);
+        }
+
+        var made = await Assert.ThrowsAsync<SubjectKeyException>(() => store.CreateAsync("bob", Token));
+        var destroyed = await Assert.ThrowsAsync<SubjectKeyException>(() => store.DestroyAsync(ErasureOf(Ada), Token));
+
+        Assert.Equal(("keys.wrong_store", "keys.wrong_store"), (made.Code, destroyed.Code));
+        Assert.Equal(empty, Directory.Exists(Keys) && Directory.GetFileSystemEntries(Keys).Length == 0);
+        Assert.Equal(empty, Directory.Exists(Keys));
+    }
+
+    private static SubjectErasure ErasureOf(string subject) =>
+        new(subject, Guid.CreateVersion7(), DateTimeOffset.UnixEpoch);
+
+    // Without the mark of the store.
+    private string[] KeyFiles() => [.. Directory.GetFiles(Keys, "*.key").Where(file => file != _mark)];
+
+    private async Task<DirectorySubjectKeys> InDirectoryAsync()
+    {
+        var store = new DirectorySubjectKeys(Platform, new SubjectKeyOptions(), _wrap, TimeProvider.System);
+        await store.CreateAsync(SubjectKeyHome.Nobody, Token);
+        _mark ??= Assert.Single(Directory.GetFiles(Keys, "*.key"));
+        return store;
+    }
 
     private async Task<ISubjectKeyStore> OpenAsync()
     {
         if (!TestServer.IsPostgreSql)
         {
-            return InDirectory();
+            return await InDirectoryAsync();
         }
 
         var options = new SubjectKeyOptions

@@ -3,6 +3,7 @@ using Governance.Platform;
 using Governance.Platform.Blobs;
 using Governance.Platform.Database;
 using Governance.Platform.Graph;
+using Governance.Platform.Keys;
 using Governance.Platform.Logging;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
@@ -45,13 +46,14 @@ public sealed class TestDatabase : IAsyncDisposable
 
     /// <summary>
     /// Starts a database; <paramref name="add"/> adds modules; real log and graph modules replace the recording ones. What is
-    /// in <paramref name="root"/> already is gone on with.
+    /// in <paramref name="root"/> already is gone on with. The store of subjects' keys is <paramref name="marked"/>, as a start does.
     /// </summary>
     public static async Task<TestDatabase> StartAsync(
         Action<IServiceCollection>? add = null,
         bool startHosted = false,
         TimeProvider? clock = null,
-        string? root = null
+        string? root = null,
+        bool marked = true
     )
     {
         root ??= System.IO.Directory.CreateTempSubdirectory("governance-test-").FullName;
@@ -80,6 +82,11 @@ public sealed class TestDatabase : IAsyncDisposable
         await using (var db = database.Read())
         {
             await TestServer.MakeTablesAsync(db);
+        }
+
+        if (marked)
+        {
+            await database.Get<ISubjectKeyStore>().CreateAsync(SubjectKeyHome.Nobody, CancellationToken.None);
         }
 
         foreach (var hosted in database._hosted)
@@ -144,6 +151,9 @@ public sealed class RecordingLog : ILogAppender
 
         return Task.FromResult<IReadOnlyList<Guid>>([.. entries.Select(_ => Guid.CreateVersion7(now))]);
     }
+
+    public Task<IReadOnlyList<string>> LastSealedAsync(GovernanceDb db, CancellationToken cancellationToken) =>
+        Task.FromResult<IReadOnlyList<string>>([]);
 }
 
 /// <summary>A graph that only remembers.</summary>
