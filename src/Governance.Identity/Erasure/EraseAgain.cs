@@ -91,7 +91,7 @@ internal sealed partial class EraseAgain(
         catch (Exception exception) when (exception is not OperationCanceledException)
         {
             // As it would with the job, which tries again while the gateway serves: account and logins are shut already.
-            NotEnded(logger, subject, exception.GetType().Name);
+            NotEnded(logger, subject, SubjectKeyException.Name(exception));
         }
     }
 
@@ -135,8 +135,8 @@ internal sealed partial class EraseAgain(
     )]
     private static partial void Replayed(ILogger logger, string subject);
 
-    [LoggerMessage(3012, LogLevel.Error, "The erasure of {Subject} could not be ended at this start: {ExceptionType}")]
-    private static partial void NotEnded(ILogger logger, string subject, string exceptionType);
+    [LoggerMessage(3012, LogLevel.Error, "The erasure of {Subject} could not be ended at this start: {Reason}")]
+    private static partial void NotEnded(ILogger logger, string subject, string reason);
 
     [LoggerMessage(
         3013,

@@ -92,7 +92,15 @@ internal sealed partial class EraseJob(
     private async Task DestroyAsync(SubjectErasure erasure, CancellationToken cancellationToken)
     {
         await home.CheckAsync(cancellationToken);
-        await keys.DestroyAsync(erasure, cancellationToken);
+        try
+        {
+            await keys.DestroyAsync(erasure, cancellationToken);
+        }
+        catch (JobPostponedException)
+        {
+            Waits(logger, erasure.Subject);
+            throw;
+        }
     }
 
     private async Task<ErasureRow?> BeginLoginAsync(string login, CancellationToken cancellationToken)
@@ -143,6 +151,9 @@ internal sealed partial class EraseJob(
 
     [LoggerMessage(3010, LogLevel.Error, "The erasure of {Subject} is stuck: {Reason}. The next start goes on with it")]
     private static partial void Stuck(ILogger logger, string subject, string reason);
+
+    [LoggerMessage(3014, LogLevel.Warning, "The erasure of {Subject} waits for somebody who reads the key store")]
+    private static partial void Waits(ILogger logger, string subject);
 
     [LoggerMessage(3015, LogLevel.Error, "A job is to erase {Subject}, whom nobody had erased: it does nothing")]
     private static partial void Unasked(ILogger logger, string subject);

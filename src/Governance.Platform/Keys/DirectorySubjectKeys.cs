@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using Governance.Kernel;
 using Governance.Platform.Blobs;
 
 namespace Governance.Platform.Keys;
@@ -64,10 +65,13 @@ internal sealed class DirectorySubjectKeys(
         return Task.CompletedTask;
     }
 
-    public Task<IReadOnlyList<SubjectErasure>> ErasuresAsync(TimeSpan? within, CancellationToken cancellationToken)
+    public Task<IReadOnlyList<Result<SubjectErasure>>> ErasuresAsync(
+        TimeSpan? within,
+        CancellationToken cancellationToken
+    )
     {
         var since = within is { } time ? clock.GetUtcNow() - time : DateTimeOffset.MinValue;
-        var found = new List<SubjectErasure>();
+        var found = new List<Result<SubjectErasure>>();
         if (Directory.Exists(_directory))
         {
             foreach (var file in new DirectoryInfo(_directory).EnumerateFiles("*.erased"))
@@ -79,7 +83,7 @@ internal sealed class DirectorySubjectKeys(
             }
         }
 
-        return Task.FromResult<IReadOnlyList<SubjectErasure>>(found);
+        return Task.FromResult<IReadOnlyList<Result<SubjectErasure>>>(found);
     }
 
     private static string Purpose(string subject) => $"subject-key:{subject}";
@@ -103,7 +107,8 @@ internal sealed class DirectorySubjectKeys(
     {
         if (Read(ErasedFile(subject)) is not null)
         {
-            var erasure = ReadErasure(ErasedFile(subject));
+            var read = ReadErasure(ErasedFile(subject));
+            var erasure = read.Ok ? read.Value : throw new SubjectKeyException(read.Failure);
             DurableFile.Destroy(KeyFile(subject)); // there only if whoever destroyed it died, or somebody put it back
             return new StoredSubjectKey(null, erasure);
         }
@@ -118,12 +123,13 @@ internal sealed class DirectorySubjectKeys(
         return new StoredSubjectKey(wrap.Unwrap(wrapped, Purpose(subject)), null);
     }
 
-    private SubjectErasure ReadErasure(string path)
+    // What cannot be opened, and a pipe, which whoever opens it would wait for, are no gateway's either.
+    private Result<SubjectErasure> ReadErasure(string path)
     {
-        var erasure = ErasureRecord.Open(Read(path) ?? [], wrap);
-        return $"{NameOf(erasure.Subject)}.erased" == Path.GetFileName(path)
-            ? erasure
-            : throw new SubjectKeyException(SubjectKeyException.ErasureForged);
+        var read = ErasureRecord.Open(RegularFile.Is(path) ? Read(path) ?? [] : [], wrap);
+        return read.Ok && $"{NameOf(read.Value.Subject)}.erased" == Path.GetFileName(path)
+            ? read
+            : SubjectKeyException.ErasureForged;
     }
 
     private static byte[]? Read(string path)
@@ -133,7 +139,7 @@ internal sealed class DirectorySubjectKeys(
             using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
             if (file.Length > MaxLength)
             {
-                throw new CryptographicException("The file is too long to be a key.");
+                return []; // too long to be one of ours, and nothing unwraps
             }
 
             var content = new byte[file.Length];

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text;
+using Governance.Kernel;
 
 namespace Governance.Platform.Keys;
 
@@ -25,17 +26,17 @@ internal static class ErasureRecord
         return wrap.Wrap(content, Purpose);
     }
 
-    /// <summary>Throws <see cref="SubjectKeyException"/>, code <c>keys.erasure_forged</c>. The caller compares whose it is with where it stands.</summary>
-    public static SubjectErasure Open(ReadOnlySpan<byte> record, IKeyWrap wrap)
+    /// <summary>Code <c>keys.erasure_forged</c>. The caller compares whose it is with where it stands.</summary>
+    public static Result<SubjectErasure> Open(ReadOnlySpan<byte> record, IKeyWrap wrap)
     {
         byte[] content;
         try
         {
             content = wrap.Unwrap(record, Purpose);
         }
-        catch (CryptographicException exception)
+        catch (CryptographicException)
         {
-            throw new SubjectKeyException(SubjectKeyException.ErasureForged, exception);
+            return SubjectKeyException.ErasureForged;
         }
 
         return new SubjectErasure(

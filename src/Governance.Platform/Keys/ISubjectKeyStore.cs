@@ -1,3 +1,5 @@
+using Governance.Kernel;
+
 namespace Governance.Platform.Keys;
 
 /// <summary>
@@ -26,8 +28,8 @@ public interface ISubjectKeyStore
     Task DestroyAsync(SubjectErasure erasure, CancellationToken cancellationToken);
 
     /// <summary>
-    /// The erasures that the store learned of within this time, by its own clock, and perhaps earlier ones; all for null. Throws
-    /// <see cref="SubjectKeyException"/> for one that no gateway wrote.
+    /// The erasures that the store learned of within this time, by its own clock, and perhaps earlier ones; all for null. Code
+    /// <c>keys.erasure_forged</c> in the place of each that no gateway wrote.
     /// </summary>
-    Task<IReadOnlyList<SubjectErasure>> ErasuresAsync(TimeSpan? within, CancellationToken cancellationToken);
+    Task<IReadOnlyList<Result<SubjectErasure>>> ErasuresAsync(TimeSpan? within, CancellationToken cancellationToken);
 }

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using Governance.Kernel;
 using Governance.Platform.Jobs;
 using Npgsql;
 
@@ -51,7 +52,7 @@ internal sealed class PostgresSubjectKeys : ISubjectKeyStore, IAsyncDisposable
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         return !await reader.ReadAsync(cancellationToken) ? null
             : await reader.IsDBNullAsync(0, cancellationToken)
-                ? new StoredSubjectKey(null, Erasure(subject, reader.GetFieldValue<byte[]>(1)))
+                ? new StoredSubjectKey(null, Erased(subject, reader.GetFieldValue<byte[]>(1)))
             : new StoredSubjectKey(_wrap.Unwrap(reader.GetFieldValue<byte[]>(0), Purpose(subject)), null);
     }
 
@@ -76,17 +77,23 @@ internal sealed class PostgresSubjectKeys : ISubjectKeyStore, IAsyncDisposable
     }
 
     // The living rows move to a new file, and the old one goes with the commit. VACUUM FULL would take along whatever an old
-    // snapshot anywhere in the database might still see; here nobody can see it who has not locked the table, and that is waited for.
+    // snapshot anywhere in the database might still see; here nobody can see it who has not locked the table. That is waited for, but
+    // not for long: whoever reads after us waits with us.
     public async Task DestroyAsync(SubjectErasure erasure, CancellationToken cancellationToken)
     {
         await MakeTableAsync(cancellationToken);
+        if (await HasAsync(erasure, cancellationToken))
+        {
+            return;
+        }
+
         await using var connection = await _source.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         await using var batch = new NpgsqlBatch(connection, transaction)
         {
             BatchCommands =
             {
-                new("SET LOCAL lock_timeout = '5s'"),
+                new("SET LOCAL lock_timeout = '200ms'"),
                 new("LOCK TABLE governance_subject_key IN ACCESS EXCLUSIVE MODE"),
                 new("DELETE FROM governance_subject_key WHERE subject = $1")
                 {
@@ -117,7 +124,7 @@ internal sealed class PostgresSubjectKeys : ISubjectKeyStore, IAsyncDisposable
         await transaction.CommitAsync(cancellationToken);
     }
 
-    public async Task<IReadOnlyList<SubjectErasure>> ErasuresAsync(
+    public async Task<IReadOnlyList<Result<SubjectErasure>>> ErasuresAsync(
         TimeSpan? within,
         CancellationToken cancellationToken
     )
@@ -127,7 +134,7 @@ internal sealed class PostgresSubjectKeys : ISubjectKeyStore, IAsyncDisposable
             "SELECT subject, erased FROM governance_subject_key WHERE key IS NULL AND changed >= now() - $1"
         );
         command.Parameters.AddWithValue(within ?? Always);
-        var found = new List<SubjectErasure>();
+        var found = new List<Result<SubjectErasure>>();
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         while (await reader.ReadAsync(cancellationToken))
         {
@@ -147,10 +154,27 @@ internal sealed class PostgresSubjectKeys : ISubjectKeyStore, IAsyncDisposable
 
     private static string Purpose(string subject) => $"subject-key:{subject}";
 
-    private SubjectErasure Erasure(string subject, byte[] record)
+    private async Task<bool> HasAsync(SubjectErasure erasure, CancellationToken cancellationToken)
     {
-        var erasure = ErasureRecord.Open(record, _wrap);
-        return erasure.Subject == subject ? erasure : throw new SubjectKeyException(SubjectKeyException.ErasureForged);
+        await using var command = _source.CreateCommand(
+            "SELECT erased FROM governance_subject_key WHERE subject = $1 AND key IS NULL"
+        );
+        command.Parameters.AddWithValue(erasure.Subject);
+        return await command.ExecuteScalarAsync(cancellationToken) is byte[] record
+            && Erasure(erasure.Subject, record) is { Ok: true } known
+            && known.Value.EntryId == erasure.EntryId;
+    }
+
+    private SubjectErasure Erased(string subject, byte[] record)
+    {
+        var read = Erasure(subject, record);
+        return read.Ok ? read.Value : throw new SubjectKeyException(read.Failure);
+    }
+
+    private Result<SubjectErasure> Erasure(string subject, byte[] record)
+    {
+        var read = ErasureRecord.Open(record, _wrap);
+        return read.Ok && read.Value.Subject == subject ? read : SubjectKeyException.ErasureForged;
     }
 
     // Gateways that start at once wait for each other: making a table that is being made fails.

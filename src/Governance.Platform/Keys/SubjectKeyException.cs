@@ -29,4 +29,8 @@ public sealed class SubjectKeyException : Exception
 
     /// <summary>The code of the failure.</summary>
     public string Code { get; }
+
+    /// <summary>What a log may say of an exception: its code, or its type.</summary>
+    public static string Name(Exception exception) =>
+        exception is SubjectKeyException known ? known.Code : exception?.GetType().Name ?? "";
 }

@@ -25,7 +25,7 @@ internal sealed partial class SubjectKeyWatch(
                 }
                 catch (Exception exception) when (exception is not OperationCanceledException)
                 {
-                    NotRead(logger, exception.GetType().Name);
+                    NotRead(logger, SubjectKeyException.Name(exception));
                 }
             }
         }
@@ -35,6 +35,6 @@ internal sealed partial class SubjectKeyWatch(
         }
     }
 
-    [LoggerMessage(1031, LogLevel.Warning, "The erasures of subjects cannot be read: {ExceptionType}")]
-    private static partial void NotRead(ILogger logger, string exceptionType);
+    [LoggerMessage(1031, LogLevel.Warning, "Not all erasures of subjects could be read: {Reason}")]
+    private static partial void NotRead(ILogger logger, string reason);
 }

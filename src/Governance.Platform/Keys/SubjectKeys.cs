@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Governance.Kernel;
 
 namespace Governance.Platform.Keys;
 
@@ -12,7 +13,7 @@ public sealed class SubjectKeys(ISubjectKeyStore store, TimeProvider clock) : ID
     private static readonly TimeSpan Overlap = TimeSpan.FromMinutes(10);
     private readonly ConcurrentDictionary<string, SubjectCipher> _known = new(StringComparer.Ordinal);
     private readonly SemaphoreSlim _asking = new(1, 1);
-    private long? _looked;
+    private (long Timestamp, DateTimeOffset At)? _looked;
 
     /// <summary>The key of a subject, or that it is erased; null when it never had one.</summary>
     public ValueTask<SubjectCipher?> FindAsync(string subject, CancellationToken cancellationToken) =>
@@ -42,25 +43,52 @@ public sealed class SubjectKeys(ISubjectKeyStore store, TimeProvider clock) : ID
         }
     }
 
-    /// <summary>Every erasure that the store knows.</summary>
-    public Task<IReadOnlyList<SubjectErasure>> ErasuresAsync(CancellationToken cancellationToken) =>
-        store.ErasuresAsync(null, cancellationToken);
+    /// <summary>Every erasure that the store knows. Throws <see cref="SubjectKeyException"/>, code <c>keys.erasure_forged</c>.</summary>
+    public async Task<IReadOnlyList<SubjectErasure>> ErasuresAsync(CancellationToken cancellationToken)
+    {
+        var found = await store.ErasuresAsync(null, cancellationToken);
+        ThrowIfForged(found);
+        return [.. found.Select(erasure => erasure.Value)];
+    }
 
-    /// <summary>Forgets keys that another gateway destroyed.</summary>
+    /// <summary>
+    /// Forgets keys that another gateway destroyed. Throws <see cref="SubjectKeyException"/>, code <c>keys.erasure_forged</c>, after all
+    /// others are forgotten, until the forged one is gone.
+    /// </summary>
     public async Task RefreshAsync(CancellationToken cancellationToken)
     {
-        var now = clock.GetTimestamp();
-        TimeSpan? within = _looked is { } last ? clock.GetElapsedTime(last, now) + Overlap : null;
-        foreach (var erasure in await store.ErasuresAsync(within, cancellationToken))
+        var now = (clock.GetTimestamp(), clock.GetUtcNow());
+        var found = await store.ErasuresAsync(
+            _looked is { } last ? Since(last, now) + Overlap : null,
+            cancellationToken
+        );
+        foreach (var erasure in found.Where(erasure => erasure.Ok))
         {
-            Forget(erasure);
+            Forget(erasure.Value);
         }
 
+        ThrowIfForged(found);
         _looked = now;
     }
 
     /// <inheritdoc />
     public void Dispose() => _asking.Dispose();
+
+    // One clock stands still while the machine sleeps, the other one may be set back.
+    private TimeSpan Since((long Timestamp, DateTimeOffset At) last, (long Timestamp, DateTimeOffset At) now)
+    {
+        var awake = clock.GetElapsedTime(last.Timestamp, now.Timestamp);
+        var wall = now.At - last.At;
+        return wall > awake ? wall : awake;
+    }
+
+    private static void ThrowIfForged(IReadOnlyList<Result<SubjectErasure>> found)
+    {
+        if (found.FirstOrDefault(erasure => !erasure.Ok).Failure is { } forged)
+        {
+            throw new SubjectKeyException(forged);
+        }
+    }
 
     private void Forget(SubjectErasure erasure)
     {

@@ -2,6 +2,8 @@ using System.Security.Cryptography;
 using System.Text;
 using Governance.Platform;
 using Governance.Platform.Keys;
+using Governance.Tests.Identity;
+using Microsoft.Extensions.Logging;
 
 namespace Governance.Tests.Platform;
 
@@ -58,8 +60,8 @@ public sealed class SubjectKeyStoreTests : IAsyncLifetime
         Assert.Equal(made, again);
         Assert.Equal(made, found);
         Assert.Equal(new StoredSubjectKey(null, erasure), after);
-        Assert.Equal([erasure], await store.ErasuresAsync(null, Token));
-        Assert.Equal([erasure], await store.ErasuresAsync(TimeSpan.FromHours(1), Token));
+        Assert.Equal(erasure, Assert.Single(await store.ErasuresAsync(null, Token)).Value);
+        Assert.Equal(erasure, Assert.Single(await store.ErasuresAsync(TimeSpan.FromHours(1), Token)).Value);
         Assert.Empty(await store.ErasuresAsync(TimeSpan.FromHours(-1), Token));
     }
 
@@ -180,15 +182,73 @@ public sealed class SubjectKeyStoreTests : IAsyncLifetime
         Assert.Equal(empty, Directory.Exists(Keys));
     }
 
+    [Fact]
+    public async Task A_gateway_that_slept_hears_of_the_erasures_of_that_time()
+    {
+        var clock = new ShiftedClock(); // the other clock of the machine stands still meanwhile
+        using var here = new SubjectKeys(await InDirectoryAsync(clock), clock);
+        using var elsewhere = new SubjectKeys(await InDirectoryAsync(clock), clock);
+        var known = await elsewhere.GetOrCreateAsync(Ada, Token);
+        await elsewhere.RefreshAsync(Token);
+
+        await here.DestroyAsync(ErasureOf(Ada), Token);
+        clock.Advance(TimeSpan.FromHours(2));
+        await elsewhere.RefreshAsync(Token);
+
+        Assert.NotNull(known.Erased);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(10_000)] // too long to be one
+    [InlineData(-1)] // cannot be opened
+    public async Task A_forged_erasure_keeps_no_gateway_from_hearing_of_the_others(int length)
+    {
+        var store = await InDirectoryAsync();
+        using var here = new SubjectKeys(store, TimeProvider.System);
+        using var elsewhere = new SubjectKeys(store, TimeProvider.System);
+        var known = await elsewhere.GetOrCreateAsync(Ada, Token);
+        await elsewhere.RefreshAsync(Token);
+        await here.DestroyAsync(ErasureOf(Ada), Token);
+        for (var i = 0; i < 16; i++) // some of them are listed before the good one
+        {
+            var forged = Path.Combine(Keys, $"{i:x}{new string('0', 63)}.erased");
+            if (length < 0)
+            {
+                File.CreateSymbolicLink(forged, "nowhere");
+            }
+            else
+            {
+                await File.WriteAllBytesAsync(forged, new byte[length], Token);
+            }
+        }
+
+        using var heard = new HeardLogger();
+        using var watch = new SubjectKeyWatch(
+            elsewhere,
+            new SubjectKeyOptions { WatchSeconds = 1 },
+            TimeProvider.System,
+            heard
+        );
+        await watch.StartAsync(Token);
+        var told = await heard.First.WaitAsync(TimeSpan.FromMinutes(1), Token);
+        await watch.StopAsync(Token);
+        var start = await Assert.ThrowsAsync<SubjectKeyException>(() => elsewhere.ErasuresAsync(Token));
+
+        Assert.NotNull(known.Erased);
+        Assert.Contains("keys.erasure_forged", told, StringComparison.Ordinal);
+        Assert.Equal("keys.erasure_forged", start.Code);
+    }
+
     private static SubjectErasure ErasureOf(string subject) =>
         new(subject, Guid.CreateVersion7(), DateTimeOffset.UnixEpoch);
 
     // Without the mark of the store.
     private string[] KeyFiles() => [.. Directory.GetFiles(Keys, "*.key").Where(file => file != _mark)];
 
-    private async Task<DirectorySubjectKeys> InDirectoryAsync()
+    private async Task<DirectorySubjectKeys> InDirectoryAsync(TimeProvider? clock = null)
     {
-        var store = new DirectorySubjectKeys(Platform, new SubjectKeyOptions(), _wrap, TimeProvider.System);
+        var store = new DirectorySubjectKeys(Platform, new SubjectKeyOptions(), _wrap, clock ?? TimeProvider.System);
         await store.CreateAsync(SubjectKeyHome.Nobody, Token);
         _mark ??= Assert.Single(Directory.GetFiles(Keys, "*.key"));
         return store;
@@ -209,5 +269,27 @@ public sealed class SubjectKeyStoreTests : IAsyncLifetime
         var store = new PostgresSubjectKeys(options, _wrap);
         _opened.Add(store);
         return store;
+    }
+
+    private sealed class HeardLogger : ILogger<SubjectKeyWatch>, IDisposable
+    {
+        private readonly TaskCompletionSource<string> _first = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public Task<string> First => _first.Task;
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(
+            LogLevel logLevel,
+            EventId eventId,
+            TState state,
+            Exception? exception,
+            Func<TState, Exception?, string> formatter
+        ) => _first.TrySetResult(formatter(state, exception));
+
+        public void Dispose() => _first.TrySetCanceled();
     }
 }
