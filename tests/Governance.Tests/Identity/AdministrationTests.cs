@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text;
+using Governance.Identity;
 using Governance.Identity.Contracts;
 using Governance.Identity.Server;
 using Governance.Identity.Services;
@@ -18,7 +19,17 @@ public sealed class AdministrationTests : IAsyncLifetime
 {
     private IdentityHost _host = null!;
 
-    public async ValueTask InitializeAsync() => _host = await IdentityHost.StartAsync();
+    public async ValueTask InitializeAsync() =>
+        _host = await IdentityHost.StartAsync(options =>
+            options.Issuers.Add(
+                new ExternalIssuer
+                {
+                    Name = "id",
+                    Authority = "https://id.example",
+                    Audience = "governance",
+                }
+            )
+        );
 
     public ValueTask DisposeAsync() => _host.DisposeAsync();
 
