@@ -76,6 +76,7 @@ public static class IdentityModule
         services.TryAddSingleton<Enrolments>();
         services.TryAddSingleton<Logins>();
         services.TryAddSingleton<ILoginOwners>(provider => provider.GetRequiredService<Logins>());
+        services.TryAddSingleton<ILogins>(provider => provider.GetRequiredService<Logins>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IConfirmable, AccountConfirmation>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IConfirmable, GrantConfirmation>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IConfirmable, LoginConfirmation>());

@@ -87,7 +87,10 @@ public static class NamePattern
 /// <param name="Grants">Roles.</param>
 public sealed record SubjectView(string Id, ActorKind Kind, string DisplayName, IReadOnlyList<RoleGrant> Grants);
 
-/// <summary>Look-ups and administration of persons, services and grants, used by GraphQL and demo. Checks nothing itself: callers authorise.</summary>
+/// <summary>
+/// Look-ups and administration of persons, services and grants, used by GraphQL and demo. Look-ups check nothing themselves:
+/// callers authorise. What an actor changes authorises by itself, inside its transaction.
+/// </summary>
 public interface ISubjects
 {
     /// <summary>The subject with this pseudonym, or null.</summary>
@@ -120,4 +123,10 @@ public interface ISubjects
         IReadOnlyList<RoleGrant> grants,
         CancellationToken cancellationToken
     );
+
+    /// <summary>
+    /// Keeps a person or service out, whose tokens and sessions stop counting at once; or lets it in again, held until a second
+    /// administrator confirms. For global administrators after a recent sign-in. Codes <c>identity.*</c>.
+    /// </summary>
+    Task<Result<Unit>> SetEnabledAsync(Actor by, string subjectId, bool enabled, CancellationToken cancellationToken);
 }

@@ -30,7 +30,7 @@ internal sealed class Logins(
     Confirmations confirmations,
     LoginNames names,
     IOptions<IdentityOptions> options
-) : ILoginOwners
+) : ILoginOwners, ILogins
 {
     private const int MaxLogins = 20;
     private static readonly Failure OwnLogin = Failure.Denied(
@@ -104,38 +104,47 @@ internal sealed class Logins(
             .ToListAsync(cancellationToken);
     }
 
-    /// <summary>Asks for a link; gives back its id and that of the confirmation. Codes <c>identity.*</c>.</summary>
-    public async Task<Result<(Guid Login, Guid Confirmation)>> LinkAsync(
+    public async Task<Result<IReadOnlyList<LoginView>>> ListAsync(
         Actor by,
-        string subjectId,
+        string person,
+        CancellationToken cancellationToken
+    )
+    {
+        if (await administration.CheckReadAsync(by, Administration.Subject(person), cancellationToken) is { } refused)
+        {
+            return refused;
+        }
+
+        var rows = await ListAsync(person, cancellationToken);
+        return rows.Select(row => new LoginView(row.Id, row.Issuer, row.ExternalId, row.ConfirmedAt is not null))
+            .ToList();
+    }
+
+    // What the settings name is for who may link: everything is checked after who asks.
+    public Task<Result<LinkAsked>> LinkAsync(
+        Actor by,
+        string person,
         string issuer,
         string externalId,
         CancellationToken cancellationToken
     ) =>
-        !IsIssuer(issuer) || externalId.Length is 0 or > 255 || externalId.Any(char.IsControl)
-            ? Failure.Invalid(
-                "identity.bad_login",
-                "A login is an issuer (https, at most 512 characters) and its name of the person (at most 255 characters)."
-            )
-        : !options.Value.Issuers.Exists(known => string.Equals(known.Authority, issuer, StringComparison.Ordinal))
-            ? Failure.Invalid(
-                "identity.unknown_issuer",
-                "The settings name no such issuer, so nothing of it would count. It is compared by its bytes with Authority."
-            )
-        : await administration.ChangeAsync<(Guid, Guid)>(
+        administration.ChangeAsync<LinkAsked>(
             by,
-            Administration.Subject(subjectId),
+            Administration.Subject(person),
             async (session, token) =>
             {
                 var logins = session.Db.Set<LoginRow>().Where(row => row.UnlinkedAt == null);
-                if (await Erasures.CheckPersonAsync(session.Db, subjectId, token) is { } objection)
+                if (
+                    (Check(issuer, externalId) ?? await Erasures.CheckPersonAsync(session.Db, person, token)) is
+                    { } objection
+                )
                 {
                     return objection;
                 }
 
                 if (
                     await logins.AnyAsync(row => row.Issuer == issuer && row.ExternalId == externalId, token)
-                    || await logins.CountAsync(row => row.SubjectId == subjectId, token) >= MaxLogins
+                    || await logins.CountAsync(row => row.SubjectId == person, token) >= MaxLogins
                 )
                 {
                     return new Failure(
@@ -148,7 +157,7 @@ internal sealed class Logins(
                 var added = new LoginRow
                 {
                     Id = Guid.CreateVersion7(session.Now),
-                    SubjectId = subjectId,
+                    SubjectId = person,
                     Issuer = issuer,
                     ExternalId = externalId,
                     CreatedAt = session.Now,
@@ -158,7 +167,7 @@ internal sealed class Logins(
                 var confirmation = await confirmations.RequestAsync(
                     session,
                     by,
-                    new ConfirmationRequest(LoginConfirmation.Kind, subjectId)
+                    new ConfirmationRequest(LoginConfirmation.Kind, person)
                     {
                         ObjectId = added.Id.ToString(),
                         Details = new JsonObject
@@ -171,22 +180,18 @@ internal sealed class Logins(
                     },
                     token
                 );
-                return (added.Id, confirmation);
+                return new LinkAsked(added.Id, confirmation);
             },
             cancellationToken
         );
 
-    /// <summary>
-    /// Takes a link away, at once and without a second person: that opens nothing, for the login is shut out from then on. What
-    /// came of it ends too: sessions, tokens and places in groups of that issuer.
-    /// </summary>
-    public Task<Result<Unit>> UnlinkAsync(Actor by, string subjectId, Guid id, CancellationToken cancellationToken) =>
+    public Task<Result<Unit>> UnlinkAsync(Actor by, string person, Guid login, CancellationToken cancellationToken) =>
         administration.ChangeAsync<Unit>(
             by,
-            Administration.Subject(subjectId),
+            Administration.Subject(person),
             async (session, token) =>
             {
-                if (by.Id == subjectId)
+                if (by.Id == person)
                 {
                     return OwnLogin;
                 }
@@ -194,7 +199,7 @@ internal sealed class Logins(
                 var row = await session
                     .Db.Set<LoginRow>()
                     .FirstOrDefaultAsync(
-                        login => login.Id == id && login.SubjectId == subjectId && login.UnlinkedAt == null,
+                        found => found.Id == login && found.SubjectId == person && found.UnlinkedAt == null,
                         token
                     );
                 if (row is null)
@@ -214,14 +219,14 @@ internal sealed class Logins(
                     await ShutOutAsync(session, by, names.Of(row.Issuer, row.ExternalId), token);
                 }
 
-                await session.RevokeSessionsAsync(subjectId, token);
+                await session.RevokeSessionsAsync(person, token);
                 var groups = session.Db.Set<GroupRow>().Where(group => group.Issuer == row.Issuer);
                 await session
                     .Db.Set<MemberRow>()
-                    .Where(member => member.SubjectId == subjectId && groups.Any(group => group.Id == member.GroupId))
+                    .Where(member => member.SubjectId == person && groups.Any(group => group.Id == member.GroupId))
                     .ExecuteDeleteAsync(token);
                 session.AfterCommit(reader.Forget);
-                var link = id.ToString();
+                var link = login.ToString();
                 await Confirmations.WithdrawAsync(
                     session,
                     by,
@@ -231,7 +236,7 @@ internal sealed class Logins(
                     token
                 );
                 await session.LogAsync(
-                    new LogEntry("identity.login_unlinked", by, $"subject:{subjectId}", LogOutcome.Done)
+                    new LogEntry("identity.login_unlinked", by, $"subject:{person}", LogOutcome.Done)
                     {
                         Details = new JsonObject { ["issuer"] = row.Issuer },
                     },
@@ -270,6 +275,19 @@ internal sealed class Logins(
         stranger.Enabled = false;
         await session.Db.SaveChangesAsync(cancellationToken);
     }
+
+    private Failure? Check(string issuer, string externalId) =>
+        !IsIssuer(issuer) || externalId.Length is 0 or > 255 || externalId.Any(char.IsControl)
+            ? Failure.Invalid(
+                "identity.bad_login",
+                "A login is an issuer (https, at most 512 characters) and its name of the person (at most 255 characters)."
+            )
+        : !options.Value.Issuers.Exists(known => string.Equals(known.Authority, issuer, StringComparison.Ordinal))
+            ? Failure.Invalid(
+                "identity.unknown_issuer",
+                "The settings name no such issuer, so nothing of it would count. It is compared by its bytes with Authority."
+            )
+        : null;
 
     private static bool IsIssuer(string issuer) =>
         issuer.Length <= 512

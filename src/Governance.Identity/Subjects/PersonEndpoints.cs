@@ -26,9 +26,7 @@ internal sealed record LoginInput(string Issuer, string Subject);
 
 internal sealed record LoginLinked(Guid Id, Guid Confirmation);
 
-internal sealed record LoginOutput(Guid Id, string Issuer, string Subject, bool Confirmed);
-
-internal sealed record LoginList(IReadOnlyList<LoginOutput> Items);
+internal sealed record LoginList(IReadOnlyList<LoginView> Items);
 
 /// <summary>The HTTP API about persons and the confirmations of privileged changes.</summary>
 internal static class PersonEndpoints
@@ -84,39 +82,25 @@ internal static class PersonEndpoints
     private static async Task<IResult> ListLoginsAsync(
         HttpContext context,
         string id,
-        Administration administration,
-        Logins logins,
+        ILogins logins,
         IWriter writer,
         CancellationToken cancellationToken
     )
     {
-        if (
-            await administration.CheckReadAsync(context.GetActor(), Administration.Subject(id), cancellationToken) is
-            { } refused
-        )
+        var found = await logins.ListAsync(context.GetActor(), id, cancellationToken);
+        if (!found.Ok)
         {
-            return refused.ToProblem();
+            return found.Failure.ToProblem();
         }
 
         await SubjectEndpoints.BeginNamesAsync(context, writer, id);
-        var found = await logins.ListAsync(id, cancellationToken);
-        return Results.Json(
-            new LoginList([
-                .. found.Select(login => new LoginOutput(
-                    login.Id,
-                    login.Issuer,
-                    login.ExternalId,
-                    login.ConfirmedAt is not null
-                )),
-            ]),
-            IdentityJson.Default.LoginList
-        );
+        return Results.Json(new LoginList(found.Value), IdentityJson.Default.LoginList);
     }
 
     private static async Task<IResult> LinkAsync(
         HttpContext context,
         string id,
-        Logins logins,
+        ILogins logins,
         CancellationToken cancellationToken
     )
     {
@@ -141,7 +125,7 @@ internal static class PersonEndpoints
         HttpContext context,
         string id,
         Guid login,
-        Logins logins,
+        ILogins logins,
         CancellationToken cancellationToken
     )
     {

@@ -388,6 +388,53 @@ public sealed class FederationTests(FederatedGateway federated) : IClassFixture<
             GovernProgram.RunAsync(_gateway, home.FullName, _gateway.TokenOf("admin"), null, args);
     }
 
+    [Fact]
+    public async Task Logins_are_linked_listed_and_unlinked_through_GraphQL_and_reading_them_is_on_record()
+    {
+        var person = await _gateway.PersonAsync("linked-by-graph", new RoleGrant("viewer", ObjectKind.None, ""));
+        var admin = _gateway.As("admin");
+        var link =
+            $"mutation($issuer:String!){{linkLogin(person:\"{person}\",issuer:$issuer,externalId:\"graph-at-peer\"){{login confirmation}}}}";
+
+        var unknown = await admin.GraphQlAsync(link, new JsonObject { ["issuer"] = "https://elsewhere.example" });
+        var linked = (await admin.GraphQlAsync(link, new JsonObject { ["issuer"] = _peer.Issuer }))["data"]![
+            "linkLogin"
+        ]!;
+        var own = await admin.GraphQlAsync($"mutation{{confirm(id:\"{linked["confirmation"]}\")}}");
+        var before = await WhoAsync(Strong("graph-at-peer"));
+        var confirmed = await _gateway.As("bea").GraphQlAsync($"mutation{{confirm(id:\"{linked["confirmation"]}\")}}");
+        var after = await WhoAsync(Strong("graph-at-peer"));
+        var list = await admin.GraphQlAsync($"{{logins(person:\"{person}\"){{id issuer externalId confirmed}}}}");
+        var read = await _gateway
+            .As("ada")
+            .GraphQlAsync(
+                $"{{logEntries(first:1,kindPrefix:\"identity.names_read\",subject:\"subject:{person}\"){{items{{outcome}}}}}}"
+            );
+        var unlinked = await admin.GraphQlAsync(
+            $"mutation{{unlinkLogin(person:\"{person}\",login:\"{linked["login"]}\")}}"
+        );
+        var gone = await As(Strong("graph-at-peer")).ApiGetAsync("/api/v1/whoami");
+
+        Assert.Equal("identity.unknown_issuer", unknown["errors"]![0]!["extensions"]!["code"]!.ToString());
+        Assert.Equal("identity.own_confirmation", own["errors"]![0]!["extensions"]!["code"]!.ToString());
+        Assert.Equal("service", before.Kind);
+        Assert.True(confirmed["errors"] is null, confirmed.ToJsonString());
+        Assert.Equal(("person", person), after);
+        var login = list["data"]!["logins"]!.AsArray().Single()!;
+        Assert.Equal(
+            (linked["login"]!.ToString(), _peer.Issuer, "graph-at-peer", true),
+            (
+                login["id"]!.ToString(),
+                login["issuer"]!.ToString(),
+                login["externalId"]!.ToString(),
+                login["confirmed"]!.GetValue<bool>()
+            )
+        );
+        Assert.Single(read["data"]!["logEntries"]!["items"]!.AsArray());
+        Assert.True(unlinked["errors"] is null, unlinked.ToJsonString());
+        Assert.Equal(HttpStatusCode.Unauthorized, gone.Status);
+    }
+
     private async Task<HttpStatusCode> UnlinkAsync(string person, string login)
     {
         using var answer = await _gateway

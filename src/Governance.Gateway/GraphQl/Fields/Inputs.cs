@@ -34,6 +34,9 @@ internal static class Arguments
     /// <summary>An id of ours; a text that is none is nobody's id.</summary>
     public static Guid Id(string text) => Guid.TryParse(text, out var id) ? id : Guid.Empty;
 
+    /// <summary>A pseudonym: 32 lower-case hex characters. Any other text, which might be a name, is nobody's and goes no further.</summary>
+    public static string Pseudonym(string text) => Id(text).ToString("N");
+
     public static T Value<T>(this Result<T> result) =>
         result.Ok ? result.Value : throw new FieldFailure(result.Failure);
 }

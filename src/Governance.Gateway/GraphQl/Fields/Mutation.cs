@@ -129,6 +129,59 @@ internal sealed class Mutation
         return true;
     }
 
+    /// <summary>
+    /// Keeps a person or service out, at once, or lets it in again, held until a second administrator confirms; for global
+    /// administrators.
+    /// </summary>
+    [Needs("identity:manage")]
+    public static async Task<bool> SetEnabled(
+        [FromServices] Caller caller,
+        [FromServices] ISubjects subjects,
+        CancellationToken cancellationToken,
+        [Id] string id,
+        bool enabled
+    )
+    {
+        (await subjects.SetEnabledAsync(caller.Actor, Arguments.Pseudonym(id), enabled, cancellationToken)).Value();
+        return true;
+    }
+
+    /// <summary>
+    /// Asks for a login of a configured issuer to be a person's; it is nobody's until a second administrator confirms. For global
+    /// administrators.
+    /// </summary>
+    [Needs("identity:manage")]
+    public static async Task<LinkFields> LinkLogin(
+        [FromServices] Caller caller,
+        [FromServices] ILogins logins,
+        CancellationToken cancellationToken,
+        [Id] string person,
+        string issuer,
+        string externalId
+    )
+    {
+        var id = Arguments.Pseudonym(person);
+        return new((await logins.LinkAsync(caller.Actor, id, issuer, externalId, cancellationToken)).Value());
+    }
+
+    /// <summary>
+    /// Takes a login away, at once, and shuts it out; the person's sessions and tokens end. For global administrators, never
+    /// one's own.
+    /// </summary>
+    [Needs("identity:manage")]
+    public static async Task<bool> UnlinkLogin(
+        [FromServices] Caller caller,
+        [FromServices] ILogins logins,
+        CancellationToken cancellationToken,
+        [Id] string person,
+        [Id] string login
+    )
+    {
+        var id = Arguments.Pseudonym(person);
+        (await logins.UnlinkAsync(caller.Actor, id, Arguments.Id(login), cancellationToken)).Value();
+        return true;
+    }
+
     /// <summary>Takes a grant away, at once.</summary>
     [Needs("identity:manage")]
     public static async Task<bool> RevokeGrant(

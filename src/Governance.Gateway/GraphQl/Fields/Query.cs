@@ -121,6 +121,30 @@ internal sealed class Query
             ).Value()
         );
 
+    /// <summary>
+    /// Logins of a person at external issuers, confirmed or not; for global administrators. They name people, so reading them is
+    /// itself logged.
+    /// </summary>
+    [Needs("identity:manage")]
+    [Cost(Own = 50, Length = 20)]
+    public static async Task<IEnumerable<LoginFields>> Logins(
+        [FromServices] Caller caller,
+        [FromServices] ILogins logins,
+        CancellationToken cancellationToken,
+        [Id] string person
+    )
+    {
+        var id = Arguments.Pseudonym(person);
+        var found = (await logins.ListAsync(caller.Actor, id, cancellationToken)).Value();
+        await caller.LogReadAsync(
+            "identity.names_read",
+            $"subject:{id}",
+            new JsonObject { ["count"] = found.Count },
+            cancellationToken
+        );
+        return found.Select(login => new LoginFields(login));
+    }
+
     /// <summary>Models by name, as far as you may see them.</summary>
     [Needs("model:read")]
     public static async Task<ModelPage> Models(

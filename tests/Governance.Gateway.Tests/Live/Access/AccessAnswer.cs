@@ -19,11 +19,13 @@ internal sealed record AccessAnswer(char Letter, string Said, string Whole)
     [
         "PERMISSION_DENIED",
         "identity.denied",
+        "identity.persons_only",
         "identity.self_grant",
         "privacy.own_dataset",
         "privacy.denied",
         "promotion.may_not_approve",
         "promotion.may_not_request",
+        "promotion.persons_only",
         "promotion.refused",
         "promotion.self_approval",
         "registry.denied",
@@ -34,6 +36,7 @@ internal sealed record AccessAnswer(char Letter, string Said, string Whole)
         "identity.no_confirmation",
         "identity.no_grant",
         "identity.no_group",
+        "identity.no_login",
         "identity.no_subject",
     ];
 
@@ -90,6 +93,11 @@ internal sealed record AccessAnswer(char Letter, string Said, string Whole)
         AccessRequest request
     )
     {
+        if (code == "identity.reauthentication_needed")
+        {
+            return 'S';
+        }
+
         if (answer.StatusCode == HttpStatusCode.Unauthorized || LeadsToSignIn(answer))
         {
             return 'U';
