@@ -24,6 +24,9 @@ internal sealed partial class AccessRequest
     /// <summary>Codes of refusals that say the caller was let through to the object, whose state or content then says no.</summary>
     public IReadOnlyList<string> Lets { get; private set; } = [];
 
+    /// <summary>Whether it changes something.</summary>
+    public bool Changes { get; private set; }
+
     /// <summary>The fields that lead to what a GraphQL request asks for; empty for a route.</summary>
     public IReadOnlyList<string> Steps { get; private set; } = [];
 
@@ -34,6 +37,7 @@ internal sealed partial class AccessRequest
         if (entry.IsRoute)
         {
             request.ReadRoute(text);
+            request.Changes = entry.Name.Split(' ')[0] is not ("GET" or "HEAD" or "*");
         }
         else
         {
@@ -128,7 +132,8 @@ internal sealed partial class AccessRequest
         [
             .. Chain().Match(Arguments().Replace(selection, "")).Groups["name"].Captures.Select(name => name.Value),
         ];
-        var operation = Steps[0] is var root && schema.Mutation!.Fields.Find(root) is not null ? "mutation" : "query";
+        Changes = schema.Mutation!.Fields.Find(Steps[0]) is not null;
+        var operation = Changes ? "mutation" : "query";
         _body = new JsonObject { ["query"] = $"{operation}{{{selection}}}" }.ToJsonString();
     }
 

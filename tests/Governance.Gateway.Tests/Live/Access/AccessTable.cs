@@ -50,11 +50,13 @@ internal sealed class AccessTable
         return table;
     }
 
-    /// <summary>The letter for a caller, who holds a role on everything or on names, and a kind of object.</summary>
-    public char Expected(AccessEntry entry, string role, bool narrow, int kind)
+    /// <summary>
+    /// The letter for a caller and a kind of object; <paramref name="second"/> for what is behind the slash. - for what is not asked.
+    /// </summary>
+    public char Expected(AccessEntry entry, string role, bool second, int kind)
     {
         var sides = _rights[entry.Right].Cells[role].Split('/');
-        var side = narrow ? sides[^1] : sides[0];
+        var side = second ? sides[^1] : sides[0];
         return side.Length == 1 ? side[0] : side[kind];
     }
 
