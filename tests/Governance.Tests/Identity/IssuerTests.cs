@@ -1,7 +1,9 @@
+using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using System.Web;
+using Governance.Identity.Access;
 using Governance.Identity.Engine;
 using Governance.Identity.Server;
 using Governance.Kernel;
@@ -221,6 +223,96 @@ public sealed class IssuerTests : IAsyncLifetime
         Assert.NotNull(await host.WhoAmIAsync(fresh));
         Assert.NotNull(await host.WhoAmIAsync(old));
         Assert.Equal(HttpStatusCode.OK, refreshed);
+    }
+
+    [Fact]
+    public async Task Keys_are_replaced_while_two_connections_ask_for_tokens_and_use_them_and_nobody_is_refused()
+    {
+        await using var host = await IdentityHost.StartAsync(options =>
+        {
+            options.SigningKeyLeadMinutes = 0;
+            options.TokensPerMinute = 100_000;
+        });
+        var (_, secret) = await host.EnrolServiceAsync("ci-bot");
+        var keys = host.Services.GetRequiredService<ServerKeys>();
+        using var ended = new CancellationTokenSource();
+        Side[] sides = [new(), new()];
+
+        var load = Task.WhenAll(sides.Select(LoadAsync));
+        await HaveKeysAsync(1);
+        for (var generations = 2; generations <= 7; generations++)
+        {
+            await keys.RotateAsync(Actor.System, TestContext.Current.CancellationToken);
+            await HaveKeysAsync(generations);
+        }
+
+        await ended.CancelAsync();
+        await load;
+        Assert.All(sides, side => Assert.Empty(side.Refused));
+
+        // Each goes on until it ends and no longer, also those of the first key.
+        var tokens = sides.SelectMany(side => side.ByKey.Values).ToList();
+        host.Clock.Advance(TimeSpan.FromMinutes(8));
+        foreach (var token in tokens)
+        {
+            Assert.NotNull(await host.WhoAmIAsync(token));
+        }
+
+        host.Clock.Advance(TimeSpan.FromMinutes(3));
+        host.Services.GetRequiredService<ActorReader>().ForgetTokens(); // they are remembered for seconds that did not pass here
+        foreach (var token in tokens)
+        {
+            Assert.Null(await host.WhoAmIAsync(token));
+        }
+
+        async Task HaveKeysAsync(int count)
+        {
+            for (var tries = 0; sides.Any(side => side.ByKey.Count < count); tries++)
+            {
+                Assert.True(tries < 3000, $"No token of the key {count} within a minute.");
+                await Task.Delay(20, TestContext.Current.CancellationToken);
+                Assert.All(sides, side => Assert.Empty(side.Refused));
+            }
+        }
+
+        // A new token, then every key's first one again, over one connection.
+        async Task LoadAsync(Side side)
+        {
+            using var client = host.Client();
+            while (!ended.IsCancellationRequested)
+            {
+                using var form = new FormUrlEncodedContent(IdentityHost.ClientCredentials("ci-bot", secret));
+                using var issued = await client.PostAsync("/connect/token", form);
+                var body = (await issued.Content.ReadFromJsonAsync<JsonNode>())!;
+                if (!issued.IsSuccessStatusCode)
+                {
+                    side.Refused.Add(body.ToJsonString());
+                    continue;
+                }
+
+                var token = body["access_token"]!.GetValue<string>();
+                foreach (var one in side.ByKey.Values.Append(token))
+                {
+                    using var request = new HttpRequestMessage(HttpMethod.Get, "/api/v1/whoami");
+                    request.Headers.Authorization = new("Bearer", one);
+                    using var answer = await client.SendAsync(request);
+                    if (!answer.IsSuccessStatusCode)
+                    {
+                        side.Refused.Add($"{KidOf(one)}: {answer.StatusCode} {answer.Headers.WwwAuthenticate}");
+                    }
+                }
+
+                side.ByKey.TryAdd(KidOf(token), token);
+            }
+        }
+    }
+
+    /// <summary>What one connection saw: the first token of every key, and what was refused.</summary>
+    private sealed class Side
+    {
+        public ConcurrentDictionary<string, string> ByKey { get; } = [];
+
+        public ConcurrentBag<string> Refused { get; } = [];
     }
 
     [Fact]
