@@ -2,7 +2,10 @@ using System.Buffers.Text;
 using System.Net;
 using System.Security.Cryptography;
 using System.Text;
+using Governance.Identity.Subjects;
+using Governance.Kernel;
 using Governance.Tests;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Playwright;
 
 namespace Governance.Pages.Tests;
@@ -32,6 +35,7 @@ public sealed class CommandLinePagesTests(FreshGateway gateway) : IClassFixture<
             await ProviderAsync(page, theme);
             await ProgramAsync(page, theme);
             await DeviceAsync(page, theme);
+            await AccountAsync(page, theme);
             await AgainAsync(page, theme);
             await FailureAsync(page, theme);
 
@@ -51,6 +55,28 @@ public sealed class CommandLinePagesTests(FreshGateway gateway) : IClassFixture<
         await page.Keyboard.PressAsync("Enter");
         await page.WaitForURLAsync("**/signin?**");
         await page.Context.CloseAsync();
+        var maria = await gateway
+            .Services.GetRequiredService<SubjectStore>()
+            .ListAsync(1, null, TestContext.Current.CancellationToken);
+        var linked = await gateway
+            .Services.GetRequiredService<Logins>()
+            .LinkAsync(
+                Actor.System,
+                maria.Items[0].Id,
+                "https://localhost:1",
+                "maria-at-peer",
+                TestContext.Current.CancellationToken
+            );
+        Assert.True(linked.Ok);
+    }
+
+    private static async Task AccountAsync(IPage page, string theme)
+    {
+        await page.GotoAsync("/account");
+        await Assertions
+            .Expect(page.GetByRole(AriaRole.Region, new() { Name = "List of your logins at other providers" }))
+            .ToContainTextAsync("maria-at-peer");
+        await Axe.CheckAsync(page, $"account-login-{theme}");
     }
 
     private static async Task ProviderAsync(IPage page, string theme)

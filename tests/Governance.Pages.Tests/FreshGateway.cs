@@ -24,6 +24,8 @@ public sealed class FreshGateway : IAsyncLifetime
     public static string Pictures { get; } =
         Directory.CreateDirectory(Path.Combine(Paths.Base, "artifacts", "pages")).FullName;
 
+    internal IServiceProvider Services => _app!.Services;
+
     internal SetupCode Setup => _app!.Services.GetRequiredService<SetupCode>();
 
     public async ValueTask InitializeAsync()

@@ -20,7 +20,7 @@ using Permissions = Governance.Kernel.Permissions;
 
 namespace Governance.Identity.Account;
 
-/// <summary>The pages where a person looks after the own sign-in: sessions, password, authenticator app, passkeys, recovery codes.</summary>
+/// <summary>The pages where a person looks after the own sign-in: passkeys, authenticator app, recovery codes, password, logins elsewhere, sessions.</summary>
 internal static class AccountPages
 {
     private const string Home = "/account";
@@ -106,7 +106,7 @@ internal static class AccountPages
         CancellationToken cancellationToken
     )
     {
-        var (person, passkeys, recovery) = await credentials.ReadAsync(me.Id, cancellationToken);
+        var (person, passkeys, recovery, logins) = await credentials.ReadAsync(me.Id, cancellationToken);
         var guessed = await credentials.StrangerCodesAsync(person, cancellationToken);
         var open = await sessions.ListAsync(me.Id, clock.GetUtcNow(), cancellationToken);
         var token = SignInPages.Token(context, forgery);
@@ -138,6 +138,10 @@ internal static class AccountPages
             {SetupPages.NewPassword()}
             <button type="submit" class="second">Change password</button>
             </form>
+            </section>
+            <section aria-labelledby="providers">
+            <h2 id="providers">Other providers</h2>
+            {Logins(logins)}
             </section>
             <section aria-labelledby="sessions">
             <h2 id="sessions">Where you are signed in</h2>
@@ -203,6 +207,28 @@ internal static class AccountPages
                 $"{left} are left. Each gets you in once when your app and your passkeys are lost."
             ),
         };
+
+    private static Html Logins(IReadOnlyList<LoginRow> logins)
+    {
+        if (logins.Count == 0)
+        {
+            return $"<p>None. Administrators link logins at other providers to people.</p>";
+        }
+
+        var rows = logins.Select(login =>
+            (Html)
+                $"""
+                    <tr><td>{login.Issuer}</td><td>{login.ExternalId}</td><td>{(
+                        login.ConfirmedAt is { } at ? Day(at) : "waits for an administrator"
+                    )}</td></tr>
+
+                    """
+        );
+        return $"""
+            {Table("List of your logins at other providers", ["Issuer", "Login", "Yours since"], rows)}
+            <p class="hint">Is one not yours? Tell an administrator, who can take it away: whoever has it can sign in as you.</p>
+            """;
+    }
 
     private static Html Sessions(Html token, IReadOnlyList<SessionRow> open, Me me)
     {
@@ -401,7 +427,7 @@ internal static class AccountPages
             return Stale();
         }
 
-        var (person, _, _) = await credentials.ReadAsync(me.Id, cancellationToken);
+        var person = (await credentials.ReadAsync(me.Id, cancellationToken)).Person;
         Html name = $"""
             <label for="name">Name of this passkey</label>
             <input id="name" name="name" value="{DeviceName.Of(

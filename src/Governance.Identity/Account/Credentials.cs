@@ -16,6 +16,18 @@ using Secret = Governance.Kernel.Secret;
 
 namespace Governance.Identity.Account;
 
+/// <summary>How a person can sign in.</summary>
+/// <param name="Person">Whose password and app they are.</param>
+/// <param name="Passkeys">Passkeys.</param>
+/// <param name="RecoveryCodes">Recovery codes that were not used.</param>
+/// <param name="Logins">Logins at other providers, also those that wait for a second administrator.</param>
+internal sealed record OwnWays(
+    SubjectRow Person,
+    IReadOnlyList<PasskeyRow> Passkeys,
+    int RecoveryCodes,
+    IReadOnlyList<LoginRow> Logins
+);
+
 /// <summary>What a person changes about the own ways to sign in. Every change is logged by kind; other sessions end with it.</summary>
 internal sealed class Credentials(
     IDbContextFactory<GovernanceDb> databases,
@@ -236,20 +248,22 @@ internal sealed class Credentials(
         return await StrangerCodes.CountAsync(db, person.Id, password, cancellationToken);
     }
 
-    public async Task<(SubjectRow Person, IReadOnlyList<PasskeyRow> Passkeys, int RecoveryCodes)> ReadAsync(
-        string subjectId,
-        CancellationToken cancellationToken
-    )
+    public async Task<OwnWays> ReadAsync(string subjectId, CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        return (
+        return new OwnWays(
             await db.Set<SubjectRow>().AsNoTracking().FirstAsync(row => row.Id == subjectId, cancellationToken),
             await db.Set<PasskeyRow>()
                 .AsNoTracking()
                 .Where(row => row.SubjectId == subjectId)
                 .OrderBy(row => row.CreatedAt)
                 .ToListAsync(cancellationToken),
-            await db.Set<RecoveryCodeRow>().CountAsync(row => row.SubjectId == subjectId, cancellationToken)
+            await db.Set<RecoveryCodeRow>().CountAsync(row => row.SubjectId == subjectId, cancellationToken),
+            await db.Set<LoginRow>()
+                .AsNoTracking()
+                .Where(row => row.SubjectId == subjectId && row.UnlinkedAt == null)
+                .OrderBy(row => row.CreatedAt)
+                .ToListAsync(cancellationToken)
         );
     }
 

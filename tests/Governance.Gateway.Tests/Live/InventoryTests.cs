@@ -6,6 +6,8 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+using OpenIddict.Server;
 
 namespace Governance.Gateway.Tests.Live;
 
@@ -68,6 +70,29 @@ public sealed partial class InventoryTests(LiveGateway gateway)
         }
 
         Assert.True(wrong.Count == 0, string.Join('\n', wrong));
+    }
+
+    [Fact]
+    public void Every_way_to_sign_in_is_on_the_page_about_them()
+    {
+        var page = File.ReadAllText(Path.Combine(Paths.Base, "docs", "reference", "sign-in.md"));
+        var server = gateway.Services.GetRequiredService<IOptionsMonitor<OpenIddictServerOptions>>().CurrentValue;
+        var pages = Routes
+            .Where(route => route.StartsWith("POST /", StringComparison.Ordinal) && route.EndsWith(" public"))
+            .Select(route => route.Split(' ')[1])
+            .Except(["/connect/authorize", "/connect/token", "/signout"]);
+        string[] ways =
+        [
+            .. pages,
+            .. server.GrantTypes,
+            .. server.ClientAuthenticationMethods,
+            .. server.CodeChallengeMethods,
+            "/signin/external/{name}",
+            "tls_client_auth",
+        ];
+
+        Assert.Contains("/signin/passkey", ways);
+        Assert.All(ways, way => Assert.Contains($"`{way}`", page, StringComparison.Ordinal));
     }
 
     [Theory]

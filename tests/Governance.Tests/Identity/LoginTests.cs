@@ -72,6 +72,32 @@ public sealed class LoginTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_person_sees_at_the_account_which_logins_are_theirs_and_which_wait_to_be()
+    {
+        using var browser = _host.Client();
+        await _host.HomeAsync(browser, "rita");
+        var none = await browser.GetStringAsync("/account");
+        using var first = await LinkAsync(_ada, Issuer, "42<");
+        using var confirmed = await DecideAsync(_bea, (await first.Content.ReadFromJsonAsync<JsonNode>())!, "confirm");
+        using var second = await LinkAsync(_ada, Issuer, "43");
+        using var others = _host.Client();
+        await _host.HomeAsync(others, "ada");
+
+        var mine = await browser.GetStringAsync("/account");
+        var theirs = await others.GetStringAsync("/account");
+
+        var today = _host.Clock.GetUtcNow().UtcDateTime.ToString("yyyy-MM-dd");
+        Assert.DoesNotContain(Issuer, none, StringComparison.Ordinal);
+        Assert.Contains($"<td>{Issuer}</td><td>42&lt;</td><td>{today}</td>", mine, StringComparison.Ordinal);
+        Assert.Contains(
+            $"<td>{Issuer}</td><td>43</td><td>waits for an administrator</td>",
+            mine,
+            StringComparison.Ordinal
+        );
+        Assert.DoesNotContain(Issuer, theirs, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Who_confirms_a_login_can_tell_which_it_is()
     {
         using var linked = await LinkAsync(_ada, Issuer, "42");
