@@ -145,6 +145,7 @@ internal sealed class ExternalSignIn(ExternalTokens tokens, ExternalSubjects sub
         );
         if (principal is null)
         {
+            validated.HttpContext.Features.Set(new RefusedLogin(login.Issuer, login.ExternalId));
             validated.Fail("The login is nobody here.");
             return;
         }

@@ -559,6 +559,41 @@ public sealed class FederationTests(FederatedGateway federated) : IClassFixture<
     }
 
     [Fact]
+    public async Task A_login_that_lets_nobody_in_is_told_what_it_is_called_and_never_why()
+    {
+        await PersonAsync("nora", "nora-at-peer");
+        await EnableAsync(await PersonAsync("norma", "norma-at-peer"), false);
+        var pages = new List<string>();
+        foreach (
+            var (login, acr) in new[]
+            {
+                ("unheard-at-peer<&>", "urn:test:strong"),
+                ("nora-at-peer", "urn:test:weak"),
+                ("norma-at-peer", "urn:test:strong"),
+            }
+        )
+        {
+            await _peer.NextLoginAsync(Login(login, acr));
+            using var browser = Browser();
+            using var refused = await SignInAsync(browser, "/signin/external/peer");
+            var page = await refused.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+            Assert.Contains($"<dd><code>{_peer.Issuer}</code></dd>", page, StringComparison.Ordinal);
+            Assert.Contains($"<dd><code>{HttpUtility.HtmlEncode(login)}</code></dd>", page, StringComparison.Ordinal);
+            pages.Add(page.Replace(HttpUtility.HtmlEncode(login), "", StringComparison.Ordinal));
+        }
+
+        using var stranger = Browser();
+        using var foreign = await stranger.GetAsync(
+            new Uri($"{_gateway.Url}/signin/external/peer/callback?code=x&state=x&iss={_peer.Issuer}"),
+            TestContext.Current.CancellationToken
+        );
+        var told = await foreign.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+
+        Assert.Single(pages.Distinct());
+        Assert.DoesNotContain("<dd>", told, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Signing_in_at_the_provider_leads_back_to_the_command_line_and_says_when_it_was()
     {
         var clara = await PersonAsync("clara", "clara-at-peer");
