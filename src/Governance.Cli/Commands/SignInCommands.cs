@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
 using Governance.Cli.Server;
+using Governance.Kernel;
 using Microsoft.AspNetCore.WebUtilities;
 
 namespace Governance.Cli.Commands;
@@ -30,7 +31,8 @@ internal static class SignInCommands
                 $"Signs you in through the browser and keeps the tokens for the verbs with --server. {ServerOptions.TokenVariable} goes before them.",
                 "govern login --server https://localhost:8443 --ca ca.pem",
                 "govern login --server https://models.example --device",
-                "govern login --fresh --server https://localhost:8443 --ca ca.pem"
+                "govern login --fresh --server https://localhost:8443 --ca ca.pem",
+                "govern login --device --fresh --server https://models.example"
             )
             {
                 Device,
@@ -56,11 +58,6 @@ internal static class SignInCommands
 
     private static async Task<int> LogInAsync(Invocation run)
     {
-        if (run.Get(Device) && run.Get(Fresh))
-        {
-            throw Stop.Usage("--fresh takes a browser here; with --device, sign out in that browser first.");
-        }
-
         var (issuer, address, saved) = ServerOptions.Issuer(run);
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(run.Cancelled);
         patience.CancelAfter(Patience);
@@ -84,19 +81,7 @@ internal static class SignInCommands
         var (issuer, address, saved) = ServerOptions.Issuer(run);
         if (saved.Read() is { } token)
         {
-            foreach (var one in (string[])[token.RefreshToken, token.AccessToken])
-            {
-                var answer = await issuer.PostAsync(
-                    "/connect/revoke",
-                    new Dictionary<string, string> { ["token"] = one },
-                    run.Cancelled
-                );
-                if (answer.ContainsKey("error"))
-                {
-                    throw Issuer.Refused(answer); // it may still be good, and whoever has it must be able to end it
-                }
-            }
-
+            await issuer.RevokeAsync(token, run.Cancelled);
             saved.Delete();
         }
 
@@ -179,15 +164,15 @@ internal static class SignInCommands
         CancellationToken cancellationToken
     )
     {
+        var began = run.Surroundings.Clock.GetTimestamp();
         var started = await issuer.PostAsync(
             "/connect/device",
             new Dictionary<string, string> { ["scope"] = Issuer.Scope },
             cancellationToken
         );
         var device = Issuer.TextOf(started, "device_code") ?? throw Issuer.Refused(started);
-        run.Say(
-            $"Open {Issuer.TextOf(started, "verification_uri")} in a browser and enter: {Issuer.TextOf(started, "user_code")}"
-        );
+        var page = Issuer.TextOf(started, "verification_uri") + (run.Get(Fresh) ? "?fresh" : "");
+        run.Say($"Open {page} in a browser and enter: {Issuer.TextOf(started, "user_code")}");
 
         // RFC 8628 §3.5: five seconds unless told otherwise, five more whenever asked to slow down.
         var pause = TimeSpan.FromSeconds(started["interval"]?.GetValue<int>() ?? 5);
@@ -202,7 +187,10 @@ internal static class SignInCommands
             switch (Issuer.TextOf(answer, "error"))
             {
                 case null:
-                    return issuer.TokensOf(answer);
+                    var token = issuer.TokensOf(answer);
+                    return !run.Get(Fresh) || token.IsSignedInWithin(run.Surroundings.Clock.GetElapsedTime(began))
+                        ? token
+                        : throw await NotFreshAsync(issuer, token, cancellationToken);
                 case "authorization_pending":
                     break;
                 case "slow_down":
@@ -212,5 +200,18 @@ internal static class SignInCommands
                     throw Issuer.Refused(answer);
             }
         }
+    }
+
+    // The page asks whoever opens it; whoever opens it without what follows its question mark is not asked.
+    private static async Task<Stop> NotFreshAsync(Issuer issuer, SavedToken token, CancellationToken cancellationToken)
+    {
+        await issuer.RevokeAsync(token, cancellationToken);
+        return new Stop(
+            Exit.Refused,
+            Failure.Denied(
+                "cli.sign_in_not_fresh",
+                "The device was let in by an older sign-in. Try again, and open the address as it is shown: it asks you to sign in anew."
+            )
+        );
     }
 }

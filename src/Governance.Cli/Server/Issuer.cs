@@ -55,6 +55,20 @@ internal sealed class Issuer(HttpClient http, TimeProvider clock)
         return TextOf(answer, "error") == "invalid_grant" ? null : TokensOf(answer);
     }
 
+    /// <summary>Ends a sign-in at the server; ends the verb when that is not sure.</summary>
+    public async Task RevokeAsync(SavedToken token, CancellationToken cancellationToken)
+    {
+        foreach (var one in (string[])[token.RefreshToken, token.AccessToken])
+        {
+            var form = new Dictionary<string, string> { ["token"] = one };
+            var answer = await PostAsync("/connect/revoke", form, cancellationToken);
+            if (answer.ContainsKey("error"))
+            {
+                throw Refused(answer); // it may still be good, and whoever has it must be able to end it
+            }
+        }
+    }
+
     /// <summary>The end of a verb after an error of the protocol.</summary>
     public static Stop Refused(JsonObject answer) =>
         new(

@@ -1,3 +1,4 @@
+using System.Buffers.Text;
 using System.Text;
 using System.Text.Json.Nodes;
 using Governance.Kernel;
@@ -9,7 +10,22 @@ namespace Governance.Cli.Server;
 /// <param name="AccessToken">Access token.</param>
 /// <param name="RefreshToken">Refresh token, good for one use.</param>
 /// <param name="ExpiresAt">When the access token ends.</param>
-internal sealed record SavedToken(string AccessToken, string RefreshToken, DateTimeOffset ExpiresAt);
+internal sealed record SavedToken(string AccessToken, string RefreshToken, DateTimeOffset ExpiresAt)
+{
+    /// <summary>
+    /// Whether the sign-in behind the access token was at most so long before its issue. Both moments are the server's, so its
+    /// clock may differ from ours; they are whole seconds.
+    /// </summary>
+    public bool IsSignedInWithin(TimeSpan span) =>
+        AccessToken.Split('.') is [_, var payload, _]
+        && Base64Url.IsValid(payload)
+        && CanonicalJson.TryParse(Base64Url.DecodeFromChars(payload)) is JsonObject claims
+        && claims["iat"] is JsonValue issued
+        && issued.TryGetValue<long>(out var issuedAt)
+        && claims["auth_time"] is JsonValue signedIn
+        && signedIn.TryGetValue<long>(out var signedInAt)
+        && issuedAt - signedInAt <= span.TotalSeconds + 1;
+}
 
 /// <summary>
 /// The tokens of <c>govern login</c>: one file per gateway, readable by its owner only, below the user's configuration

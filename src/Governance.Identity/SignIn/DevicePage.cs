@@ -45,7 +45,10 @@ internal static class DevicePage
     )
     {
         var code = context.Request.Query["user_code"] is [{ Length: > 0 and <= MaxCode } given] ? given : "";
-        if (await TokenEndpoints.SignedInAsync(context, subjects, cancellationToken) is not { } person)
+
+        // Asked for by a command line that needs a recent sign-in, and which looks at its token for whether there was one.
+        var anew = context.Request.Query.ContainsKey("fresh");
+        if (anew || await TokenEndpoints.SignedInAsync(context, subjects, cancellationToken) is not { } person)
         {
             var back = code.Length == 0 ? Path : Path + QueryString.Create("user_code", code);
             return Results.Redirect("/signin" + QueryString.Create("returnUrl", back));

@@ -95,6 +95,46 @@ public sealed class CommandLineSignInTests : IDisposable
     }
 
     [Fact]
+    public async Task A_device_that_wants_a_fresh_sign_in_has_the_person_sign_in_anew()
+    {
+        await LogInAsync("dana");
+        var asked = "";
+
+        var login = await LogInByDeviceAsync(
+            async page =>
+            {
+                await _browser.OpenAsync(page);
+                asked = _browser.Page;
+                await _browser.SignInAsync("dana");
+            },
+            "allow",
+            "--fresh"
+        );
+
+        Assert.Equal((0, ""), (login.ExitCode, login.Errors));
+        Assert.Contains("Confirm that it is you", asked, StringComparison.Ordinal);
+        Assert.Equal(0, (await GovernAsync("whoami")).ExitCode);
+    }
+
+    [Fact]
+    public async Task A_device_that_wants_a_fresh_sign_in_takes_none_from_before()
+    {
+        await LogInAsync("dana");
+        await GovernAsync("logout");
+        await Task.Delay(TimeSpan.FromSeconds(3), TestContext.Current.CancellationToken);
+
+        var login = await LogInByDeviceAsync(
+            page => _browser.OpenAsync(new Uri(page.GetLeftPart(UriPartial.Path))),
+            "allow",
+            "--fresh"
+        );
+
+        Assert.Equal(1, login.ExitCode);
+        Assert.StartsWith("cli.sign_in_not_fresh", login.Errors, StringComparison.Ordinal);
+        Assert.False(File.Exists(TokenFile));
+    }
+
+    [Fact]
     public async Task The_token_of_the_sign_in_is_printed_for_other_programs_and_renewed_before_it_ends()
     {
         var before = await GovernAsync("token");
@@ -277,20 +317,28 @@ public sealed class CommandLineSignInTests : IDisposable
         );
 
     private Task<ChildProcess> LogInByDeviceAsync(string decision) =>
+        LogInByDeviceAsync(
+            async page =>
+            {
+                await _browser.OpenAsync(page);
+                await _browser.SignInAsync("dana");
+            },
+            decision
+        );
+
+    private Task<ChildProcess> LogInByDeviceAsync(Func<Uri, Task> signIn, string decision, params string[] more) =>
         GovernAsync(
             async line =>
             {
                 if (line.Split(' ') is ["Open", var page, .., var code])
                 {
-                    await _browser.OpenAsync(new Uri(page));
-                    await _browser.SignInAsync("dana");
+                    await signIn(new Uri(page));
                     await _browser.SubmitAsync("/connect/verify", ("user_code", code));
                     Assert.Contains(code, _browser.Page, StringComparison.Ordinal);
                     await _browser.SubmitAsync("/connect/verify", ("decision", decision));
                 }
             },
-            "login",
-            "--device"
+            ["login", "--device", .. more]
         );
 
     // The program's own page, in the same browser.
