@@ -71,6 +71,16 @@ public static class GatewayHost
             throw new InvalidOperationException("The demo empties its data, so it runs on SQLite only.");
         }
 
+        if (
+            database.IsPostgreSql
+            && builder.Configuration.GetValue<int?>("Governance:Identity:SigningKeyLeadMinutes") is < 1
+        )
+        {
+            throw new InvalidOperationException(
+                "Governance:Identity:SigningKeyLeadMinutes is at least 1 on PostgreSQL: gateways beside would refuse tokens of a key that they do not know yet."
+            );
+        }
+
         var directory = DataDirectory.Open(platform.DataDirectory, demo, shared: database.IsPostgreSql);
         AddLogging(builder, demo);
         AddServices(builder.Services, builder.Configuration, options, platform, database, directory, demo);

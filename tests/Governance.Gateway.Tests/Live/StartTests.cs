@@ -91,6 +91,16 @@ public sealed class StartTests(LiveGateway gateway) : IDisposable
             $"--Governance:KeyFile={_root}/data/gateway.kek"
         );
 
+    [Fact]
+    public async Task A_key_that_signs_before_gateways_beside_know_it_is_refused() =>
+        await RefusedAsync(
+            "SigningKeyLeadMinutes is at least 1 on PostgreSQL",
+            $"--Governance:DataDirectory={_root}/data",
+            "--Governance:Database:Provider=postgresql",
+            "--Governance:Database:ConnectionString=Host=/nowhere;Username=governance;Database=governance",
+            "--Governance:Identity:SigningKeyLeadMinutes=0"
+        );
+
     [Theory]
     [InlineData("http://localhost:8080", "plain HTTP is refused")]
     [InlineData("HTTP://localhost:8080", "plain HTTP is refused")]
