@@ -43,6 +43,12 @@ internal sealed class Datasets(
         return row is null ? null : (await ViewsAsync(db, [row], cancellationToken))[0];
     }
 
+    public async Task<IReadOnlyList<AccessTarget>> TargetsAsync(Digest sha256, CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        return [.. (await db.CopiesAsync([sha256.Hex], cancellationToken)).Select(DatasetAccess.Target)];
+    }
+
     /// <summary>The view of one copy.</summary>
     public async Task<DatasetView> ViewAsync(Guid id, CancellationToken cancellationToken)
     {

@@ -45,6 +45,10 @@ internal sealed class DataDirectory : IDisposable
                 "Made by the demo, which empties this directory each time it starts.\n"
             );
         }
+        else if (!shared)
+        {
+            DurableFile.RemoveUnfinished(Path.Combine(path, "keys"));
+        }
 
         return new DataDirectory(held);
     }

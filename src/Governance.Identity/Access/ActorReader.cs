@@ -45,6 +45,9 @@ internal sealed record Proof(string SubjectId, bool Interactive, DateTimeOffset?
 
     /// <summary>Id of the token's row; null for what is no token of ours.</summary>
     public string? TokenId { get; init; }
+
+    /// <summary>Id of the key that signed the token; null for what is no token of ours.</summary>
+    public string? KeyId { get; init; }
 }
 
 /// <summary>Reads who a request comes from: a bearer or DPoP token, or the page session where the route takes one.</summary>
@@ -53,6 +56,7 @@ internal sealed class ActorReader(
     ExternalSubjects external,
     DpopGuard guard,
     SessionStore sessions,
+    ServerKeys keys,
     TimeProvider clock,
     IOptions<IdentityOptions> options,
     PlatformOptions platform,
@@ -96,8 +100,8 @@ internal sealed class ActorReader(
     }
 
     /// <summary>
-    /// Whether the account, and the session or token that a request came with, were not taken away since. Its age does not count:
-    /// what began in time may end.
+    /// Whether the account, and the session or token that a request came with, or the token's key, were not taken away since. Its age
+    /// does not count: what began in time may end.
     /// </summary>
     public async Task<bool> StillCountsAsync(Proof proof, CancellationToken cancellationToken)
     {
@@ -110,6 +114,11 @@ internal sealed class ActorReader(
         {
             return proof.Session is null
                 || await sessions.MayUseTokensAsync(proof.SubjectId, proof.Session, cancellationToken);
+        }
+
+        if (proof.KeyId is not { } key || !keys.Counts(key))
+        {
+            return false;
         }
 
         // The request's own services are in use by its handler.
@@ -221,7 +230,7 @@ internal sealed class ActorReader(
             return null;
         }
 
-        proof = proof with { Confirmation = confirmation };
+        proof = proof with { Confirmation = confirmation, KeyId = TokenForm.KeyId(presented.Token) };
         var expires = result.Principal.GetExpirationDate();
         return Remember(key, proof, generation, expires - clock.GetUtcNow() ?? TimeSpan.Zero);
     }

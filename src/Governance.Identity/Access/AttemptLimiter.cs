@@ -20,6 +20,7 @@ internal sealed class AttemptLimiter(IOptions<IdentityOptions> options, OwnReque
     [
         "/signin",
         "/setup",
+        "/connect/authorize",
         "/connect/verify",
         "/enrol",
         "/account/password",

@@ -40,6 +40,9 @@ internal static class TokenForm
     public static bool MayBeBound(string token) =>
         token.Split('.') is not [_, var claims, _] || Json(claims) is not { } read || read.ContainsKey("cnf");
 
+    /// <summary>The key that a token in order says it was signed with; null when it says none.</summary>
+    public static string? KeyId(string token) => Json(token.Split('.')[0]) is { } header ? TextOf(header, "kid") : null;
+
     private static bool IsAudience(JsonNode? audience) =>
         audience is JsonArray { Count: > 0 } many ? many.All(IsText) : IsText(audience);
 

@@ -52,6 +52,9 @@ internal sealed class ServerKeys(
 
     public byte[] NonceKey => InUse[0].NonceKey;
 
+    /// <summary>Whether tokens signed with this key count.</summary>
+    public bool Counts(string id) => InUse.Any(key => key.Time.Id == id);
+
     private TimeSpan Kept =>
         TimeSpan.FromHours(options.Value.RefreshTokenHours) + TimeSpan.FromMinutes(options.Value.AccessTokenMinutes);
 
@@ -64,17 +67,16 @@ internal sealed class ServerKeys(
         if (IsDue(times, now) || times.Exists(key => KeySchedule.IsOver(key, times, now, Kept)))
         {
             await ChangeAsync(Actor.System, always: false, cancellationToken);
-            rows = await RowsAsync(cancellationToken);
         }
 
-        await TakeUpAsync(rows, cancellationToken);
+        await TakeUpAsync(cancellationToken);
     }
 
     /// <summary>Makes the next generation now; it signs after the configured lead. Returns its key id.</summary>
     public async Task<Result<string>> RotateAsync(Actor by, CancellationToken cancellationToken)
     {
         var made = await ChangeAsync(by, always: true, cancellationToken);
-        await TakeUpAsync(await RowsAsync(cancellationToken), cancellationToken);
+        await TakeUpAsync(CancellationToken.None);
         return made;
     }
 
@@ -110,7 +112,7 @@ internal sealed class ServerKeys(
             },
             cancellationToken
         );
-        await TakeUpAsync(await RowsAsync(cancellationToken), cancellationToken);
+        await TakeUpAsync(CancellationToken.None);
         return revoked;
     }
 
@@ -188,11 +190,13 @@ internal sealed class ServerKeys(
         return await db.Set<IssuerKeyRow>().AsNoTracking().ToListAsync(cancellationToken);
     }
 
-    private async Task TakeUpAsync(List<IssuerKeyRow> rows, CancellationToken cancellationToken)
+    // Read once it is one's turn: whoever read before another's change must not take up after it what that one took away.
+    private async Task TakeUpAsync(CancellationToken cancellationToken)
     {
         await _loading.WaitAsync(cancellationToken);
         try
         {
+            var rows = await RowsAsync(cancellationToken);
             foreach (var row in rows.Where(row => !_known.ContainsKey(row.Id)))
             {
                 _known[row.Id] = Unwrap(row);

@@ -31,6 +31,8 @@ internal static class ProgramPage
             return TokenEndpoints.Refuse(Errors.ConsentRequired, "A person has to let the program in.");
         }
 
+        // The token of the form is of this person: whoever signs in afterwards in the same browser says so anew.
+        context.User = person;
         if (!HttpMethods.IsPost(context.Request.Method))
         {
             return Show(context, forgery, request, null);

@@ -70,6 +70,18 @@ public static partial class DurableFile
         SyncDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
     }
 
+    /// <summary>Removes what interrupted writes left in a directory. Nobody else may be writing there.</summary>
+    public static void RemoveUnfinished(string directory)
+    {
+        if (Directory.Exists(directory))
+        {
+            foreach (var left in Directory.EnumerateFiles(directory, "*.tmp"))
+            {
+                File.Delete(left);
+            }
+        }
+    }
+
     // By link(2), which is refused when the name is taken: File.Move looks first, and then replaces what came in between.
     private static bool TryGiveName(string temporary, string path)
     {

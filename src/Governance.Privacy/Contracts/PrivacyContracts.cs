@@ -181,6 +181,10 @@ public interface IDatasets
         CancellationToken cancellationToken
     ) => await FindAsync(sha256, cancellationToken) is { } view && visible(view.Target) ? view : null;
 
+    /// <summary>What access to each copy of this content is decided on, oldest first; for deciding only, whoever asks may know of none.</summary>
+    async Task<IReadOnlyList<AccessTarget>> TargetsAsync(Digest sha256, CancellationToken cancellationToken) =>
+        await FindAsync(sha256, cancellationToken) is { } view ? [view.Target] : [];
+
     /// <summary>Many datasets in one round.</summary>
     Task<IReadOnlyDictionary<Digest, DatasetView>> FindManyAsync(
         IReadOnlyCollection<Digest> sha256,

@@ -63,6 +63,9 @@ public sealed class LiveGateway : IAsyncLifetime
     /// <summary>The text of promotion.yaml to seed with, instead of the shipped one.</summary>
     public string? PromotionPolicy { get; init; }
 
+    /// <summary>The text of signers.yaml to seed with, instead of the shipped one.</summary>
+    public string? SignersPolicy { get; init; }
+
     /// <summary>Further settings, or others than those of the tests.</summary>
     public IReadOnlyDictionary<string, string?> Settings { get; init; } = new Dictionary<string, string?>();
 
@@ -294,7 +297,7 @@ public sealed class LiveGateway : IAsyncLifetime
     private string Policies()
     {
         var shipped = Path.Combine(Paths.Base, "policies");
-        if (PromotionPolicy is null)
+        if (PromotionPolicy is null && SignersPolicy is null)
         {
             return shipped;
         }
@@ -307,7 +310,14 @@ public sealed class LiveGateway : IAsyncLifetime
             File.Copy(file, copy);
         }
 
-        File.WriteAllText(Path.Combine(own, "promotion.yaml"), PromotionPolicy);
+        foreach (var (name, text) in new[] { ("promotion", PromotionPolicy), ("signers", SignersPolicy) })
+        {
+            if (text is not null)
+            {
+                File.WriteAllText(Path.Combine(own, $"{name}.yaml"), text);
+            }
+        }
+
         return own;
     }
 }

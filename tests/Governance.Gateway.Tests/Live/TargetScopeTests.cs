@@ -121,6 +121,28 @@ public sealed class TargetScopeTests(LiveGateway gateway)
         Assert.Contains("as owner", own.Text("reason"), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("model:read")]
+    [InlineData("self:read")]
+    [InlineData("dataset:read")]
+    [InlineData("dataset:declare")]
+    public async Task Can_tells_nothing_of_a_dataset_that_a_grant_reaches_and_does_not_show(string permission)
+    {
+        var name = $"scope-secret-{permission.Replace(':', '-')}";
+        var there = await new Story(gateway).UploadAsync(name, seed: 3);
+        var client = new DemoClient(
+            await gateway.ServiceAsync(name, new RoleGrant("viewer", ObjectKind.Dataset, "scope-secret-*"))
+        );
+
+        var hidden = await client.ApiGetAsync($"/api/v1/can?permission={permission}&object=dataset:{there.Hex}");
+        var absent = await client.ApiGetAsync(
+            $"/api/v1/can?permission={permission}&object=dataset:{Digest.Of(name).Hex}"
+        );
+
+        Assert.Equal(HttpStatusCode.OK, absent.Status);
+        Assert.Equal(absent.Body.ToJsonString(), hidden.Body.ToJsonString());
+    }
+
     // MLflow's two stage calls, GraphQL, aliases, deletion and renaming: everything that moves something.
     private static async Task<IReadOnlyList<Answer>> EveryOtherMoveAsync(HttpClient http, string model)
     {

@@ -300,6 +300,48 @@ public class LogTests
     }
 
     [Fact]
+    public async Task A_log_is_audited_from_a_kept_checkpoint_on_by_few_tiles()
+    {
+        await using var database = await LogFixture.StartAsync();
+        foreach (var count in new[] { 1, 2, 252, 1, 1, 1, 254, 600, 0 })
+        {
+            await database.AppendManyAsync(count);
+            await database.SequenceAsync();
+        }
+
+        var log = database.Get<IAuditLog>();
+        var notes = await log.CheckpointsAsync(0, 200, Token);
+        var key = database.Get<ILogKey>().VerifierKey;
+        Assert.Equal([1, 3, 255, 256, 257, 258, 512, 1112], notes.Select(note => int.Parse(note.Split('\n')[1])));
+        foreach (var since in notes)
+        {
+            var asked = new List<string>();
+            var audit = await LogTreeAuditor.AuditAsync(Counting(log, asked), [since, notes[0]], [], key, Token);
+
+            Assert.Equal(1112, audit.Value.Size);
+            Assert.True(asked.Count <= 12, string.Join(' ', asked));
+            // Whoever is shown a leaf or an edge that is another finds out.
+            var left = since.StartsWith(notes[^1], StringComparison.Ordinal) ? "tile/1/000.p/4" : "tile/0/004.p/88";
+            var lying = await LogTreeAuditor.AuditAsync(Fetch(log, left), [since], [], key, Token);
+            Assert.Contains(lying.Failure!.Code, new[] { "audit.root_mismatch", "audit.bad_tile" });
+        }
+
+        // A checkpoint in between is compared, and one before the kept one takes the whole log.
+        var between = await LogTreeAuditor.AuditAsync(Fetch(log), [notes[3]], [notes[5]], key, Token);
+        var whole = new List<string>();
+        var before = await LogTreeAuditor.AuditAsync(Counting(log, whole), [notes[5]], [notes[3]], key, Token);
+        Assert.Equal((3, 3), (between.Value.Checkpoints, before.Value.Checkpoints));
+        Assert.Contains("tile/0/000", whole);
+
+        static FetchLogPath Counting(IAuditLog log, List<string> asked) =>
+            (path, token) =>
+            {
+                asked.Add(path);
+                return Fetch(log)(path, token);
+            };
+    }
+
+    [Fact]
     public async Task A_rolled_back_log_is_smaller_than_a_kept_checkpoint()
     {
         await using var database = await LogFixture.StartAsync();

@@ -134,6 +134,22 @@ public sealed class IssuerTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_page_that_one_person_opened_lets_no_program_in_as_another()
+    {
+        await _host.EnrolPersonAsync("maria");
+        await _host.EnrolPersonAsync("nora");
+        using var browser = _host.Client();
+        using var maria = await IdentityHost.SignInAsync(browser, "maria", IdentityHost.Password);
+        using var page = await browser.GetAsync(await _host.AuthorizeUrlAsync(IdentityHost.Proof().Challenge));
+        using var nora = await IdentityHost.SignInAsync(browser, "nora", IdentityHost.Password);
+
+        using var taken = await IdentityHost.DecideAsync(browser, page);
+
+        Assert.Equal(HttpStatusCode.BadRequest, taken.StatusCode);
+        Assert.DoesNotContain(_host.Log.Entries, entry => entry.Kind == "identity.program_allowed");
+    }
+
+    [Fact]
     public async Task A_program_that_is_refused_learns_it_and_gets_nothing()
     {
         await _host.EnrolPersonAsync("maria");

@@ -3,6 +3,7 @@ using System.Net;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
+using Governance.Identity.Server;
 using Governance.Identity.Sessions;
 using Governance.Identity.Storage;
 using Governance.Identity.Subjects;
@@ -273,6 +274,20 @@ public sealed class TokenTests : IAsyncLifetime
             _host.Log.Entries.Count(entry => entry.Details["code"]?.GetValue<string>() == "identity.ended")
         );
         Assert.True(await kept.GoesOnAsync());
+    }
+
+    [Fact]
+    public async Task A_request_under_way_ends_within_5_seconds_of_the_key_of_its_token()
+    {
+        using var transfer = await UnderWayAsync(await _host.ServiceTokenAsync("ci-bot", "viewer"));
+        var keys = _host.Services.GetRequiredService<ServerKeys>();
+
+        var revoked = await keys.RevokeAsync(Actor.System, keys.InUse[0].Time.Id, Token);
+        var clock = Stopwatch.StartNew();
+        await transfer.EndsAsync();
+
+        Assert.True(revoked.Ok);
+        Assert.InRange(clock.Elapsed, TimeSpan.Zero, TimeSpan.FromSeconds(8)); // 5, and a slow machine
     }
 
     [Fact]

@@ -20,6 +20,18 @@ public sealed class DurableFileTests : IDisposable
     }
 
     [Fact]
+    public void What_a_dead_process_left_is_removed_and_nothing_else()
+    {
+        File.WriteAllText(Path.Combine(_root, "a.key"), "whole");
+        File.WriteAllText(Path.Combine(_root, "b.key.25fbc5b2242c1df6.tmp"), "ha");
+
+        DurableFile.RemoveUnfinished(_root);
+        DurableFile.RemoveUnfinished(Path.Combine(_root, "absent"));
+
+        Assert.Equal("a.key", Path.GetFileName(Assert.Single(Directory.EnumerateFiles(_root))));
+    }
+
+    [Fact]
     public void Directories_are_made_with_all_those_above()
     {
         var path = Path.Combine(_root, "a", "b", "c");
