@@ -7,6 +7,7 @@ using Governance.Evidence.Storage;
 using Governance.Platform.Blobs;
 using Governance.Platform.Database;
 using Governance.Platform.Jobs;
+using Governance.Policy.Contracts;
 using Governance.Privacy.Contracts;
 using Governance.Registry.Contracts;
 using Governance.Signing.Contracts;
@@ -28,6 +29,8 @@ public static class EvidenceModule
         services.TryAddSingleton<ISignatures, SignatureStandings>();
         services.TryAddSingleton<RecordedBundles>();
         services.TryAddSingleton<SignatureReview>();
+        services.AddSingleton<IJobHandler>(provider => provider.GetRequiredService<SignatureReview>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IPolicyWatch, SignerPolicyWatch>());
         services.TryAddSingleton<IVersionIntake, VersionIntake>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IRevocationWatch, RevocationWatch>());
         services.TryAddSingleton<IReadGate, SignatureReadGate>();

@@ -66,6 +66,7 @@ public static class IdentityModule
         services.TryAddSingleton<SubjectReader>();
         services.TryAddSingleton<IAccess>(provider => provider.GetRequiredService<SubjectReader>());
         services.TryAddSingleton<Administration>();
+        services.TryAddSingleton<IAdministration>(provider => provider.GetRequiredService<Administration>());
         services.TryAddSingleton<SubjectStore>();
         services.TryAddSingleton<ISubjects>(provider => provider.GetRequiredService<SubjectStore>());
         services.TryAddSingleton<GrantStore>();

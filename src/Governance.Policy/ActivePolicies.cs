@@ -9,25 +9,23 @@ using Microsoft.EntityFrameworkCore;
 namespace Governance.Policy;
 
 /// <summary>The policies in force, read from the database; parsed texts are cached by digest, which never goes stale.</summary>
-internal sealed class ActivePolicies(IDbContextFactory<GovernanceDb> databases) : IPolicies
+internal sealed class ActivePolicies(IDbContextFactory<GovernanceDb> databases, TimeProvider clock) : IPolicies
 {
-    private const string Promotion = "promotion";
-    private const string Signers = "signers";
     private readonly ConcurrentDictionary<Digest, PromotionRules> _parsed = new();
     private readonly ConcurrentDictionary<Digest, SignersPolicy> _signers = new();
 
     public async ValueTask<IPromotionPolicy> PromotionAsync(CancellationToken cancellationToken) =>
-        Parse(await NewestAsync(Promotion, cancellationToken));
+        Parse(await InForceAsync(PolicyTexts.Promotion, cancellationToken));
 
     public async ValueTask<SignersPolicy> SignersAsync(CancellationToken cancellationToken)
     {
-        var row = await NewestAsync(Signers, cancellationToken);
+        var row = await InForceAsync(PolicyTexts.Signers, cancellationToken);
         return _signers.GetOrAdd(row.Digest, _ => SignersReader.Read(row.Text));
     }
 
     public async ValueTask<(string Text, Digest Digest)> TextAsync(string name, CancellationToken cancellationToken)
     {
-        var row = await NewestAsync(name, cancellationToken);
+        var row = await InForceAsync(name, cancellationToken);
         return (row.Text, row.Digest);
     }
 
@@ -36,31 +34,32 @@ internal sealed class ActivePolicies(IDbContextFactory<GovernanceDb> databases) 
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         var row = await db.Set<PolicyRow>()
             .AsNoTracking()
-            .FirstOrDefaultAsync(policy => policy.Name == Promotion && policy.Digest == digest, cancellationToken);
+            .FirstOrDefaultAsync(
+                policy => policy.Name == PolicyTexts.Promotion && policy.Digest == digest,
+                cancellationToken
+            );
         return row is null ? null : Parse(row);
     }
 
     public Task<Digest> SignersDigestAsync(WriteSession session, CancellationToken cancellationToken) =>
-        DigestAsync(session, Signers, cancellationToken);
+        DigestAsync(session, PolicyTexts.Signers, cancellationToken);
 
     public Task<Digest> PromotionDigestAsync(WriteSession session, CancellationToken cancellationToken) =>
-        DigestAsync(session, Promotion, cancellationToken);
+        DigestAsync(session, PolicyTexts.Promotion, cancellationToken);
 
     private static Task<Digest> DigestAsync(WriteSession session, string name, CancellationToken cancellationToken) =>
         session
             .Db.Set<PolicyRow>()
-            .Where(policy => policy.Name == name)
-            .OrderByDescending(policy => policy.Id)
+            .InForce(name, session.Now)
             .Select(policy => policy.Digest)
             .FirstAsync(cancellationToken);
 
-    private async Task<PolicyRow> NewestAsync(string name, CancellationToken cancellationToken)
+    private async Task<PolicyRow> InForceAsync(string name, CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         return await db.Set<PolicyRow>()
                 .AsNoTracking()
-                .Where(policy => policy.Name == name)
-                .OrderByDescending(policy => policy.Id)
+                .InForce(name, clock.GetUtcNow())
                 .FirstOrDefaultAsync(cancellationToken)
             ?? throw new InvalidOperationException($"There is no policy named {name}.");
     }

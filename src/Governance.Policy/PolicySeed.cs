@@ -31,13 +31,13 @@ public sealed partial class PolicySeed
     /// <summary>Runs at start, before anything is served. Throws <see cref="PolicySyntaxException"/> for a bad file on an empty directory.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
-        await SeedAsync("promotion", static text => PromotionRulesReader.Read(text), cancellationToken);
-        await SeedAsync("signers", static text => SignersReader.Read(text), cancellationToken);
+        await SeedAsync(PolicyTexts.Promotion, cancellationToken);
+        await SeedAsync(PolicyTexts.Signers, cancellationToken);
         // The privacy module reads its own grammar when it starts, and stops the start when it cannot.
-        await SeedAsync("privacy", static _ => { }, cancellationToken);
+        await SeedAsync("privacy", cancellationToken);
     }
 
-    private async Task SeedAsync(string name, Action<string> check, CancellationToken cancellationToken)
+    private async Task SeedAsync(string name, CancellationToken cancellationToken)
     {
         var text = await File.ReadAllTextAsync(
             Path.Combine(_options.PoliciesDirectory, $"{name}.yaml"),
@@ -47,17 +47,17 @@ public sealed partial class PolicySeed
         var result = await _writer.WriteAsync<Digest>(
             async (session, token) =>
             {
-                var active = await session
-                    .Db.Set<PolicyRow>()
-                    .Where(policy => policy.Name == name)
-                    .OrderByDescending(policy => policy.Id)
-                    .FirstOrDefaultAsync(token);
+                var active = await session.Db.Set<PolicyRow>().InForce(name, session.Now).FirstOrDefaultAsync(token);
                 if (active is not null)
                 {
                     return active.Digest;
                 }
 
-                check(text);
+                if (PolicyTexts.Has(name))
+                {
+                    PolicyTexts.Check(name, text);
+                }
+
                 session.Db.Add(
                     new PolicyRow
                     {

@@ -7,7 +7,7 @@ using Governance.Policy.Engine;
 
 namespace Governance.Cli.Commands;
 
-/// <summary><c>govern policy</c>: reads promotion policies and runs the cases beside them.</summary>
+/// <summary><c>govern policy</c>: reads promotion policies, runs the cases beside them, and changes what is in force.</summary>
 internal static class PolicyCommands
 {
     private static readonly Option<string> FileOption = new("--file")
@@ -26,8 +26,9 @@ internal static class PolicyCommands
 
     private static readonly Option<string> Format = Shared.Format("text", "json");
 
-    public static Command Create(Surroundings surroundings) =>
-        new("policy", "Checks promotion policies before they are proposed.")
+    public static Command Create(Surroundings surroundings)
+    {
+        var policy = new Command("policy", "Checks policies, and proposes and approves new ones.")
         {
             new Verb("lint", "Reads a promotion policy strictly.", "govern policy lint --file promotion.yaml")
             {
@@ -44,6 +45,13 @@ internal static class PolicyCommands
                 Format,
             }.Runs(surroundings, Test),
         };
+        foreach (var verb in PolicyChangeCommands.Create(surroundings))
+        {
+            policy.Add(verb);
+        }
+
+        return policy;
+    }
 
     private static int Lint(Invocation run)
     {

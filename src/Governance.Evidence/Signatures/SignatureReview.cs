@@ -3,6 +3,7 @@ using Governance.Evidence.Produce;
 using Governance.Evidence.Storage;
 using Governance.Kernel;
 using Governance.Platform.Database;
+using Governance.Platform.Jobs;
 using Governance.Policy.Contracts;
 using Governance.Registry.Contracts;
 using Microsoft.EntityFrameworkCore;
@@ -15,17 +16,25 @@ internal sealed class SignatureReview(
     IRegistryReader registry,
     IPolicies policies,
     IWriter writer
-)
+) : IJobHandler
 {
+    public const string JobKind = "evidence.review_signatures";
     private const int Batch = 500;
 
-    /// <summary>Runs at start, after the policies are there; enqueues what is to be judged again.</summary>
+    public string Kind => JobKind;
+
+    public Task RunAsync(string payload, CancellationToken cancellationToken) => RunAsync(cancellationToken);
+
+    // What was judged by another policy does not count, which everybody sees; the next start looks again.
+    public Task GiveUpAsync(string payload, string reason, CancellationToken cancellationToken) => Task.CompletedTask;
+
+    /// <summary>Runs at start, after the policies are there, and when a new one comes into force; enqueues what is to be judged again.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         var rules = SignatureRules.Version((await policies.SignersAsync(cancellationToken)).Digest);
         foreach (var batch in (await OutdatedAsync(rules, cancellationToken)).Chunk(Batch))
         {
-            var jobs = new List<Platform.Jobs.JobRequest>();
+            var jobs = new List<JobRequest>();
             foreach (var (model, version) in batch)
             {
                 if (await registry.FindVersionByIdAsync(model, version, cancellationToken) is { } view)

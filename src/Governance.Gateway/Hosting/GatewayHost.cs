@@ -335,6 +335,7 @@ public static class GatewayHost
         app.MapSigning();
         app.MapAudit();
         app.MapPrivacy();
+        app.MapPolicy();
         app.MapEvidence();
         app.MapPromotion();
         app.MapCompliance();

@@ -11,7 +11,7 @@ namespace Governance.Identity.Subjects;
 /// Changes of accounts, services and keys. Whoever makes one administers, by a recent sign-in, at the moment of its unit: a
 /// request can be sent slowly, and the role be lost between its first byte and its last.
 /// </summary>
-internal sealed class Administration(IWriter writer, SubjectReader reader, StepUp stepUp)
+internal sealed class Administration(IWriter writer, SubjectReader reader, StepUp stepUp) : IAdministration
 {
     public static readonly Failure NotAdmin = Failure.Denied(
         "identity.denied",
@@ -84,4 +84,29 @@ internal sealed class Administration(IWriter writer, SubjectReader reader, StepU
         by.Kind == ActorKind.System ? null
         : !Allows(await reader.RightsNowAsync(session.Db, by, cancellationToken)) ? NotAdmin
         : CheckSignIn(by);
+
+    public async Task<Failure?> ObjectionAsync(
+        WriteSession session,
+        Actor by,
+        Permission permission,
+        CancellationToken cancellationToken
+    ) =>
+        (await reader.RightsNowAsync(session.Db, by, cancellationToken)).Allows(permission, AccessTarget.Global)
+            ? stepUp.Check(by)
+            : NotAdmin;
+
+    // Asked about somebody who is not here: how their token was bound says nothing now.
+    public async Task<bool> HoldsAsync(
+        WriteSession session,
+        string person,
+        Permission permission,
+        CancellationToken cancellationToken
+    ) =>
+        (
+            await reader.RightsNowAsync(
+                session.Db,
+                new Actor(ActorKind.Person, person) { SenderConstrained = true },
+                cancellationToken
+            )
+        ).Allows(permission, AccessTarget.Global);
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using YamlDotNet.Core;
 using YamlDotNet.RepresentationModel;
 
@@ -18,10 +19,11 @@ internal static class PolicyYaml
             throw new PolicySyntaxException(1, 1, $"the policy is longer than {MaxCharacters} characters.");
         }
 
+        var parser = new Parser(new StringReader(text));
         try
         {
             var stream = new YamlStream();
-            stream.Load(new AnchorRefusingParser(new Parser(new StringReader(text))));
+            stream.Load(new AnchorRefusingParser(parser));
             return stream.Documents.Count == 1
                 ? stream.Documents[0].RootNode
                 : throw new PolicySyntaxException(1, 1, "write exactly one YAML document.");
@@ -29,6 +31,12 @@ internal static class PolicyYaml
         catch (YamlException exception)
         {
             throw new PolicySyntaxException(exception.Start.Line, exception.Start.Column, exception.Message);
+        }
+        catch (ArgumentOutOfRangeException)
+        {
+            // The library makes a character of \UFFFFFFFF without a look.
+            var (line, column) = parser.Current is { } last ? (last.End.Line, last.End.Column) : (1, 1);
+            throw new PolicySyntaxException(line, column, "an escape here names no character.");
         }
     }
 
@@ -81,4 +89,35 @@ internal static class PolicyYaml
 
     public static PolicySyntaxException At(YamlNode node, string problem) =>
         new(node.Start.Line, node.Start.Column, problem);
+
+    /// <summary>
+    /// Whoever approves a text must see what is read: no line that begins where none shows, nothing after an end that does not
+    /// show. Texts that are in force already are read without this.
+    /// </summary>
+    public static void RefuseHidden(string text)
+    {
+        long line = 1,
+            column = 1;
+        var returned = false;
+        foreach (var rune in text.EnumerateRunes())
+        {
+            if (
+                (returned && rune.Value != '\n')
+                || (
+                    rune.Value is not ('\n' or '\r' or '\t')
+                    && Rune.GetUnicodeCategory(rune)
+                        is UnicodeCategory.Control
+                            or UnicodeCategory.Format
+                            or UnicodeCategory.LineSeparator
+                            or UnicodeCategory.ParagraphSeparator
+                )
+            )
+            {
+                throw new PolicySyntaxException(line, column, "a character that does not show is not allowed.");
+            }
+
+            returned = rune.Value == '\r';
+            (line, column) = rune.Value == '\n' ? (line + 1, 1) : (line, column + 1);
+        }
+    }
 }
